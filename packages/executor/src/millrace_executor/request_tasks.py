@@ -21,11 +21,11 @@ class RequestTasks:
     """Starts tasks and keeps them. Unlike a task group it lets them finish when the unit ends."""
 
     def __init__(self) -> None:
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[object]] = set()
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._is_raised = False
 
-    def start(self, work: Coroutine[Any, Any, None]) -> None:
+    def start(self, work: Coroutine[Any, Any, object]) -> None:
         """Run a coroutine beside the others."""
         task = asyncio.create_task(work, name=_name(work))
         self._tasks.add(task)
@@ -59,7 +59,7 @@ class RequestTasks:
         self._is_raised = True
         self._failure.result()
 
-    def _ended(self, task: "asyncio.Task[None]") -> None:
+    def _ended(self, task: "asyncio.Task[object]") -> None:
         self._tasks.discard(task)
         # Unless `drain` cancelled it, something within it did, and nobody would answer its request.
         error = failure_of(task)
@@ -72,5 +72,5 @@ async def _never_returning(coroutine: Coroutine[Any, Any, None]) -> None:
     raise UnitEnded(f"{_name(coroutine)} ended by itself")
 
 
-def _name(coroutine: Coroutine[Any, Any, None]) -> str:
+def _name(coroutine: Coroutine[Any, Any, object]) -> str:
     return getattr(coroutine, "__qualname__", repr(coroutine))

@@ -30,7 +30,7 @@ from millrace_executor.answering.responder import Responder
 from millrace_executor.execution import order_sender
 from millrace_executor.execution.order_sender import OrderSender
 from millrace_executor.intake.order_queue import OrderQueue
-from millrace_executor.resolution.resolver import Resolution, Resolver
+from millrace_executor.resolution.resolver import Resolution, Resolver, Unresolvable
 from millrace_executor.risk import Approved
 from millrace_service import UnitHealthReporter
 from millrace_service.health import ErrorLog
@@ -58,8 +58,8 @@ class Account:
         """What was published of the request, in order."""
         self.seen: list[str] = []
         """Further orders that were written."""
-        self.refusal: ExchangeError | None = None
-        """What the exchange says when it is asked about a request."""
+        self.refusal: Unresolvable | None = None
+        """Why nothing becomes known of a request."""
         self.halted_after: int | None = None
         """From so many tries on the request must not be sent any more."""
 
@@ -194,7 +194,7 @@ async def test_what_was_seen_beside_the_answer_is_written_too() -> None:
 async def test_what_the_exchange_refuses_to_say_stays_unknown() -> None:
     """It is told, and never becomes `failed` without proof."""
     account = Account(LOST)
-    account.refusal = NO_FUNDS
+    account.refusal = Unresolvable(NO_FUNDS)
     await sent_through(account)
     assert account.said == ["unknown", "unknown: InsufficientFunds"]
 

@@ -15,7 +15,7 @@ from millrace_core.orders import Order
 from millrace_core.requests import CancelOrder, CancelPayload, CreateOrder, CreatePayload, EditOrder, EditPayload
 from millrace_exchange import Exchange, Fatal, Rejected, Retryable, open_exchange
 from millrace_executor.answering.intent_ledger import Intent
-from millrace_executor.resolution.resolver import Resolver
+from millrace_executor.resolution.resolver import VAIN_ANSWERS_BORNE, Resolver, Unresolvable
 from millrace_executor.resolution.shared_questions import SharedQuestions
 from millrace_service import UnitHealthReporter
 from millrace_service.health import ErrorLog
@@ -109,27 +109,63 @@ async def test_nothing_is_asked_while_the_exchange_wants_a_pause() -> None:
     assert asked_s[1] - asked_s[0] >= 0.6
 
 
-@pytest.mark.parametrize("refusal", [Rejected, Fatal])
-async def test_questions_that_are_refused_end_and_prove_nothing(
-    refusal: type[Rejected | Fatal], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A revoked key must not be tried for ever; before the settlement window is over it is."""
+ABOUT = {"exchange": "binance", "action": "fetchOrder"}
+VAIN: dict[str, Any] = {
+    "refused": Rejected("no", kind="PermissionDenied", **ABOUT),
+    "refused for good": Fatal("no", kind="PermissionDenied", **ABOUT),
+    "of no form": Retryable("a page", kind="BadResponse", is_vain=True, **ABOUT),
+    "about an order that may be any": Order(id="7", side="buy", amount=Decimal(1)),
+}
+
+
+@pytest.mark.parametrize("answer", VAIN.values(), ids=VAIN.keys())
+async def test_answers_that_prove_nothing_end(answer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No request is asked about for ever, and none is given up before the settlement window is over."""
     monkeypatch.setattr("millrace_executor.resolution.resolver.ASK_AGAIN", BackoffPolicy(first_s=0, limit_s=0))
     asked_about: list[str] = []
 
-    async def fetch_order(symbol: str, *, client_order_id: str) -> Order:
-        asked_about.append(client_order_id)
-        raise refusal("no", exchange="binance", action="fetchOrder", kind="PermissionDenied")
+    async def answered(*_: Any, **__: Any) -> Any:
+        asked_about.append("")
+        if isinstance(answer, Exception):
+            raise answer
 
-    async def fetch_my_trades(symbol: str, since_ms: int) -> Any:
-        return await fetch_order(symbol, client_order_id="")
+    async def open_orders(symbol: str) -> list[Order]:
+        return [answer]
 
-    execution = SimpleNamespace(fetch_order=fetch_order, fetch_my_trades=fetch_my_trades)
+    async def trades(symbol: str, since_ms: int) -> list[Any]:
+        await answered()
+        return []
+
+    execution = SimpleNamespace(fetch_order=answered, fetch_my_trades=trades, fetch_open_orders=open_orders)
     profile = SimpleNamespace(settlement_window_ms=50)
     exchange = cast(Exchange, SimpleNamespace(execution=execution, profile=profile))
     health = UnitHealthReporter("StrankaXY.binance", changed=lambda: None, errors=ErrorLog())
     intent, began = asked(CreateOrder(exchange_id="binance", payload=BUY), new_request_id()), now_ms()
-    with pytest.raises(refusal):
+    with pytest.raises(Unresolvable):
         await Resolver(exchange, health).resolve(intent)
     assert now_ms() - began >= 50
-    assert len(asked_about) >= 20
+    assert len(asked_about) >= VAIN_ANSWERS_BORNE
+
+
+async def test_an_outage_is_waited_out_however_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No answer is no answer that proves nothing: once the exchange can be reached, the request is settled."""
+    monkeypatch.setattr("millrace_executor.resolution.resolver.ASK_AGAIN", BackoffPolicy(first_s=0, limit_s=0))
+    outage = iter([Retryable("away", kind="NetworkError", **ABOUT)] * 3 * VAIN_ANSWERS_BORNE)
+
+    async def fetch_order(symbol: str, *, client_order_id: str) -> Order:
+        if (failure := next(outage, None)) is not None:
+            raise failure
+        return Order(id="7", symbol=symbol, client_order_id=client_order_id, status="open")
+
+    async def trades(symbol: str, since_ms: int) -> list[Any]:
+        return []
+
+    async def open_orders(symbol: str) -> list[Order]:
+        return []
+
+    execution = SimpleNamespace(fetch_order=fetch_order, fetch_my_trades=trades, fetch_open_orders=open_orders)
+    profile = SimpleNamespace(settlement_window_ms=0)
+    exchange = cast(Exchange, SimpleNamespace(execution=execution, profile=profile))
+    resolver = Resolver(exchange, UnitHealthReporter("StrankaXY.binance", changed=lambda: None, errors=ErrorLog()))
+    resolution = await resolver.resolve(asked(CreateOrder(exchange_id="binance", payload=BUY), new_request_id()))
+    assert resolution.answer.status == "done"

@@ -6,10 +6,12 @@ from typing import Any
 import msgspec
 
 from millrace_core.book import OrderBook
-from millrace_core.ids import MessageId
+from millrace_core.clock import now_ms
+from millrace_core.ids import MessageId, new_request_id
 from millrace_core.market import BookSnapshot
 from millrace_core.names import PUBLIC, Action, ExchangeId, StreamName, Symbol
 from millrace_core.requests import CreateOrder, CreatePayload, EditOrder, EditPayload
+from millrace_executor.execution.order_sender import OrderSender
 
 KCS = Symbol("KCS/USDT")
 BOOK = StreamName(PUBLIC, ExchangeId("binance"), Action("watchOrderBook"), KCS)
@@ -99,6 +101,43 @@ async def test_open_orders_are_counted_and_a_canceled_one_makes_room(platform: A
     assert canceled.response.status == "done"
     assert (await ask(platform, order(), 4)).status == "done"
     assert (await ask(platform, order(), 5)).error.kind == "RiskRefused"
+
+
+async def cancel(platform: Any, request_id: str) -> None:
+    """Cancel an order by our id."""
+    payload = {"symbol": KCS, "clientOrderId": request_id}
+    await platform.publish({"action": "cancelOrder", "exchangeId": "binance", "payload": payload})
+    answers = await platform.answers("cancelOrder")
+    assert (await answers.number(1)).response.status == "done"
+
+
+async def test_a_copy_counts_nothing(platform: Any) -> None:
+    """Once the order is canceled there is room for as many as before, however often its request was sent."""
+    await start(platform, maxOpenOrders=2)
+    request = msgspec.structs.replace(order(), request_id=new_request_id(), requested_at=now_ms())
+    answers = await platform.answers()
+    for _ in range(3):
+        platform.bus.requests.publish("StrankaXY", request)
+    assert (await answers.number(1)).response.status == "done"
+    await cancel(platform, request.request_id)
+    assert [(await ask(platform, order(), number)).status for number in (2, 3)] == ["done", "done"]
+
+
+async def test_an_order_whose_handling_failed_counts_until_its_end(platform: Any, monkeypatch: Any) -> None:
+    """It was found on the exchange; once it is canceled there is room for another."""
+    send = OrderSender._send
+
+    async def break_once(sender: OrderSender, *arguments: Any) -> Any:
+        monkeypatch.setattr(OrderSender, "_send", send)
+        await send(sender, *arguments)
+        raise ZeroDivisionError("unforeseen")
+
+    monkeypatch.setattr(OrderSender, "_send", break_once)
+    await start(platform, maxOpenOrders=1)
+    first = await ask(platform, order(), 2)
+    assert first.status == "done"
+    await cancel(platform, first.request_id)
+    assert (await ask(platform, order(), 3)).status == "done"
 
 
 async def test_a_position_counts_what_is_held_and_what_open_orders_would_add(platform: Any) -> None:

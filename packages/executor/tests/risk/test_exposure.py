@@ -113,6 +113,20 @@ async def test_an_answer_while_the_exchange_is_asked_is_not_lost() -> None:
     assert holding(exposure) == 5
 
 
+async def test_what_ends_without_an_answer_is_as_the_exchange_lists_it() -> None:
+    """It counts whole until the exchange is asked, then as far as it is open; one under way goes on counting."""
+    reported = ReportedExchange()
+    exposure = exposure_of(reported)
+    for our_id in ("gone", "listed", "under way"):
+        exposure.approved(our_id, placed())
+    for our_id in ("gone", "listed"):
+        exposure.unanswered(our_id)
+    assert exposure.open_orders() == 3
+    reported.open = [Order(id="9", symbol="KCS/USDT", side="buy", remaining=Decimal(4), client_order_id="listed")]
+    await exposure.confirm(with_positions=False)
+    assert (exposure.open_orders(), holding(exposure)) == (2, 4 + 5)
+
+
 async def test_it_is_asked_again_only_after_a_pause(monkeypatch: Any) -> None:
     """Questions cost weight: within the pause what is known counts."""
     reported = ReportedExchange()

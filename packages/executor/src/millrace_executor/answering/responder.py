@@ -96,9 +96,12 @@ class Responder:
         return unknown
 
     async def mark_unresolved(self, intent: Intent, kind: str, message: str) -> None:
-        """Publish that a request stays `unknown`: the exchange refuses to say, and is asked again at the next start."""
+        """Publish that a request stays `unknown`, and what a person can do; it is asked about at the next start."""
         source = None if intent.request is None else intent.request.payload.order_source
-        text = f"the exchange refuses to say what became of it, and is asked again when the executor starts: {message}"
+        text = (
+            f"the exchange does not say what became of it: {message}. Look there for the order "
+            f"{intent.client_order_id} by hand; it is asked about again when the executor starts"
+        )
         await self._publish(intent.stream, error_answer(intent.request_id, "unknown", kind, text, source), intent.trace)
 
     async def merge(self, seen: Iterable[Order]) -> None:

@@ -27,7 +27,7 @@ from millrace_executor.refused_writes import RefusedWrites
 from millrace_executor.request_tasks import RequestTasks
 from millrace_executor.resolution.resolver import Resolver
 from millrace_executor.resolution.startup_recovery import StartupRecovery
-from millrace_executor.risk import RiskRejection
+from millrace_executor.risk import Approved, RiskRejection
 from millrace_executor.risk.account_risk import AccountRisk
 from millrace_executor.trading_controls import TradingControls
 from millrace_service import UnitHealthReporter
@@ -114,38 +114,53 @@ class AccountExecutor:
 
     async def _handle(self, accepted: AcceptedRequest, our_id: str, turn: Turn) -> None:
         try:
-            if not self.ledger.knows(accepted.request_id):
-                await self._carry_out(accepted, our_id, turn)
+            await self._carry_out(accepted, our_id, turn)
         finally:
             turn.end()
         await accepted.acknowledge()
         del self._unfinished[accepted]
 
     async def _carry_out(self, accepted: AcceptedRequest, our_id: str, turn: Turn) -> None:
+        """Decide about a request, claim it and end it; what risk approved is under way no longer than this."""
         self._streams.expect(accepted.answer_to, self._tenure)
-        decision = await self._decision(accepted, our_id, turn)
+        decision, answer = await self._decision(accepted, our_id, turn), None
+        if decision is None:
+            self._health.count("duplicates")
+            return
+        try:
+            answer = await self._end(accepted, our_id, decision, turn)
+        finally:
+            if answer is not None:
+                self._risk.answered(our_id, answer)
+            elif isinstance(decision, Approved):
+                self._risk.unanswered(our_id)
+
+    async def _end(
+        self, accepted: AcceptedRequest, our_id: str, decision: Sendable | Response, turn: Turn
+    ) -> Response | None:
+        """Answer a request by a decision; return the final answer, or None if it has none or another claimed it."""
         verdict = decision if isinstance(decision, Response) else None
         intent = intent_of(accepted, now_ms(), client_order_id=our_id, verdict=verdict)
         if not await self.ledger.claim(intent):
             self._health.count("duplicates")
-            return
+            return None
         try:
             if isinstance(decision, Response):
                 await self._responder.finish(intent, decision, intent.trace)
-            else:
-                answer = await self._sender.execute(accepted, intent, decision, turn)
-                if answer is not None:
-                    self._risk.answered(our_id, answer)
+                return decision
+            return await self._sender.execute(accepted, intent, decision, turn)
         except LeaseLost:
             raise
         except Exception as error:  # noqa: BLE001  What one request holds must not end the account's others.
-            await self._end_faulty(accepted, intent, turn, error)
+            return await self._end_faulty(accepted, intent, turn, error)
 
-    async def _decision(self, accepted: AcceptedRequest, our_id: str, turn: Turn) -> Sendable | Response:
+    async def _decision(self, accepted: AcceptedRequest, our_id: str, turn: Turn) -> Sendable | Response | None:
+        """Decide about a request once its turn comes; None for a copy, whose turn is after that of the original."""
         try:
-            if await self._begins(accepted, turn):
-                return await self._decide(accepted, our_id)
-            return self._expired(accepted)
+            begins = await self._begins(accepted, turn)
+            if self.ledger.knows(accepted.request_id):
+                return None
+            return await self._decide(accepted, our_id) if begins else self._expired(accepted)
         except Exception as error:  # noqa: BLE001  As above; nothing was sent yet.
             return self._fault(accepted, error)
 
@@ -156,14 +171,17 @@ class AccountExecutor:
         text = f"not sent: its handling failed: {type(error).__name__}"
         return accepted.error_answer("failed", "InternalError", text)
 
-    async def _end_faulty(self, accepted: AcceptedRequest, intent: Intent, turn: Turn, error: Exception) -> None:
+    async def _end_faulty(
+        self, accepted: AcceptedRequest, intent: Intent, turn: Turn, error: Exception
+    ) -> Response | None:
         """End a claimed request whose handling failed: one that may have been sent, by asking the exchange."""
         answer = self._fault(accepted, error)
         for unanswered in await self._responder.unanswered([intent]):
             if intent.verdict is None:
-                await self._recovery.settle(unanswered, turn)
-            else:
-                await self._responder.finish(unanswered, answer, intent.trace)
+                return await self._recovery.settle(unanswered, turn)
+            await self._responder.finish(unanswered, answer, intent.trace)
+            return answer
+        return None
 
     async def _begins(self, accepted: AcceptedRequest, turn: Turn) -> bool:
         """Wait until the account is ready and the request's turn comes; False if its validity ends before."""

@@ -29,7 +29,7 @@ from millrace_executor.answering.intent_ledger import Intent
 from millrace_executor.answering.responder import Responder
 from millrace_executor.execution.leased_execution import LeasedExecution
 from millrace_executor.intake.order_queue import OrderQueue, Turn
-from millrace_executor.resolution.resolver import Resolution, Resolver
+from millrace_executor.resolution.resolver import Resolution, Resolver, Unresolvable
 from millrace_executor.risk import Approved
 from millrace_service import UnitHealthReporter
 
@@ -66,7 +66,7 @@ class OrderSender:
     async def execute(self, accepted: AcceptedRequest, intent: Intent, what: Sendable, turn: Turn) -> Response | None:
         """Send a request whose intent is claimed, try again while that is safe, and answer it.
 
-        Return the final answer; None if the exchange refuses to say what became of it.
+        Return the final answer; None if the exchange does not say what became of it.
         """
         trace, backoff, is_refused = intent.trace, None, False
         seen: Sequence[Order] = ()
@@ -94,13 +94,13 @@ class OrderSender:
         return answer
 
     async def _resolution(self, error: OutcomeUnknown, intent: Intent) -> Resolution | None:
-        """Return what became of a request; None if the exchange refuses to say, which is published."""
+        """Return what became of a request; None if the exchange does not say, which is published."""
         self._resolver.report(error)
         unknown = await self._responder.mark_unknown(intent, error.kind, str(error))
         try:
             return await self._resolver.resolve(unknown)
-        except (Rejected, Fatal) as refusal:
-            await self._responder.mark_unresolved(unknown, refusal.kind, str(refusal))
+        except Unresolvable as why:
+            await self._responder.mark_unresolved(unknown, why.kind, str(why))
             return None
 
     async def _look_again(self, payload: CancelPayload | EditPayload) -> None:

@@ -7,6 +7,7 @@ import structlog
 
 from millrace_core.backoff import Backoff, BackoffPolicy
 from millrace_core.clock import now_ms
+from millrace_core.errors import MillraceError
 from millrace_core.messages import Response
 from millrace_core.orders import Order
 from millrace_core.requests import (
@@ -19,15 +20,16 @@ from millrace_core.requests import (
     EditPayload,
     Request,
 )
-from millrace_exchange import Exchange, ExchangeError, Fatal, OrderQueries, Rejected
+from millrace_exchange import Exchange, ExchangeError, Fatal, OrderQueries, Rejected, Retryable
 from millrace_executor.answering.intent_ledger import Intent
 from millrace_executor.resolution.rules import Findings, conclude, may_be
 from millrace_executor.resolution.shared_questions import SharedQuestions
 from millrace_service import UnitHealthReporter
 
 ASK_AGAIN = BackoffPolicy(first_s=0.25, limit_s=5.0)
-REFUSALS_BORNE = 20
-"""Questions in a row that an exchange may refuse after the settlement window, before no more are asked."""
+VAIN_ANSWERS_BORNE = 60
+"""Answers in a row after the settlement window that may refuse or prove nothing, before no more are asked for: five
+minutes of them, since a page of maintenance may stand there for a while. A failure to answer is none of them."""
 EACH_UNKNOWN_S = 0.25
 """How much longer a pause is for every unknown request: all their questions then take a sixth of Binance's limit."""
 CLOCK_SLACK_MS = 60_000
@@ -45,6 +47,15 @@ class Resolution(NamedTuple):
     """Orders that it showed besides those in the answer: what Redis holds of them may be older."""
 
 
+class Unresolvable(MillraceError):
+    """The exchange answers, and does not say what became of a request; `error` is its last answer, if that was one."""
+
+    def __init__(self, error: ExchangeError | None) -> None:
+        super().__init__("an order without an id of ours may be the one" if error is None else str(error))
+        self.kind = "OperationFailed" if error is None else error.kind
+        """Name of ccxt's class for it."""
+
+
 class Resolver:
     """Asks one account's exchange about requests."""
 
@@ -59,15 +70,15 @@ class Resolver:
         """Ask about an intent that is marked unknown until its final answer is proven, and return that.
 
         Raises:
-            Rejected, Fatal: the exchange refuses to say, again and again. The request stays unknown.
+            Unresolvable: the exchange answers again and again, and proves nothing. The request stays unknown.
         """
         self._count_unknown(1)
         still_unknown = 0
         try:
             resolution = await self._until_proven(intent)
-        except (Rejected, Fatal) as error:
+        except Unresolvable as error:
             still_unknown = 1
-            log.warning("the exchange refuses to say", request_id=intent.request_id, cause=str(error))
+            log.warning("a request stays unknown", request_id=intent.request_id, cause=str(error))
             raise
         finally:
             self._count_unknown(still_unknown - 1)
@@ -120,19 +131,20 @@ class Resolver:
         return now_ms() > (intent.sent_by or now_ms()) + self._settlement_window_ms
 
     async def _until_proven(self, intent: Intent) -> Resolution:
-        backoff, refused = Backoff(ASK_AGAIN), 0
+        backoff, vain = Backoff(ASK_AGAIN), 0
         while True:
-            pause_s = 0.0
+            window_over = self._is_window_over(intent)
+            error: ExchangeError | None = None
             try:
                 if resolution := await self.ask_once(intent):
                     return resolution
-                refused = 0
-            except ExchangeError as error:
-                self.report(error)
-                pause_s = error.retry_after_s
-                refused = refused + 1 if isinstance(error, Rejected | Fatal) else 0
-                if refused >= REFUSALS_BORNE and self._is_window_over(intent):
-                    raise
+            except ExchangeError as failure:
+                self.report(failure)
+                error = failure
+            vain = vain + 1 if window_over and _is_answered(error) else 0
+            if vain >= VAIN_ANSWERS_BORNE:
+                raise Unresolvable(error)
+            pause_s = 0.0 if error is None else error.retry_after_s
             await asyncio.sleep(self._pause_s(intent, backoff.failed(at_least_s=pause_s)))
 
     def _pause_s(self, intent: Intent, pause_s: float) -> float:
@@ -176,3 +188,8 @@ class Resolver:
     def _count_unknown(self, by: int) -> None:
         self._unknown += by
         self._health.gauge("unknown", self._unknown)
+
+
+def _is_answered(error: ExchangeError | None) -> bool:
+    """Tell whether a question that settled nothing was answered at all."""
+    return error is None or isinstance(error, Rejected | Fatal) or (isinstance(error, Retryable) and error.is_vain)

@@ -8,12 +8,13 @@ import structlog
 
 from millrace_core.backoff import Backoff
 from millrace_core.ids import RequestId
-from millrace_exchange import ExchangeError, Fatal, Rejected
+from millrace_core.messages import Response
+from millrace_exchange import ExchangeError
 from millrace_executor.answering.intent_ledger import Intent, IntentLedger
 from millrace_executor.answering.responder import Responder
 from millrace_executor.intake.order_queue import OrderQueue, Turn
 from millrace_executor.request_tasks import RequestTasks
-from millrace_executor.resolution.resolver import ASK_AGAIN, Resolution, Resolver
+from millrace_executor.resolution.resolver import ASK_AGAIN, Resolution, Resolver, Unresolvable
 from millrace_service import UnitHealthReporter
 
 ENDED_MEANWHILE = "the executor ended while it was carrying this out"
@@ -64,10 +65,13 @@ class StartupRecovery:
         await asyncio.gather(*(self._resolve_now(each) for each in self._unsettled))
         self._unsettled.clear()
 
-    async def settle(self, intent: Intent, turn: Turn) -> None:
-        """Find out what became of a request that may have been sent, and answer it."""
+    async def settle(self, intent: Intent, turn: Turn) -> Response | None:
+        """Find out what became of a request that may have been sent, and answer it.
+
+        Return the final answer; None if the exchange does not say what became of it.
+        """
         unknown = await self._responder.mark_unknown(intent, "OperationFailed", HANDLING_FAILED)
-        await self._resolve_later(_Unsettled(unknown, turn))
+        return await self._resolve_later(_Unsettled(unknown, turn))
 
     async def _resolve_now(self, unsettled: _Unsettled) -> None:
         intent, turn = unsettled
@@ -87,21 +91,21 @@ class StartupRecovery:
             self._report(intent, error)
         return None
 
-    async def _resolve_later(self, unsettled: _Unsettled) -> None:
+    async def _resolve_later(self, unsettled: _Unsettled) -> Response | None:
         pauses = Backoff(ASK_AGAIN)
         while True:
             try:
                 resolution = await self._resolver.resolve(unsettled.intent)
-            except (Rejected, Fatal) as error:
-                await self._responder.mark_unresolved(unsettled.intent, error.kind, str(error))
+            except Unresolvable as why:
+                await self._responder.mark_unresolved(unsettled.intent, why.kind, str(why))
                 unsettled.turn.end()
-                return
+                return None
             except Exception as error:  # noqa: BLE001  As above; it stays unknown until the exchange can be asked.
                 self._report(unsettled.intent, error)
                 await asyncio.sleep(pauses.failed())
             else:
                 await self._finish(unsettled, resolution)
-                return
+                return resolution.answer
 
     async def _finish(self, unsettled: _Unsettled, resolution: Resolution) -> None:
         intent, turn = unsettled

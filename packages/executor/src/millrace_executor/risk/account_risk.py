@@ -54,6 +54,10 @@ class AccountRisk:
         """Learn the final answer to a request."""
         self.exposure.answered(our_id, answer)
 
+    def unanswered(self, our_id: str) -> None:
+        """Learn that an approved request is over here without a final answer."""
+        self.exposure.unanswered(our_id)
+
     async def close(self) -> None:
         """Stop following books."""
         if self._controls.exposures.get(self._account.exchange) is self.exposure:

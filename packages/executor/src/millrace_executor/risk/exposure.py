@@ -39,6 +39,8 @@ class PlacedOrder:
     replaces: str | None = None
     """For an edit on its way: the id of the order that it changes."""
     is_open: bool = True
+    is_under_way: bool = True
+    """Whether its request is being carried out: what the exchange lists meanwhile proves nothing about it."""
     is_fresh: bool = True
     """Whether it was approved after the exchange last told the balances: nothing that it traded is in them."""
 
@@ -94,8 +96,13 @@ class AccountExposure:
             del self._orders[our_id]
         else:
             self._forget_replaced(placed, answer.order)
-            made = replace(placed, order_id=answer.order.id, replaces=None)
+            made = replace(placed, order_id=answer.order.id, replaces=None, is_under_way=False)
             self._orders[our_id] = made.ended(answer.order) if answer.order.is_final else made
+
+    def unanswered(self, our_id: str) -> None:
+        """Learn that a request is over here without a final answer: the exchange's next list of open orders decides."""
+        if (placed := self._orders.get(our_id)) is not None:
+            self._orders[our_id] = replace(placed, is_under_way=False)
 
     async def confirm(self, *, with_positions: bool) -> None:
         """Ask the exchange what is open and held, unless it was asked within the last `CONFIRM_PAUSE_S`.
@@ -151,7 +158,7 @@ class AccountExposure:
         kept = {
             our_id: replace(order, is_fresh=False)
             for our_id, order in self._orders.items()
-            if order.order_id is None or known.get(our_id) != order
+            if order.is_under_way or known.get(our_id) != order
         }
         for order in still_open:
             our_id = order.client_order_id or order.id
@@ -167,7 +174,9 @@ class AccountExposure:
         base, price = left * market.contract_size, order.price or order.trigger_price or Decimal(0)
         source = None if before is None else before.source
         side = order.side or "buy"
-        return PlacedOrder(order.symbol, side, base, base * price, market, source, order.id, is_fresh=False)
+        return PlacedOrder(
+            order.symbol, side, base, base * price, market, source, order.id, is_under_way=False, is_fresh=False
+        )
 
     def _forget_replaced(self, placed: PlacedOrder, made: Order) -> None:
         if placed.replaces is None:
