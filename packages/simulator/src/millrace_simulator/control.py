@@ -5,6 +5,8 @@
 - GET  /simulator/changes?symbol=&fromUpdateId=  (recorded) the changes of the book from an update id on, 10,000 at most
 - GET  /simulator/trades?symbol=&fromId=       every trade from an id on, without a limit
 - POST /simulator/symbols                      list a symbol: JSON as in `symbols` of the settings
+- POST /simulator/faults                       let something happen to answers from now on: a rule as JSON
+- GET, DELETE /simulator/faults                the rule and what has happened by rules so far; no rule any more
 - POST /simulator/pause, /simulator/resume     stop and start the background participants
 """
 
@@ -17,6 +19,7 @@ from aiohttp import web
 
 from millrace_matching import Side
 from millrace_simulator.config import SimulatorConfig, symbol_problem
+from millrace_simulator.faults import FaultRule, Faults
 from millrace_simulator.market import Market
 from millrace_simulator.venue import BookChange, BookSnapshot, Instrument, Listener, PublicTrade, Scale, SymbolRules
 from millrace_simulator.venue.clock import WallClock
@@ -41,10 +44,11 @@ class _Pace(Listener):
 class ControlPlane:
     """Serves the paths under /simulator."""
 
-    def __init__(self, market: Market, config: SimulatorConfig) -> None:
+    def __init__(self, market: Market, config: SimulatorConfig, faults: Faults) -> None:
         venue = self._venue = market.venue
         self._market = market
         self._config = config
+        self._faults = faults
         self._pace = _Pace(venue.clock.now_us())
         venue.listen(self._pace)
 
@@ -126,6 +130,24 @@ class ControlPlane:
         self._venue.clock.shift(int(text))
         return _json({"aheadMs": int(text)})
 
+    async def faults(self, _: web.Request) -> web.Response:
+        """Return the rule by which faults happen, and how often each has happened."""
+        return _json({"rule": self._faults.rule, "done": self._faults.done})
+
+    async def set_faults(self, request: web.Request) -> web.Response:
+        """Let faults happen by a rule, in place of the last one."""
+        try:
+            rule = msgspec.json.decode(await request.read(), type=FaultRule)
+        except (msgspec.MsgspecError, RecursionError) as error:
+            raise _refusal(web.HTTPBadRequest, str(error)) from None
+        self._faults.set(rule)
+        return await self.faults(request)
+
+    async def end_faults(self, request: web.Request) -> web.Response:
+        """Let no more faults happen."""
+        self._faults.set(None)
+        return await self.faults(request)
+
     @property
     def _history(self) -> BookHistory:
         if self._venue.history is None:
@@ -139,15 +161,18 @@ class ControlPlane:
         return instrument
 
 
-def add_control_routes(app: web.Application, market: Market, config: SimulatorConfig) -> None:
+def add_control_routes(app: web.Application, market: Market, config: SimulatorConfig, faults: Faults) -> None:
     """Serve the control plane of a market and its venue."""
-    plane = ControlPlane(market, config)
+    plane = ControlPlane(market, config, faults)
     app.router.add_get(PREFIX + "/status", plane.status)
     app.router.add_get(PREFIX + "/book", plane.book)
     app.router.add_get(PREFIX + "/changes", plane.changes)
     app.router.add_get(PREFIX + "/trades", plane.trades)
     app.router.add_post(PREFIX + "/symbols", plane.list_symbol)
     app.router.add_post(PREFIX + "/clock", plane.shift_clock)
+    app.router.add_get(PREFIX + "/faults", plane.faults)
+    app.router.add_post(PREFIX + "/faults", plane.set_faults)
+    app.router.add_delete(PREFIX + "/faults", plane.end_faults)
     app.router.add_post(PREFIX + "/pause", plane.pause)
     app.router.add_post(PREFIX + "/resume", plane.resume)
 

@@ -17,8 +17,10 @@ from typing import Any
 from aiohttp import web
 
 from millrace_simulator.config import SimulatorConfig
-from millrace_simulator.control import add_control_routes
+from millrace_simulator.control import PREFIX, add_control_routes
 from millrace_simulator.dialects import DIALECTS
+from millrace_simulator.faults import FAULTS, Faults, faulty_answers
+from millrace_simulator.faults.refusals import possible_in
 from millrace_simulator.journal import Journal, JournalError
 from millrace_simulator.market import Market, run
 from millrace_simulator.venue import Clock, Venue, WallClock
@@ -37,6 +39,7 @@ class Server:
         runner: web.AppRunner,
         exchange: Any,
         market: Market,
+        faults: Faults,
         host: str,
         port: int,
         journal: Journal | None = None,
@@ -45,6 +48,7 @@ class Server:
         self._journal = journal
         self.exchange = exchange
         """The dialect's own: rate limits, for example."""
+        self.faults = faults
         self.venue = market.venue
         self.market = market
         self.host = host
@@ -62,6 +66,7 @@ class Server:
         if self.driver is not None:
             self.driver.cancel()
             await asyncio.wait([self.driver])
+        self.faults.set(None)
         await self._runner.cleanup()
         if self._journal is not None:
             self._journal.close()
@@ -103,13 +108,15 @@ async def serve(
         raise
     market = Market(venue, seed=config.seed, events_per_second=config.events_per_second, book_levels=config.book_levels)
     market.open()
-    app = web.Application()
+    faults = Faults(possible_in(config.dialect))
+    app = web.Application(middlewares=[faulty_answers(faults, config.dialect, exempt=PREFIX)])
+    app[FAULTS] = faults
     exchange = DIALECTS[config.dialect](app, venue, config)
-    add_control_routes(app, market, config)
+    add_control_routes(app, market, config, faults)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
     await runner.setup()
     await web.SockSite(runner, listening, backlog=BACKLOG).start()
-    server = Server(runner, exchange, market, host, listening.getsockname()[1], written)
+    server = Server(runner, exchange, market, faults, host, listening.getsockname()[1], written)
     if drive_market:
         server.driver = asyncio.create_task(run(market), name="market")
     return server

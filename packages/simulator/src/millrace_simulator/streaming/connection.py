@@ -105,6 +105,12 @@ class ClientConnection:
         if self._ending is None:
             self._ending = self._loop.create_task(self.close(code, reason))
 
+    def abort(self) -> None:
+        """End the connection as a broken line does: what is queued is lost."""
+        self._pending.clear()
+        if self._transport is not None:
+            self._transport.abort()
+
     async def close(self, code: CloseCode, reason: str) -> None:
         """End the connection in order: what is queued, the closing handshake, then the transport."""
         self._flush()

@@ -9,8 +9,10 @@ from millrace_simulator.binance.exchange import Exchange
 from millrace_simulator.binance.streams import ConnectionRules
 from millrace_simulator.binance.streams.events import server_shutdown
 from millrace_simulator.binance.times import TimeUnit
+from millrace_simulator.binance.wsapi.faulty_line import FaultyLine
 from millrace_simulator.binance.wsapi.session import ApiSession
 from millrace_simulator.binance.wsapi.user_streams import UserStreams
+from millrace_simulator.faults import FAULTS
 from millrace_simulator.streaming.connection import ClientConnection, close_all
 
 _CONNECTION_WEIGHT = 2
@@ -39,6 +41,7 @@ class ApiServer:
             self._exchange,
             self._streams,
             connection,
+            FaultyLine(connection, request.app[FAULTS], self._exchange.venue.clock),
             address=address,
             time_unit=TimeUnit.asked_for(request.query.get("timeUnit")),
             tells_rate_limits=request.query.get("returnRateLimits", "true").lower() != "false",

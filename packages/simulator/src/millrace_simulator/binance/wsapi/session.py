@@ -25,6 +25,7 @@ from millrace_simulator.binance.operations import (
 )
 from millrace_simulator.binance.times import Time, TimeUnit
 from millrace_simulator.binance.wsapi import events
+from millrace_simulator.binance.wsapi.faulty_line import FaultyLine
 from millrace_simulator.binance.wsapi.requests import ApiRequest, failed, parse_request, readable_id, succeeded
 from millrace_simulator.binance.wsapi.user_streams import UserStreams
 from millrace_simulator.streaming.connection import ClientConnection
@@ -103,6 +104,7 @@ class ApiSession:
         exchange: Exchange,
         streams: UserStreams,
         connection: ClientConnection,
+        line: FaultyLine,
         *,
         address: str,
         time_unit: TimeUnit,
@@ -112,6 +114,7 @@ class ApiSession:
         self._exchange = exchange
         self._streams = streams
         self._connection = connection
+        self._line = line
         self._address = address
         self._tells_rate_limits = tells_rate_limits
         self._connected = exchange.now()
@@ -133,7 +136,7 @@ class ApiSession:
     def handle(self, text: str) -> None:
         """Carry out a request and answer it; then send the events that it caused."""
         self._held = []
-        self._connection.send(text_frame(self._answer(text)))
+        self._line.answer(text, self._answer)
         held, self._held = self._held, None
         for message in held:
             self._send(message)

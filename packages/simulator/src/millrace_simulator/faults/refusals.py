@@ -1,0 +1,35 @@
+"""How each dialect words the answers that it gives on purpose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from millrace_simulator.faults.rule import FaultKind
+from millrace_simulator.listings import DialectName
+
+Refusal = tuple[int, Mapping[str, Any]]
+"""A status, and an error."""
+
+REFUSALS: Final[Mapping[DialectName, Mapping[FaultKind, Refusal]]] = {
+    "binance": {
+        FaultKind.LIMITED: (
+            429,
+            {"code": -1003, "msg": "Too much request weight used; please use WebSocket Streams."},
+        ),
+        FaultKind.BANNED: (418, {"code": -1003, "msg": "Way too much request weight used; IP banned."}),
+        FaultKind.OVERLOADED: (503, {"code": -1008, "msg": "Server is currently overloaded with other requests."}),
+        FaultKind.FAILED: (503, {"code": -1007, "msg": "Timeout waiting for response from backend server."}),
+    },
+    "kucoin": {
+        FaultKind.LIMITED: (429, {"code": "429000", "msg": "Too many requests in a short period of time."}),
+        FaultKind.OVERLOADED: (503, {"code": "230005", "msg": "System busy."}),
+        FaultKind.FAILED: (500, {"code": "500000", "msg": "Internal Server Error"}),
+    },
+}
+
+
+def possible_in(dialect: DialectName) -> list[FaultKind]:
+    """Return the faults of a dialect."""
+    worded = {FaultKind.LIMITED, FaultKind.BANNED, FaultKind.OVERLOADED, FaultKind.FAILED}
+    return [kind for kind in FaultKind if kind not in worded or kind in REFUSALS[dialect]]
