@@ -24,6 +24,10 @@ class Part(StrEnum):
     RESTART_REDIS = "Redis restart"
     KILL_REDIS = "Redis kill"
     OUT_OF_MEMORY = "Redis out of memory"
+    FLUSH = "FLUSHALL"
+    EMPTY_REDIS = "restart with an empty Redis"
+    HALF_OPEN = "half-open line"
+    """The line to the exchange accepts connections, and nothing passes it any more."""
     SKEW = "clock skew"
 
 
@@ -49,10 +53,13 @@ class Plan:
     poison: float
     """The share of requests that cannot be carried out."""
     events: tuple[Event, ...]
+    with_gatherer: bool
+    """Whether a gatherer runs beside the executor, so that orders' hashes must become as the exchange has them."""
 
     def __str__(self) -> str:
         parts = ", ".join(f"{event.part} at {event.at_s:.1f} s" for event in self.events) or "no part fails"
-        return f"{100 * self.exchange_faults:.0f} % at the exchange; {parts}"
+        gatherer = "; a gatherer" if self.with_gatherer else ""
+        return f"{100 * self.exchange_faults:.0f} % at the exchange; {parts}{gatherer}"
 
 
 def plan_of(seed: int) -> Plan:
@@ -69,4 +76,5 @@ def plan_of(seed: int) -> Plan:
         by_hand=random.choice((0.0, 0.3)),
         poison=random.choice((0.0, 0.2)),
         events=tuple(sorted(events, key=lambda event: event.at_s)),
+        with_gatherer=random.random() < 0.3,
     )

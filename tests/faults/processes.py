@@ -1,32 +1,40 @@
-"""The processes of a schedule: a Redis, executors, and the exchange with its faults; and what fails of them."""
+"""The parts of a schedule: a Redis, executors, a gatherer, the exchange, the line to it; and what fails of them."""
 
 import asyncio
 import json
-import os
 import shutil
 import signal
-import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from random import Random
+from time import monotonic
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
-from tests.faults.exchange_faults import FaultyExchange
 from tests.faults.plan import Event, Part, Plan
+from tests.support.proxy import Proxy
+from tests.support.services import start_service
 
 from millrace_bus import EmbeddedServer
+from millrace_core.clock import now_ms
+from millrace_core.names import Tenant, halt_key, trader_actions
 from millrace_simulator.config import SimulatorConfig
+from millrace_simulator.faults import FaultRule
 from millrace_simulator.server import Server, serve
 from millrace_simulator.venue.clock import WallClock
 
+TENANT = Tenant("StrankaXY")
 AGENTS = ("EXECUTOR", "EXECUTOR2")
+GATHERER = "GATHERER"
 LISTED = tuple(rules for rules in SimulatorConfig().symbols if rules.symbol == "KCSUSDT")
+RESUME = '{"action":"resume","validFor":60000,"payload":{"by":"campaign"}}'
+NOTICED_S = 10.0
+"""How long executors may take to notice that Redis lost its data."""
 
 
-class Executors:
-    """Two executors with the same accounts, of which one runs or both."""
+class Processes:
+    """Two executors with the same accounts, of which one runs or both, and perhaps a gatherer."""
 
     def __init__(self, folder: Path, redis_url: str) -> None:
         self._folder = folder
@@ -37,17 +45,9 @@ class Executors:
         """Start one, unless it runs."""
         if agent in self._running:
             return
-        environment = {
-            "MILLRACE_REDIS_URL": self._redis_url,
-            "MILLRACE_DATABASE_URL": f"sqlite:///{self._folder / 'millrace.db'}",
-        }
-        with (self._folder / f"{agent}.log").open("ab") as log:
-            self._running[agent] = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "millrace_executor", "--agent-id", agent),
-                env={**os.environ, **environment},
-                stdout=log,
-                stderr=log,
-            )
+        log, options = self._folder / f"{agent}.log", ("--database-url", f"sqlite:///{self._folder / 'millrace.db'}")
+        kind, options = ("gatherer", ()) if agent == GATHERER else ("executor", options)
+        self._running[agent] = await start_service(kind, agent, self._redis_url, log, *options)
 
     def send(self, agent: str, number: signal.Signals) -> None:
         """Send one a signal."""
@@ -67,7 +67,7 @@ class Executors:
 
     async def close(self) -> None:
         """End all, those that are frozen too."""
-        for agent in AGENTS:
+        for agent in tuple(self._running):
             await self.end(agent, signal.SIGKILL)
 
 
@@ -75,27 +75,49 @@ class Platform:
     """Everything that runs in a schedule."""
 
     def __init__(
-        self, redis: EmbeddedServer, client: Redis, exchange: Server, faults: FaultyExchange, executors: Executors
+        self, redis: EmbeddedServer, client: Redis, exchange: Server, line: Proxy, processes: Processes
     ) -> None:
         self.redis = redis
         self.client = client
         self.exchange = exchange
-        self.faults = faults
-        self.executors = executors
+        self.line = line
+        self.processes = processes
+        self.lost_ms = 0
+        """When Redis last lost its data; 0 if it never did."""
         self._redis_fails = asyncio.Lock()
         self._configured = 0
         self._address = ""
 
-    async def begin(self, address: str) -> None:
-        """Configure and start the first executor."""
-        self._address = address
+    async def begin(self, plan: Plan) -> None:
+        """Configure and start the first executor, and the gatherer if there is to be one."""
+        self._address = await self.line.listen()
         await self._configure()
-        await self.executors.start(AGENTS[0])
+        await self.processes.start(AGENTS[0])
+        if plan.with_gatherer:
+            await self.processes.start(GATHERER)
 
     async def suffer(self, event: Event) -> None:
         """Let one part fail, and come back."""
+        match event.part:
+            case Part.RECONFIGURE:
+                with suppress(RedisError, OSError):
+                    await self._configure()
+            case Part.SKEW:
+                assert isinstance(self.exchange.venue.clock, WallClock)
+                self.exchange.venue.clock.shift(Random(event.at_s).choice((-10_000, 10_000)))
+            case Part.HALF_OPEN:
+                self.line.keep()
+                await asyncio.sleep(event.for_s)
+                self.line.cut()
+            case Part.KILL | Part.FREEZE | Part.TERMINATE | Part.ROLLING | Part.SECOND:
+                await self._executors_suffer(event)
+            case _:
+                async with self._redis_fails:
+                    await self._redis_suffers(event)
+
+    async def _executors_suffer(self, event: Event) -> None:
         first, second = AGENTS
-        executors = self.executors
+        executors = self.processes
         match event.part:
             case Part.KILL:
                 await executors.end(first, signal.SIGKILL)
@@ -117,46 +139,62 @@ class Platform:
                 await executors.start(second)
                 await asyncio.sleep(event.for_s)
                 await executors.end(second, Random(event.at_s).choice((signal.SIGKILL, signal.SIGTERM)))
-            case Part.RECONFIGURE:
-                with suppress(RedisError, OSError):
-                    await self._configure()
-            case Part.SKEW:
-                assert isinstance(self.exchange.venue.clock, WallClock)
-                self.exchange.venue.clock.shift(Random(event.at_s).choice((-10_000, 10_000)))
-            case _:
-                async with self._redis_fails:
-                    await self._redis_suffers(event)
 
     async def _redis_suffers(self, event: Event) -> None:
-        if event.part is Part.OUT_OF_MEMORY:
-            await self.client.config_set("maxmemory", 1)
-            await asyncio.sleep(event.for_s)
-            await self.client.config_set("maxmemory", 0)
-            return
-        if event.part is Part.KILL_REDIS:
-            # What it had not yet written to its file is lost: a second at most.
-            await self.client.config_set("appendfsync", "always")
-            await self.redis.kill()
-        else:
-            await self.redis.stop()
-        await asyncio.sleep(event.for_s / 2)
-        await self.redis.restart()
+        match event.part:
+            case Part.OUT_OF_MEMORY:
+                await self.client.config_set("maxmemory", 1)
+                await asyncio.sleep(event.for_s)
+                await self.client.config_set("maxmemory", 0)
+            case Part.FLUSH:
+                await self.client.flushall()
+                await self._after_loss()
+            case Part.EMPTY_REDIS:
+                await self.redis.kill()
+                for path in self.redis.data_dir.glob("appendonly*"):
+                    shutil.rmtree(path)
+                await self.redis.restart()
+                await self._after_loss()
+            case Part.KILL_REDIS:
+                # What it had not yet written to its file is lost: a second at most.
+                await self.client.config_set("appendfsync", "always")
+                await self.redis.kill()
+                await asyncio.sleep(event.for_s / 2)
+                await self.redis.restart()
+            case _:
+                await self.redis.stop()
+                await asyncio.sleep(event.for_s / 2)
+                await self.redis.restart()
+
+    async def _after_loss(self) -> None:
+        """Put the configurations again, and resume once trading is halted, as a person does."""
+        self.lost_ms = now_ms()
+        await self._configure()
+        deadline_s = monotonic() + NOTICED_S
+        while monotonic() < deadline_s:
+            with suppress(RedisError, OSError):
+                if await self.client.hexists(halt_key(TENANT), "*/*"):
+                    await self.client.xadd(trader_actions(TENANT), {"data": RESUME})
+                    return
+            await asyncio.sleep(0.1)  # Nothing announces a halt.
 
     async def mend(self) -> None:
         """End all that is wrong, but what is under way."""
-        self.faults.rate = 0.0
+        self.exchange.faults.set(None)
         with suppress(RedisError, OSError):
             await self.client.config_set("maxmemory", 0)
         for agent in AGENTS:
-            self.executors.send(agent, signal.SIGCONT)
-        await self.executors.start(AGENTS[0])
+            self.processes.send(agent, signal.SIGCONT)
+        await self.processes.start(AGENTS[0])
 
     async def _configure(self) -> None:
         self._configured += 1
         account = {"apiKey": "demo-key", "secret": "demo-secret", "urls": {"base": self._address}}
-        account["options"] = {"campaign": self._configured}
-        for agent in AGENTS:
-            config = {"agent": {"id": agent}, "exchanges": {"StrankaXY": {"binance": account}}}
+        watched = {"tenant": TENANT, "exchangeId": "binance", "assetPairs": ["KCS/USDT"], "dataPoints": ["watchOrders"]}
+        for agent in (*AGENTS, GATHERER):
+            options = {} if agent == GATHERER else {"options": {"campaign": self._configured}}
+            config = {"agent": {"id": agent}, "exchanges": {TENANT: {"binance": account | options}}}
+            config |= {"workplans": [watched]} if agent == GATHERER else {}
             await self.client.set(f"stream.config.{agent}", json.dumps(config))
 
 
@@ -170,10 +208,15 @@ async def platform(plan: Plan, folder: Path, database: Path) -> AsyncIterator[Pl
         client = Redis.from_url(redis.url, retry_on_error=[OSError, RedisError])
         stack.push_async_callback(client.aclose)
         exchange = await stack.enter_async_context(await serve(config))
-        faults = FaultyExchange(exchange.url, Random(plan.seed + 1))
-        executors = Executors(folder, redis.url)
-        stack.push_async_callback(executors.close)
-        address = await stack.enter_async_context(faults.listening())
-        running = Platform(redis, client, exchange, faults, executors)
-        await running.begin(address)
+        line = Proxy(exchange.port)
+        stack.push_async_callback(line.close)
+        processes = Processes(folder, redis.url)
+        stack.push_async_callback(processes.close)
+        running = Platform(redis, client, exchange, line, processes)
+        await running.begin(plan)
         yield running
+
+
+def faults_of(plan: Plan) -> FaultRule:
+    """Return what the exchange does wrong in a schedule."""
+    return FaultRule(rate=plan.exchange_faults, seed=plan.seed)

@@ -14,17 +14,20 @@ from typing import Any, Final
 import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
+from tests.faults.hashes import wrong_hashes
 from tests.faults.judgement import answers_of, violations
 from tests.faults.plan import SECONDS, Plan
-from tests.faults.processes import Platform, platform
+from tests.faults.processes import TENANT, Platform, faults_of, platform
 from tests.faults.requests import Requests, Sent
 from tests.support.answers import final_answer
 
-from millrace_core.names import Tenant, trader_actions
+from millrace_core.names import trader_actions
 
 SETTLED_S: Final = 60.0
 """How long after the last fault every request must be answered: a settlement window, and what else may be under way."""
-_JOURNAL: Final = trader_actions(Tenant("StrankaXY"))
+HASHES_S: Final = 10.0
+"""How long after that every order's hash must be as the exchange has it, with a gatherer running."""
+_JOURNAL: Final = trader_actions(TENANT)
 
 
 @dataclass
@@ -56,7 +59,7 @@ class Schedule:
         """Run it to its end."""
         listening = asyncio.create_task(self._listen())
         await self._until_executed()
-        self._parts.faults.rate = self._plan.exchange_faults
+        self._parts.exchange.faults.set(faults_of(self._plan))
         async with asyncio.TaskGroup() as group:
             group.create_task(self._send())
             group.create_task(self._fail())
@@ -110,7 +113,7 @@ class Schedule:
             waiting = [
                 each
                 for each in self._requests.sent
-                if each.is_certain and not each.is_poison and not answers.final(each.request_id)
+                if self._must_be_answered(each) and not answers.final(each.request_id)
             ]
             pending = await self._parts.client.xpending(_JOURNAL, "executor")
             unsettled = [
@@ -123,16 +126,35 @@ class Schedule:
                 return
             await asyncio.sleep(0.25)  # Nothing tells when the last of all is settled.
 
+    def _must_be_answered(self, sent: Sent) -> bool:
+        return sent.is_certain and not sent.is_poison and sent.at_ms > self._parts.lost_ms
+
     async def _judge(self, settled_s: float) -> Outcome:
         answers = await answers_of(self._parts.client)
         answers.channel.update(self._channel)
-        sent = self._requests.sent
-        venue = self._parts.exchange.venue
-        orders = list(venue.all_orders(venue.account_by_key("demo-key"), "KCSUSDT"))
-        found = violations(sent, answers, orders, _touched(sent))
+        sent, lost_ms = self._requests.sent, self._parts.lost_ms
+        found = violations(sent, answers, self._orders(), _touched(sent), lost_ms)
+        if self._plan.with_gatherer:
+            found += await self._wrong_hashes()
         statuses = Counter(final[0].status if (final := answers.final(each.request_id)) else "-" for each in sent)
         errors = await self._last_errors()
-        return Outcome(self._plan, len(sent), statuses, self._parts.faults.done, settled_s, found, errors)
+        return Outcome(self._plan, len(sent), statuses, self._faults(), settled_s, found, errors)
+
+    def _orders(self) -> list[Any]:
+        venue = self._parts.exchange.venue
+        return list(venue.all_orders(venue.account_by_key("demo-key"), "KCSUSDT"))
+
+    def _faults(self) -> dict[str, int]:
+        return {str(kind): count for kind, count in self._parts.exchange.faults.done.items()}
+
+    async def _wrong_hashes(self) -> list[str]:
+        """Return the hashes that do not become as the exchange has its orders."""
+        deadline_s = monotonic() + HASHES_S
+        while wrong := await wrong_hashes(self._parts.client, self._orders(), self._parts.lost_ms):
+            if monotonic() > deadline_s:
+                return wrong
+            await asyncio.sleep(0.25)  # Nothing announces a hash.
+        return []
 
     async def _last_errors(self) -> list[str]:
         beat = await self._parts.client.get("agent.EXECUTOR")

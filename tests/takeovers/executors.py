@@ -1,9 +1,7 @@
 """The executor processes of a campaign, and which of them acts."""
 
 import asyncio
-import os
 import signal
-import sys
 from asyncio.subprocess import Process
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import Any
 
 import msgspec
 import redis.asyncio
+from tests.support.services import start_service
 
 from millrace_bus import Bus
 from millrace_core.heartbeat import UnitHealth
@@ -69,14 +68,8 @@ class Executors:
         self._count += 1
         agent = AgentId(f"EXECUTOR-{self._count}")
         await self._bus.put_config(agent, msgspec.json.encode(self._config(agent)))
-        where = ("--agent-id", agent, "--redis-url", self._bus.url, "--database-url", self._database)
-        with (self._folder / f"{agent}.log").open("wb") as log:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "millrace_executor", "--die-with-parent", *where),
-                env={**os.environ},
-                stdout=log,
-                stderr=log,
-            )
+        database, log = ("--database-url", self._database), self._folder / f"{agent}.log"
+        process = await start_service("executor", agent, self._bus.url, log, *database)
         executor = Executor(agent, process, self._bus)
         self.running.append(executor)
         return executor

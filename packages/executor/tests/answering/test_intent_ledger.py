@@ -4,7 +4,8 @@ from typing import Any
 from millrace_core.ids import RequestId, new_request_id
 from millrace_core.messages import encode
 from millrace_core.names import ExchangeId, Tenant
-from millrace_executor.answering.intent_ledger import Intent, IntentLedger, decode_intent
+from millrace_executor.answering.intent_ledger import IntentLedger
+from millrace_executor.answering.intents import Intent, decode_intent
 from millrace_executor.refused_writes import RefusedWrites
 from millrace_service import UnitHealthReporter
 from millrace_service.health import ErrorLog

@@ -25,7 +25,7 @@ from millrace_exchange import (
     Retryable,
 )
 from millrace_executor.accepted_request import AcceptedRequest, read
-from millrace_executor.answering.intent_ledger import Intent, intent_of
+from millrace_executor.answering.intents import Intent, intent_of
 from millrace_executor.answering.responder import Responder
 from millrace_executor.execution import order_sender
 from millrace_executor.execution.order_sender import OrderSender

@@ -58,6 +58,27 @@ async def test_an_executor_beside_an_emptied_redis_halts_and_restores_the_ledger
     assert done["requestId"] in await platform.bus.intents.all(TENANT, BINANCE)
 
 
+async def test_an_account_that_opens_anew_beside_an_emptied_redis_knows_its_requests(
+    platform: Any, client: Any
+) -> None:
+    """Its configuration is put again with a change, before the loss was noticed: what it had done is not done again."""
+    await platform.start()
+    answers, resumed = await platform.answers(), await platform.answers("resume", None, ALL)
+    done = create(requestId=new_request_id(), requestedAt=now_ms())
+    await platform.publish(done)
+    assert await answers.statuses(1) == ["done"]
+    await client.flushall()
+    changed = platform.config().replace('"secret"', '"options":{"changed":1},"secret"')
+    await platform.bus.put_config("EXECUTOR", changed)
+    await halted(platform)
+    await platform.publish(RESUME)
+    assert await resumed.statuses(1) == ["done"]
+    await platform.publish(done)
+    await platform.publish(create(payload=create()["payload"] | {"orderSource": "the last"}))
+    assert (await answers.number(2)).response.order_source == "the last"
+    assert len(platform.orders()) == 2
+
+
 async def test_an_executor_that_starts_beside_an_emptied_redis_halts(platform: Any, client: Any) -> None:
     """It knows from the database that there was a ledger, and carries out nothing that the former may have done."""
     await platform.start()

@@ -12,7 +12,7 @@ from millrace_core.messages import RequestError, Response, encode
 from millrace_core.names import Action, AgentId, ExchangeId, StreamName, Symbol, Tenant
 from millrace_core.requests import parse_request
 from millrace_executor.agent import ExecutorAgent
-from millrace_executor.answering.intent_ledger import Intent
+from millrace_executor.answering.intents import Intent
 from millrace_service import Settings, run_agent
 
 TENANT = Tenant("StrankaXY")

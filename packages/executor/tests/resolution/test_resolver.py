@@ -14,7 +14,7 @@ from millrace_core.ids import RequestId, new_request_id
 from millrace_core.orders import Order
 from millrace_core.requests import CancelOrder, CancelPayload, CreateOrder, CreatePayload, EditOrder, EditPayload
 from millrace_exchange import Exchange, Fatal, Rejected, Retryable, open_exchange
-from millrace_executor.answering.intent_ledger import Intent
+from millrace_executor.answering.intents import Intent
 from millrace_executor.resolution.resolver import VAIN_ANSWERS_BORNE, Resolver, Unresolvable
 from millrace_executor.resolution.shared_questions import SharedQuestions
 from millrace_service import UnitHealthReporter

@@ -12,7 +12,7 @@ from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
 from millrace_core.requests import CreateOrder, CreatePayload
 from millrace_core.trace import Trace
 from millrace_exchange import open_exchange
-from millrace_executor.answering.intent_ledger import Intent, decode_intent
+from millrace_executor.answering.intents import Intent, decode_intent
 
 TENANT = Tenant("StrankaXY")
 BINANCE = ExchangeId("binance")

@@ -17,7 +17,8 @@ from millrace_core.requests import CreateOrder, EditOrder
 from millrace_core.trace import Trace
 from millrace_executor.accepted_request import error_answer
 from millrace_executor.answering.answer_streams import AnswerStreams
-from millrace_executor.answering.intent_ledger import Intent, IntentLedger
+from millrace_executor.answering.intent_ledger import IntentLedger
+from millrace_executor.answering.intents import Intent
 from millrace_executor.lease.tenure import Tenure
 from millrace_executor.refused_writes import RefusedWrites
 from millrace_service import UnitHealthReporter

@@ -16,7 +16,8 @@ from millrace_core.requests import CancelAllOrders, CancelOrder, CreateOrder, Ed
 from millrace_exchange import Exchange, ExchangeError
 from millrace_executor.accepted_request import AcceptedRequest, AccountKey
 from millrace_executor.answering.answer_streams import AnswerStreams
-from millrace_executor.answering.intent_ledger import Intent, IntentLedger, intent_of
+from millrace_executor.answering.intent_ledger import IntentLedger
+from millrace_executor.answering.intents import Intent, intent_of
 from millrace_executor.answering.responder import Responder
 from millrace_executor.execution.leased_execution import LeasedExecution
 from millrace_executor.execution.order_sender import OrderSender, Sendable
@@ -105,8 +106,9 @@ class AccountExecutor:
     async def restore(self) -> None:
         """Write the ledger again whenever Redis loses its data, until cancelled."""
         while True:
+            while self.ledger.is_outdated:
+                await self.ledger.restore()
             await self._tenure.reborn()
-            await self.ledger.restore()
 
     async def close(self) -> None:
         """Stop following what risk needs to know."""

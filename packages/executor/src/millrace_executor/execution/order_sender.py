@@ -25,7 +25,7 @@ from millrace_core.requests import (
 )
 from millrace_exchange import Acknowledgement, ExchangeError, Fatal, OutcomeUnknown, Rejected, Retryable
 from millrace_executor.accepted_request import AcceptedRequest
-from millrace_executor.answering.intent_ledger import Intent
+from millrace_executor.answering.intents import Intent
 from millrace_executor.answering.responder import Responder
 from millrace_executor.execution.leased_execution import LeasedExecution
 from millrace_executor.intake.order_queue import OrderQueue, Turn

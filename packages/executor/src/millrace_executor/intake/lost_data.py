@@ -12,7 +12,7 @@ from millrace_core.clock import now_ms
 from millrace_core.halts import HaltNote, HaltScope, HaltState
 from millrace_core.names import ExchangeId
 from millrace_executor.accepted_request import AcceptedRequest
-from millrace_executor.answering.intent_ledger import KEPT_UNDATED_MS
+from millrace_executor.answering.intents import KEPT_UNDATED_MS
 from millrace_executor.intake.tenant_halts import TenantHalts
 from millrace_executor.lease.tenure import Tenure
 from millrace_executor.trading_controls import TradingControls

@@ -21,13 +21,8 @@ from millrace_executor.accepted_request import (
     unhandled,
 )
 from millrace_executor.answering.answer_streams import AnswerStreams
-from millrace_executor.answering.intent_ledger import (
-    KEPT_UNDATED_MS,
-    Intent,
-    IntentLedger,
-    intent_of,
-    intent_of_malformed,
-)
+from millrace_executor.answering.intent_ledger import IntentLedger
+from millrace_executor.answering.intents import KEPT_UNDATED_MS, Intent, intent_of, intent_of_malformed
 from millrace_executor.answering.responder import Responder
 from millrace_executor.intake.executor_database import ExecutorDatabase
 from millrace_executor.intake.lost_data import LostData
@@ -228,9 +223,10 @@ class RequestConsumer:
 
     async def _restore(self) -> None:
         while True:
+            while self._ledger.is_outdated:
+                await self._lost_data.check()
+                await self._ledger.restore()
             await self._tenure.reborn()
-            await self._lost_data.check()
-            await self._ledger.restore()
 
     async def _watch_backlog(self, reader: RequestReader) -> None:
         """Show how many requests wait; the unit is `stale` while there will soon be no room for more."""

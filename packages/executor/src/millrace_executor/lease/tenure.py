@@ -1,6 +1,7 @@
 """One time during which this process holds a tenant's lease. All that it writes or sends for the tenant needs one."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from typing import Final, NoReturn, TypeVar
 
@@ -9,6 +10,8 @@ from millrace_bus.requests.lease import LEASE_MS
 from millrace_core.clock import elapsed_s
 from millrace_core.errors import MillraceError
 from millrace_core.ids import RequestId
+from millrace_core.names import ExchangeId
+from millrace_executor.answering.ledger_memory import LedgerMemory
 
 SURE_S: Final = (LEASE_MS - 500) / 1000
 """How long after a confirmation nobody else can have the lease; the margin is for what follows the check."""
@@ -34,9 +37,14 @@ class Tenure:
         """Units at work under it."""
         self.answering: set[RequestId] = set()
         """Requests that are being answered in place of their account, which must not answer them too."""
+        self._ledgers: defaultdict[ExchangeId, LedgerMemory] = defaultdict(LedgerMemory)
         self._confirmed_s = confirmed_s
         self._confirm = confirm
         self._lost = asyncio.Event()
+
+    def ledger_of(self, exchange: ExchangeId) -> LedgerMemory:
+        """Return what is remembered of an account's ledger."""
+        return self._ledgers[exchange]
 
     @property
     def is_lost(self) -> bool:

@@ -21,7 +21,7 @@ from millrace_core.requests import (
     Request,
 )
 from millrace_exchange import Exchange, ExchangeError, Fatal, OrderQueries, Rejected, Retryable
-from millrace_executor.answering.intent_ledger import Intent
+from millrace_executor.answering.intents import Intent
 from millrace_executor.resolution.rules import Findings, conclude, may_be
 from millrace_executor.resolution.shared_questions import SharedQuestions
 from millrace_service import UnitHealthReporter

@@ -10,7 +10,8 @@ from millrace_core.backoff import Backoff
 from millrace_core.ids import RequestId
 from millrace_core.messages import Response
 from millrace_exchange import ExchangeError
-from millrace_executor.answering.intent_ledger import Intent, IntentLedger
+from millrace_executor.answering.intent_ledger import IntentLedger
+from millrace_executor.answering.intents import Intent
 from millrace_executor.answering.responder import Responder
 from millrace_executor.intake.order_queue import OrderQueue, Turn
 from millrace_executor.request_tasks import RequestTasks

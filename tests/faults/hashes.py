@@ -1,0 +1,35 @@
+"""Compares the hashes of orders with the exchange's own ledger."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+from redis.asyncio import Redis
+
+from millrace_core.names import Tenant, order_key
+
+_STATUSES: Final = {
+    "NEW": "open",
+    "PARTIALLY_FILLED": "open",
+    "FILLED": "closed",
+    "CANCELED": "canceled",
+    "EXPIRED": "expired",
+    "REJECTED": "rejected",
+}
+
+
+async def wrong_hashes(client: Redis, orders: Iterable[Any], lost_ms: int) -> list[str]:
+    """Return every order whose hash differs. One that ended before Redis lost its data may have none."""
+    found = []
+    for order in orders:
+        text = await client.hget(order_key(Tenant("StrankaXY"), str(order.order_id)), "order")
+        wanted = _STATUSES[order.status.name], order.filled
+        if text is None:
+            if order.status.is_open or order.updated_us // 1000 > lost_ms:
+                found.append(f"order {order.order_id}: no hash, and it is {wanted}")
+            continue
+        known = msgspec.json.decode(text)
+        if (shown := (known.get("status"), Decimal(str(known.get("filled"))))) != wanted:
+            found.append(f"order {order.order_id}: its hash says {shown}, and it is {wanted}")
+    return found
