@@ -24,7 +24,7 @@ def main() -> int:
         sys.stdout.write(json.dumps(_record(outcome)) + "\n")
         return 0
     seeds = range(options.first, options.first + options.seeds)
-    return asyncio.run(_run_all(seeds, options.parallel))
+    return asyncio.run(_run_all(seeds, options.parallel, options.folder))
 
 
 def _record(outcome: Outcome) -> dict[str, object]:
@@ -34,11 +34,11 @@ def _record(outcome: Outcome) -> dict[str, object]:
         "faults": outcome.faults,
         "settled_s": outcome.settled_s,
         "violations": outcome.violations,
-        "errors": outcome.last_errors,
+        "shown": outcome.shown,
     }
 
 
-async def _run_all(seeds: range, parallel: int) -> int:
+async def _run_all(seeds: range, parallel: int, keep: Path | None) -> int:
     """Run each schedule in a process of its own, some at a time; say what became of each."""
     totals: Counter[str] = Counter()
     failed: list[int] = []
@@ -50,7 +50,7 @@ async def _run_all(seeds: range, parallel: int) -> int:
 
         async def one(seed: int) -> None:
             async with turns:
-                record = await _alone(seed, database)
+                record = await _alone(seed, database, None if keep is None else keep / str(seed))
             if record is None or record["violations"]:
                 failed.append(seed)
             if record is not None:
@@ -67,9 +67,12 @@ async def _run_all(seeds: range, parallel: int) -> int:
     return int(bool(failed))
 
 
-async def _alone(seed: int, database: Path) -> dict[str, object] | None:
+async def _alone(seed: int, database: Path, keep: Path | None) -> dict[str, object] | None:
+    if keep is not None:
+        keep.mkdir(parents=True)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.faults", "--alone", str(seed), "--database", str(database)),
+        *(() if keep is None else ("--folder", str(keep))),
         env=os.environ,
         stdout=asyncio.subprocess.PIPE,
     )
@@ -83,8 +86,8 @@ def _line(seed: int, record: dict[str, object] | None, done: int, of: int) -> st
     if record is None:
         return f"{head}: THE CAMPAIGN FAILED"
     text = f"{head}: {record['requests']} requests, {record['statuses']}, settled in {record['settled_s']:.1f} s"
-    errors = [f"the executor said: {error}" for error in sorted(set(record["errors"]))] if record["violations"] else []  # type: ignore[call-overload]
-    return "\n  ".join([text, *map(str, record["violations"]), *errors])  # type: ignore[call-overload]
+    shown = [f"in the end: {each}" for each in record["shown"]] if record["violations"] else []  # type: ignore[attr-defined]
+    return "\n  ".join([text, *map(str, record["violations"]), *shown])  # type: ignore[call-overload]
 
 
 def _say(text: str) -> None:
@@ -101,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--parallel", type=int, default=3, metavar="N", help="at a time (default %(default)s)")
     parser.add_argument("--alone", type=int, metavar="SEED", help=argparse.SUPPRESS)
     parser.add_argument("--database", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--folder", type=Path, help="with --alone: where logs are left")
+    parser.add_argument("--folder", type=Path, help="where logs are left")
     return parser
 
 

@@ -9,12 +9,13 @@ from redis.asyncio import Redis
 
 from millrace_core.names import Tenant, order_key
 
-_STATUSES: Final = {
+STATUSES: Final = {
     "NEW": "open",
     "PARTIALLY_FILLED": "open",
     "FILLED": "closed",
     "CANCELED": "canceled",
     "EXPIRED": "expired",
+    "EXPIRED_IN_MATCH": "expired",
     "REJECTED": "rejected",
 }
 
@@ -24,7 +25,7 @@ async def wrong_hashes(client: Redis, orders: Iterable[Any], lost_ms: int) -> li
     found = []
     for order in orders:
         text = await client.hget(order_key(Tenant("StrankaXY"), str(order.order_id)), "order")
-        wanted = _STATUSES[order.status.name], order.filled
+        wanted = STATUSES[order.status.name], order.filled
         if text is None:
             if order.status.is_open or order.updated_us // 1000 > lost_ms:
                 found.append(f"order {order.order_id}: no hash, and it is {wanted}")

@@ -41,8 +41,8 @@ class Outcome:
     settled_s: float = 0.0
     """Time from the last fault until everything was answered."""
     violations: list[str] = field(default_factory=list)
-    last_errors: list[str] = field(default_factory=list)
-    """What the executor showed last in its heartbeat."""
+    shown: list[str] = field(default_factory=list)
+    """What was left under way, and what the executor showed last in its heartbeat."""
 
 
 class Schedule:
@@ -65,11 +65,11 @@ class Schedule:
             group.create_task(self._fail())
         await self._parts.mend()
         began_s = monotonic()
-        await self._settle()
+        left = await self._settle()
         settled_s = monotonic() - began_s
         listening.cancel()
         await asyncio.wait({listening})
-        return await self._judge(settled_s)
+        return await self._judge(settled_s, left)
 
     async def _until_executed(self) -> None:
         """Wait until a first request is answered: the executor has started."""
@@ -106,30 +106,31 @@ class Schedule:
                 await asyncio.sleep(max(0.0, began_s + event.at_s - monotonic()))
                 group.create_task(self._parts.suffer(event))
 
-    async def _settle(self) -> None:
+    async def _settle(self) -> list[str]:
+        """Wait until nothing is under way; return what still is in the end."""
         deadline_s = monotonic() + SETTLED_S
-        while monotonic() < deadline_s:
-            answers = await answers_of(self._parts.client)
-            waiting = [
-                each
-                for each in self._requests.sent
-                if self._must_be_answered(each) and not answers.final(each.request_id)
-            ]
-            pending = await self._parts.client.xpending(_JOURNAL, "executor")
-            unsettled = [
-                intent
-                for key in ("intents.{StrankaXY}.binance", "intents.{StrankaXY}.all")
-                for intent in (await self._parts.client.hvals(key))
-                if msgspec.json.decode(intent)["state"] != "settled"
-            ]
-            if not waiting and not pending["pending"] and not unsettled:
-                return
+        while (left := await self._under_way()) and monotonic() < deadline_s:
             await asyncio.sleep(0.25)  # Nothing tells when the last of all is settled.
+        return left
+
+    async def _under_way(self) -> list[str]:
+        answers, client = await answers_of(self._parts.client), self._parts.client
+        left = [
+            f"{each.action} {each.request_id[:8]} waits"
+            for each in self._requests.sent
+            if self._must_be_answered(each) and not answers.final(each.request_id)
+        ]
+        if (pending := await client.xpending(_JOURNAL, "executor"))["pending"]:
+            left.append(f"not acknowledged: {pending}")
+        for key in ("intents.{StrankaXY}.binance", "intents.{StrankaXY}.all"):
+            intents = map(msgspec.json.decode, await client.hvals(key))
+            left += [f"intent {each}" for each in intents if each["state"] != "settled"]
+        return left
 
     def _must_be_answered(self, sent: Sent) -> bool:
         return sent.is_certain and not sent.is_poison and sent.at_ms > self._parts.lost_ms
 
-    async def _judge(self, settled_s: float) -> Outcome:
+    async def _judge(self, settled_s: float, left: list[str]) -> Outcome:
         answers = await answers_of(self._parts.client)
         answers.channel.update(self._channel)
         sent, lost_ms = self._requests.sent, self._parts.lost_ms
@@ -137,7 +138,7 @@ class Schedule:
         if self._plan.with_gatherer:
             found += await self._wrong_hashes()
         statuses = Counter(final[0].status if (final := answers.final(each.request_id)) else "-" for each in sent)
-        errors = await self._last_errors()
+        errors = left + await self._shown()
         return Outcome(self._plan, len(sent), statuses, self._faults(), settled_s, found, errors)
 
     def _orders(self) -> list[Any]:
@@ -156,9 +157,14 @@ class Schedule:
             await asyncio.sleep(0.25)  # Nothing announces a hash.
         return []
 
-    async def _last_errors(self) -> list[str]:
-        beat = await self._parts.client.get("agent.EXECUTOR")
-        return [] if beat is None else [str(error["message"]) for error in msgspec.json.decode(beat)["lastErrors"]]
+    async def _shown(self) -> list[str]:
+        """Return what the executor's heartbeat says of its units, and its last errors."""
+        text = await self._parts.client.get("agent.EXECUTOR")
+        if text is None:
+            return ["no heartbeat"]
+        beat = msgspec.json.decode(text)
+        units = [f"{unit['name']} is {unit['state']}: {unit.get('detail')}" for unit in beat["units"]]
+        return units + [str(error["message"]) for error in beat["lastErrors"]]
 
     async def _listen(self) -> None:
         """Note every final answer on the channels, through outages of Redis."""

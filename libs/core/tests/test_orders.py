@@ -1,5 +1,7 @@
 from decimal import Decimal
-from itertools import permutations
+from functools import reduce
+from itertools import accumulate, pairwise, permutations
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -67,6 +69,32 @@ def test_nothing_is_undone(a: OrderRecord, b: OrderRecord) -> None:
         assert joined.order.is_final or not side.order.is_final
         assert joined.order_source is not None or side.order_source is None
         assert joined.request_id is not None or side.request_id is None
+
+
+@given(st.lists(RECORDS, min_size=1, max_size=8), st.randoms(use_true_random=False))
+def test_any_order_of_updates_leaves_the_same_record(records: list[OrderRecord], random: Random) -> None:
+    """Shuffled, and with some of them twice; on the way fills never fall, and what is closed never reopens."""
+    shuffled = [*records, *random.choices(records, k=3)]
+    random.shuffle(shuffled)
+    states = list(accumulate(shuffled, join))
+    assert states[-1] == reduce(join, [*records, records[0]])
+    for before, after in pairwise(states):
+        assert (after.order.filled or 0) >= (before.order.filled or 0)
+        assert after.order.is_final or not before.order.is_final
+
+
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=6), st.sampled_from(FINAL_STATUSES), st.permutations(range(7)))
+def test_an_order_ends_as_the_exchange_ended_it(fills: list[int], status: str, places: list[int]) -> None:
+    """Whatever report of its life comes last: the acknowledgement, a fill, its end."""
+    life, filled = [OrderRecord(Order("1", "KCS/USDT", client_order_id="a"), "binance", 1)], 0
+    for number, fill in enumerate(fills, 2):
+        filled += fill
+        is_last = number == len(fills) + 1
+        order = Order("1", "KCS/USDT", amount=Decimal(30), filled=Decimal(filled), status=status if is_last else "open")
+        life.append(OrderRecord(order, "binance", number))
+    ended = reduce(join, [life[place] for place in places if place < len(life)]).order
+    assert (ended.status, ended.filled, ended.remaining) == (status, filled, 30 - filled)
+    assert ended.client_order_id == "a"
 
 
 def test_a_late_acknowledgement_hides_neither_terms_nor_fills() -> None:
