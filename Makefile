@@ -11,7 +11,7 @@ SEEDS ?= 20
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts check bench storms takeovers faults hostile env containers lock clean
+.PHONY: help demo test lint types contracts check bench storms takeovers faults poison hostile env containers lock clean
 
 help: ## list the verbs
 	@echo "millrace: make VERB [ARGS=\"…\"]"
@@ -73,6 +73,9 @@ faults: $(READY) ## let everything fail around executors, by seeds, and judge th
 
 takeovers: $(READY) ## kill, freeze and replace executors under load: make takeovers ARGS="--takeovers 100"
 	@$(BIN)/python -m tests.takeovers $(ARGS)
+
+poison: $(READY) ## send poisonous requests between good ones: make poison ARGS="--requests 100000"
+	@$(BIN)/python -m tests.poison $(ARGS)
 
 hostile: $(READY) ## leave hostile inputs in Redis beside good traffic, on both databases: make hostile SEEDS=20
 	@$(BIN)/python -m tests.hostile --seeds $(SEEDS) $(ARGS)
