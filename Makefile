@@ -11,7 +11,7 @@ SEEDS ?= 20
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts check bench storms takeovers faults poison hostile env containers lock clean
+.PHONY: help demo test lint types contracts check bench storms takeovers faults poison halts hostile env containers lock clean
 
 help: ## list the verbs
 	@echo "millrace: make VERB [ARGS=\"…\"]"
@@ -76,6 +76,9 @@ takeovers: $(READY) ## kill, freeze and replace executors under load: make takeo
 
 poison: $(READY) ## send poisonous requests between good ones: make poison ARGS="--requests 100000"
 	@$(BIN)/python -m tests.poison $(ARGS)
+
+halts: $(READY) ## halt an executor under load and with open orders, and say how soon: make halts ARGS="--halts 10"
+	@$(BIN)/python -m tests.halts $(ARGS)
 
 hostile: $(READY) ## leave hostile inputs in Redis beside good traffic, on both databases: make hostile SEEDS=20
 	@$(BIN)/python -m tests.hostile --seeds $(SEEDS) $(ARGS)

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from tests.faults.hashes import wrong_hashes
 from tests.faults.judgement import answers_of, violations
 from tests.faults.plan import SECONDS, Plan
@@ -120,8 +120,11 @@ class Schedule:
             for each in self._requests.sent
             if self._must_be_answered(each) and not answers.final(each.request_id)
         ]
-        if (pending := await client.xpending(_JOURNAL, "executor"))["pending"]:
-            left.append(f"not acknowledged: {pending}")
+        try:
+            if (pending := await client.xpending(_JOURNAL, "executor"))["pending"]:
+                left.append(f"not acknowledged: {pending}")
+        except ResponseError as nobody_reads:
+            left.append(str(nobody_reads))
         for key in ("intents.{StrankaXY}.binance", "intents.{StrankaXY}.all"):
             intents = map(msgspec.json.decode, await client.hvals(key))
             left += [f"intent {each}" for each in intents if each["state"] != "settled"]

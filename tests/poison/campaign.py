@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -15,16 +15,12 @@ from typing import Any, Final
 from redis.asyncio import Redis
 from tests.faults.requests import POISON
 from tests.support.answers import final_answer
-from tests.support.services import start_service
+from tests.support.lone_executor import TENANT, lone_executor
 
-from millrace_bus import EmbeddedServer
-from millrace_core.names import Tenant, trader_actions
-from millrace_simulator.config import Limits, SimulatorConfig
-from millrace_simulator.server import Server, serve
+from millrace_core.names import trader_actions
+from millrace_simulator.config import Limits
+from millrace_simulator.server import Server
 
-TENANT: Final = Tenant("StrankaXY")
-AGENT: Final = "EXECUTOR"
-LISTED: Final = tuple(rules for rules in SimulatorConfig().symbols if rules.symbol == "KCSUSDT")
 ANSWERS: Final = "stream.StrankaXY.binance.createOrder.KCS/USDT"
 JOURNAL: Final = trader_actions(TENANT)
 STARTED_S: Final = 60.0
@@ -175,17 +171,5 @@ def good_request(request_id: str) -> str:
 @asynccontextmanager
 async def campaign(folder: Path, seed: int) -> AsyncIterator[Campaign]:
     """Start everything that a campaign needs; the executor may still be starting."""
-    async with AsyncExitStack() as stack:
-        server = await stack.enter_async_context(await EmbeddedServer.start(folder / "redis"))
-        limits = Limits(enforce=False)
-        settings = SimulatorConfig(seed=seed, symbols=LISTED, limits=limits)
-        exchange = await stack.enter_async_context(await serve(settings, drive_market=False))
-        client = await stack.enter_async_context(Redis.from_url(server.url))
-        account = {"apiKey": "demo-key", "secret": "demo-secret", "urls": {"base": exchange.url}}
-        config = {"agent": {"id": AGENT}, "exchanges": {TENANT: {"binance": account}}}
-        await client.set(f"stream.config.{AGENT}", json.dumps(config))
-        database = ("--database-url", f"sqlite:///{folder / 'millrace.db'}")
-        process = await start_service("executor", AGENT, server.url, folder / "executor.log", *database)
-        stack.push_async_callback(process.wait)
-        stack.callback(process.kill)
+    async with lone_executor(folder, seed, Limits(enforce=False)) as (client, exchange):
         yield Campaign(client, exchange, seed)
