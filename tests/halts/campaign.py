@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -74,7 +74,7 @@ class Campaign:
         return figures
 
     async def _halted_under_load(self) -> float:
-        with self._loaded():
+        async with self._loaded():
             await asyncio.sleep(LOADED_S)
             published_ms = now_ms()
             await self._client.publish(JOURNAL, request("halt", {"by": "campaign"})[1])
@@ -95,11 +95,13 @@ class Campaign:
         await self._request(request("resume", {}))
         return len(canceled), max(each.updated_us for each in canceled) / 1_000_000 - published_ms / 1000
 
-    @contextmanager
-    def _loaded(self) -> Iterator[None]:
+    @asynccontextmanager
+    async def _loaded(self) -> AsyncIterator[None]:
+        ended = asyncio.Event()
+
         async def load() -> None:
             began_s, number = monotonic(), 0
-            while True:
+            while not ended.is_set():
                 await self._client.xadd(JOURNAL, {"data": order(5.0, ioc=True)[1]})
                 number += 1
                 await asyncio.sleep(max(0.0, began_s + number / PER_SECOND - monotonic()))
@@ -108,7 +110,8 @@ class Campaign:
         try:
             yield
         finally:
-            loading.cancel()
+            ended.set()
+            await loading
 
     async def _request(self, sent: tuple[str, str]) -> Response:
         """Send a request and return its answer."""

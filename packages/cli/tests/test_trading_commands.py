@@ -1,4 +1,4 @@
-"""`millrace publish`, `orders`, `halt` and `resume` as they are typed."""
+"""`millrace publish`, `orders`, `intents`, `halt` and `resume` as they are typed."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ import redis.asyncio as redis_asyncio
 from millrace_bus import Bus, EmbeddedServer, HaltNote, HaltScope
 from millrace_core.clock import now_ms
 from millrace_core.messages import RequestError
-from millrace_core.names import Action, AgentId, ExchangeId, StreamName, Symbol, Tenant
+from millrace_core.names import Action, AgentId, ExchangeId, StreamName, Symbol, Tenant, intents_key
 from millrace_core.orders import Order, OrderRecord
 from millrace_core.requests import Halt
 
@@ -81,6 +81,33 @@ async def test_orders_are_listed_open_ones_first_and_filtered(terminal: Any, bus
     rows = (await terminal.type("orders", "--tenant", TENANT, "--symbol", KCS, "--open")).stdout.splitlines()
     assert rows[1].split()[:7] == ["binance", "KCS/USDT", "buy", "1.5", "open", "PingPong", "0"]
     assert "no orders of Nobody match" in (await terminal.type("orders", "--tenant", "Nobody")).output
+
+
+async def test_intents_that_are_not_settled_are_listed(terminal: Any, bus: Bus, server: EmbeddedServer) -> None:
+    """Claimed, unknown, and one that cannot be read; on a configured account too, and settled ones if asked."""
+    entry = {"requestId": "a" * 32, "answerTo": "x", "begunAt": now_ms(), "keepUntil": 1, "clientOrderId": "a" * 32}
+    entries = {
+        "a" * 32: entry | {"state": "unknown", "request": REQUEST},
+        "b" * 32: entry | {"state": "settled", "status": "done"},
+        "c" * 32: "another form",
+    }
+    await bus.put_config(AgentId("EXECUTOR"), json.dumps({"exchanges": {TENANT: {BINANCE: {}}}}))
+    async with redis_asyncio.Redis.from_url(server.url) as client:
+        for request_id, each in entries.items():
+            await client.hset(intents_key(TENANT, BINANCE), request_id, json.dumps(each))
+    found = (await terminal.type("intents", "--tenant", TENANT, "--json")).json
+    assert {each["requestId"][0]: each["state"] for each in found} == {"a": "unknown", "c": "unreadable"}
+    (unknown,) = (each for each in found if each["state"] == "unknown")
+    assert (unknown["action"], unknown["symbol"], unknown["orderSource"]) == ("createOrder", KCS, "James")
+    assert len((await terminal.type("intents", "--settled", "--json")).json) == 3
+    shown = await terminal.type("intents")
+    assert "unknown" in shown.output
+    assert "settled" not in shown.output
+
+
+async def test_without_intents_there_is_nothing_to_do(terminal: Any) -> None:
+    """It says so."""
+    assert "finally answered" in (await terminal.type("intents", "--tenant", TENANT)).output
 
 
 async def test_a_halt_says_what_it_does_and_asks(terminal: Any, bus: Bus, answering: Any) -> None:

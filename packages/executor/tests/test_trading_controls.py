@@ -3,7 +3,7 @@ from decimal import Decimal
 
 import msgspec
 
-from millrace_core.config import AccountLimits, RiskLimits, SourceLimits
+from millrace_core.config import OrderLimits, RiskLimits
 from millrace_core.halts import HaltNote, HaltScope, HaltState
 from millrace_core.names import ExchangeId
 from millrace_core.requests import CreateOrder, CreatePayload
@@ -87,8 +87,8 @@ async def test_an_order_that_is_sent_twice_is_refused_for_a_while() -> None:
 async def test_limits_of_an_account_and_of_a_source_bind_only_those() -> None:
     """An order has to be within the limits of its tenant, of its account, and of its source."""
     controls = TradingControls()
-    own = AccountLimits(symbols=())
-    controls.set_limits(RiskLimits(accounts={ExchangeId("kucoin"): own}, sources={"Ann": SourceLimits(symbols=())}))
+    own = OrderLimits(symbols=())
+    controls.set_limits(RiskLimits(accounts={ExchangeId("kucoin"): own}, sources={"Ann": OrderLimits(symbols=())}))
     assert isinstance(decide(controls, 0), Approved)
     assert "sources.Ann.symbols" in str(decide(controls, 0, order_source="Ann"))
     request = msgspec.structs.replace(ORDER, exchange_id="kucoin")

@@ -72,6 +72,7 @@ async def test_the_connection_ends_before_or_after(
         ("limited", 429, "-1003", 0),
         ("banned", 418, "-1003", 0),
         ("overloaded", 503, "-1008", 0),
+        ("revoked", 401, "-2015", 0),
     ],
 )
 async def test_what_is_refused_and_what_only_says_so(
@@ -82,7 +83,7 @@ async def test_what_is_refused_and_what_only_says_so(
     answered, body, headers = await buy(session, server)
     assert (answered, bought(server)) == (status, orders)
     assert text in body
-    assert headers.get("Retry-After") == (None if kind == "failed" else "7")
+    assert headers.get("Retry-After") == ("7" if kind in ("limited", "banned", "overloaded") else None)
 
 
 async def test_an_answer_is_garbled_foreign_or_late(session: ClientSession, server: Server) -> None:

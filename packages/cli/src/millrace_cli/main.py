@@ -23,7 +23,7 @@ from millrace_cli.secrets.commands import add_commands as add_secrets_commands
 from millrace_cli.stored import add_commands
 from millrace_cli.tenants.commands import add_commands as add_tenant_commands
 from millrace_cli.top import command as top
-from millrace_cli.trading import halts, orders, publish
+from millrace_cli.trading import halts, intents, orders, publish
 
 # A command says by itself what is wrong: Python would print the warnings of the libraries beside it.
 logging.getLogger("millrace").addHandler(logging.NullHandler())
@@ -177,6 +177,7 @@ status.add_command(app)
 top.add_command(app)
 publish.add_command(app)
 orders.add_command(app)
+intents.add_command(app)
 halts.add_commands(app)
 add_secrets_commands(app)
 add_tenant_commands(app)

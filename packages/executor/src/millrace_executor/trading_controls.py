@@ -3,15 +3,16 @@
 import asyncio
 from collections.abc import Mapping
 
-from millrace_core.config import RiskLimits, SourceLimits
+from millrace_core.config import OrderLimits, RiskLimits
 from millrace_core.halts import HaltScope, HaltState
 from millrace_core.names import ExchangeId
 from millrace_executor.risk.checks import Approved, Bound, Facts, RiskRejection, decide
 from millrace_executor.risk.exposure import AccountExposure, BoundExposure
 from millrace_executor.risk.recent_orders import RecentOrders
+from millrace_executor.risk.source_rates import SourceRates
 from millrace_executor.risk.terms import NewTerms
 
-Limits = Mapping[str, SourceLimits]
+Limits = Mapping[str, OrderLimits]
 """Limits by their place in the tenant's: empty for its own, `accounts.binance.`, `sources.PingPong.`."""
 
 
@@ -31,6 +32,7 @@ class TradingControls:
         self.counts_exposure = False
         """Whether a limit of the tenant needs to know what its accounts hold or have open."""
         self._recent: dict[str, RecentOrders] = {}
+        self._rates = SourceRates()
 
     @property
     def halts(self) -> HaltState:
@@ -79,6 +81,13 @@ class TradingControls:
                 return f"{_subject(scope)} is halted{by}{reason}"
         return None
 
+    def runaway_reason(self, source: str, now_ms: int) -> str | None:
+        """Count an order or edit that a source asks for; return why the source is to be halted, or None."""
+        limit = None if self._limits is None else self._limits.runaway_orders_per_minute
+        if limit is None or not self._rates.is_beyond(source, limit, now_ms):
+            return None
+        return f"runawayOrdersPerMinute is {limit}, and {source} asked for more within a minute"
+
     def limits_on(self, exchange: ExchangeId, order_source: str | None) -> Limits:
         """Return the limits that bind an order, without those that limit nothing."""
         paths = ("", f"accounts.{exchange}.", f"sources.{order_source}.")
@@ -94,7 +103,7 @@ class TradingControls:
                 self._recent_of(path).approved(facts.terms, each, facts.now_ms)
         return decision
 
-    def _bound(self, path: str, limits: SourceLimits, exchange: ExchangeId, facts: Facts) -> Bound:
+    def _bound(self, path: str, limits: OrderLimits, exchange: ExchangeId, facts: Facts) -> Bound:
         recent, terms = self._recent_of(path), facts.terms
         own = self.exposures.get(exchange)
         others = [] if path.startswith("accounts.") else [e for e in self.exposures.values() if e is not own]
@@ -116,7 +125,7 @@ class TradingControls:
 
 def binding_limits(limits: RiskLimits) -> Limits:
     """Return all limits of a tenant, without those that limit nothing."""
-    every: dict[str, SourceLimits] = {"": limits}
+    every: dict[str, OrderLimits] = {"": limits}
     every |= {f"accounts.{exchange}.": each for exchange, each in limits.accounts.items()}
     every |= {f"sources.{source}.": each for source, each in limits.sources.items()}
     return {path: each for path, each in every.items() if each.binds_orders}

@@ -98,6 +98,10 @@ class Account:
             raise self.refusal
         return Resolution(Response(intent.request_id, "done", order=Order(id="7")), (Order(id="6"),))
 
+    def fatal(self, error: Fatal) -> None:
+        """Note why the account cannot trade."""
+        self.refused_key = str(error)
+
     def report(self, error: ExchangeError) -> None:
         """The heartbeat is not looked at here."""
 
@@ -128,6 +132,7 @@ def sender_of(account: Account, queue: OrderQueue) -> OrderSender:
         cast(Responder, account),
         cast(Resolver, account),
         account.stop_reason,
+        account.fatal,
         UnitHealthReporter("StrankaXY.binance", changed=lambda: None, errors=ErrorLog()),
     )
 
@@ -178,9 +183,10 @@ async def test_nothing_is_sent_that_was_halted_during_the_claim() -> None:
 
 
 async def test_a_revoked_key_stops_the_account() -> None:
-    """The sender keeps why, so that later orders are rejected with it."""
-    sender = await sent_through(Account(REVOKED))
-    assert sender.fatal_reason == "the key was revoked"
+    """Whoever halts it learns why."""
+    account = Account(REVOKED)
+    await sent_through(account)
+    assert account.refused_key == "the key was revoked"
 
 
 async def test_what_was_seen_beside_the_answer_is_written_too() -> None:

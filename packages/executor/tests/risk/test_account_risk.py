@@ -153,6 +153,17 @@ async def test_a_position_counts_what_is_held_and_what_open_orders_would_add(pla
     assert (await ask(platform, order(side="sell", price=Decimal(12), amount_base=Decimal(50)), 4)).status == "done"
 
 
+async def test_a_position_limits_one_source_alone(platform: Any) -> None:
+    """Its orders are refused by what the account could come to hold; another source's are not."""
+    venue = platform.simulator.venue
+    (held,) = (each.free for each in venue.account_by_key("demo-key").balances if each.asset == "KCS")
+    await start(platform, sources={"James": {"maxPosition": {"KCS": str(held + 5)}}})
+    assert (await ask(platform, order(amount_base=Decimal(4), order_source="Ann"), 1)).status == "done"
+    refused = await ask(platform, order(amount_base=Decimal(2), order_source="James"), 2)
+    assert f"sources.James.maxPosition.KCS is {held + 5:f}" in refused.error.message
+    assert (await ask(platform, order(amount_base=Decimal(2), order_source="Ann"), 3)).status == "done"
+
+
 async def test_limits_that_cannot_be_checked_refuse(platform: Any) -> None:
     """If the exchange does not tell what is open, nothing new is sent."""
     await start(platform, maxOpenOrders=5)

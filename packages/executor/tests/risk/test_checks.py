@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace_core.book import OrderBook
-from millrace_core.config import RiskLimits, SourceLimits
+from millrace_core.config import OrderLimits, RiskLimits
 from millrace_core.orders import Order
 from millrace_core.requests import CreateOrder, CreatePayload, EditOrder, EditPayload
 from millrace_exchange import MarketTerms
@@ -40,7 +40,7 @@ BOOK = book([(9.9, 5), (9.8, 100)], [(10.1, 5), (10.5, 100)])
 
 
 def judged(
-    request: NewTerms, limits: SourceLimits, *, edited: Order | None = None, sent_ms: Sequence[int] = (), **facts: Any
+    request: NewTerms, limits: OrderLimits, *, edited: Order | None = None, sent_ms: Sequence[int] = (), **facts: Any
 ) -> Approved | RiskRejection:
     known: dict[str, Any] = {"now_ms": 1_000_000, "market": SPOT, "book": BOOK, "book_age_ms": 10} | facts
     return decide(request, [Bound("", limits, sent_ms)], Facts(terms_of(request, edited), **known))
@@ -150,7 +150,7 @@ def test_an_old_book_is_refused() -> None:
 def test_every_reason_to_refuse_is_given_at_once_with_its_place() -> None:
     """An order that breaks a limit of the tenant, and one of its source, is refused with both."""
     order = create(price=Decimal(2), amount_base=Decimal(1))
-    bounds = [Bound("", RiskLimits(symbols=())), Bound("sources.James.", SourceLimits(max_order_notional=Decimal(1)))]
+    bounds = [Bound("", RiskLimits(symbols=())), Bound("sources.James.", OrderLimits(max_order_notional=Decimal(1)))]
     decision = decide(order, bounds, Facts(terms_of(order, None), 0, SPOT))
     assert reason(decision) == (
         "symbol KCS/USDT is not allowed; symbols allows none; "

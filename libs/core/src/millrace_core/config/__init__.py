@@ -3,7 +3,7 @@
 from millrace_core.config.alerts import AlertKind, AlertRule, AlertsConfig
 from millrace_core.config.common import AgentSection, Credentials, Exchanges, revision
 from millrace_core.config.dbsync import DbsyncConfig
-from millrace_core.config.executor import AccountLimits, ExecutorConfig, RiskLimits, SourceLimits
+from millrace_core.config.executor import ExecutorConfig, OrderLimits, RiskLimits
 from millrace_core.config.gatherer import DataPoint, GathererConfig, GathererWorkplan
 from millrace_core.config.magicbox import MagicboxConfig, MagicboxWorkplan, Plugin, StrategyLimits, StreamSubscription
 from millrace_core.config.reading import AgentConfig, parse_config, read_json
@@ -11,7 +11,6 @@ from millrace_core.config.tenants import tenants_of
 from millrace_core.config.workers import WorkerLimits, Workers, WorkersConfig
 
 __all__ = [
-    "AccountLimits",
     "AgentConfig",
     "AgentSection",
     "AlertKind",
@@ -26,9 +25,9 @@ __all__ = [
     "GathererWorkplan",
     "MagicboxConfig",
     "MagicboxWorkplan",
+    "OrderLimits",
     "Plugin",
     "RiskLimits",
-    "SourceLimits",
     "StrategyLimits",
     "StreamSubscription",
     "WorkerLimits",

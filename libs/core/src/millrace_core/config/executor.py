@@ -14,7 +14,7 @@ SourceField = Annotated[str, Field(min_length=1, max_length=128)]
 HoldingField = Annotated[Decimal, Field(ge=0, le=LARGEST)]
 
 
-class SourceLimits(ConfigModel):
+class OrderLimits(ConfigModel):
     """Limits on orders; a limit that is absent does not bind."""
 
     max_order_notional: Decimal | None = Field(default=None, gt=0, le=LARGEST)
@@ -31,6 +31,9 @@ class SourceLimits(ConfigModel):
     """Refuse orders unless the trusted book changed, or was confirmed, within this time."""
     duplicate_window_ms: int | None = Field(default=None, gt=0, le=3_600_000)
     """Refuse an order whose terms and source are those of an order of the last so many ms."""
+    max_position: dict[CurrencyField, HoldingField] = {}
+    """Largest holding by currency code: what is held, and what the open orders would add. Of contracts, the position
+    long or short in the base currency. A source's orders are refused by what the account could come to hold."""
 
     @property
     def needs_book(self) -> bool:
@@ -40,12 +43,12 @@ class SourceLimits(ConfigModel):
     @property
     def measures_orders(self) -> bool:
         """Tell whether it matters what an order is worth."""
-        return self.max_order_notional is not None
+        return self.max_order_notional is not None or bool(self.max_position)
 
     @property
     def needs_exposure(self) -> bool:
         """Tell whether it matters what an account holds and has open."""
-        return self.max_open_orders is not None
+        return self.max_open_orders is not None or bool(self.max_position)
 
     @property
     def needs_terms(self) -> bool:
@@ -58,25 +61,7 @@ class SourceLimits(ConfigModel):
         return self.needs_terms or self.max_orders_per_second is not None or self.symbols is not None
 
 
-class AccountLimits(SourceLimits):
-    """Limits on one account's orders."""
-
-    max_position: dict[CurrencyField, HoldingField] = {}
-    """Largest holding by currency code: what is held, and what the open orders would add. Of contracts, the position
-    long or short in the base currency."""
-
-    @property
-    def measures_orders(self) -> bool:
-        """Tell whether it matters what an order is worth."""
-        return super().measures_orders or bool(self.max_position)
-
-    @property
-    def needs_exposure(self) -> bool:
-        """Tell whether it matters what an account holds and has open."""
-        return super().needs_exposure or bool(self.max_position)
-
-
-class RiskLimits(AccountLimits):
+class RiskLimits(OrderLimits):
     """Limits on all orders of one tenant, and further ones on parts of them. An order has to be within all."""
 
     max_daily_loss: dict[CurrencyField, HoldingField] = {}
@@ -84,9 +69,11 @@ class RiskLimits(AccountLimits):
 
     It is read from the database every 5 s; dbsync must store the tenant's own trades.
     """
-    accounts: dict[ExchangeField, AccountLimits] = {}
+    runaway_orders_per_minute: int | None = Field(default=None, ge=1, le=1_000_000)
+    """Halt an order source that asks for more orders and edits than this within a minute, whatever becomes of them."""
+    accounts: dict[ExchangeField, OrderLimits] = {}
     """Further limits on the account of one exchange."""
-    sources: dict[SourceField, SourceLimits] = {}
+    sources: dict[SourceField, OrderLimits] = {}
     """Further limits on one order source: a strategy or a person."""
 
 

@@ -9,9 +9,11 @@ from millrace_bus import Bus
 from millrace_core.backoff import Backoff, BackoffPolicy
 from millrace_core.clock import now_ms
 from millrace_core.config import Credentials
-from millrace_exchange import Exchange, ExchangeError, open_exchange
+from millrace_core.halts import HaltScope
+from millrace_exchange import Exchange, ExchangeError, Fatal, open_exchange
 from millrace_executor.accepted_request import AccountKey
 from millrace_executor.answering.answer_streams import AnswerStreams
+from millrace_executor.automatic_halts import AutomaticHalts
 from millrace_executor.execution.account_executor import AccountExecutor
 from millrace_executor.intake.router import RequestRouter
 from millrace_executor.lease.tenant_lease import TenantLease
@@ -59,6 +61,7 @@ class AccountUnit:
         self._router = router
         self._lease = lease
         self._health = health
+        self._halts = AutomaticHalts(unit.account.tenant, bus.requests, controls, health)
         self._prepared = asyncio.Event()
 
     async def run(self) -> None:
@@ -89,6 +92,7 @@ class AccountUnit:
             bus=self._bus,
             streams=self._streams,
             controls=self._controls,
+            halts=self._halts,
             health=self._health,
         )
         if self._health.current_state == "standby":
@@ -124,6 +128,9 @@ class AccountUnit:
                     log.warning("cannot open the account; trying again", cause=str(error), kind=error.kind)
                 self._health.error(error)
                 self._health.state("failed", f"cannot open the account: {error.kind}: {error}")
+                if isinstance(error, Fatal):
+                    exchange_id = self._unit.account.exchange
+                    await self._halts.request(HaltScope(exchange_id), f"{exchange_id} refuses the API key: {error}")
                 await asyncio.sleep(pause_s)
             else:
                 self._prepared.set()

@@ -11,14 +11,16 @@ import structlog
 
 from millrace_bus import Bus
 from millrace_core.clock import now_ms
+from millrace_core.halts import HaltScope
 from millrace_core.messages import Response
 from millrace_core.requests import CancelAllOrders, CancelOrder, CreateOrder, EditOrder
-from millrace_exchange import Exchange, ExchangeError
+from millrace_exchange import Exchange, ExchangeError, Fatal
 from millrace_executor.accepted_request import AcceptedRequest, AccountKey
 from millrace_executor.answering.answer_streams import AnswerStreams
 from millrace_executor.answering.intent_ledger import IntentLedger
 from millrace_executor.answering.intents import Intent, intent_of
 from millrace_executor.answering.responder import Responder
+from millrace_executor.automatic_halts import AutomaticHalts
 from millrace_executor.execution.leased_execution import LeasedExecution
 from millrace_executor.execution.order_sender import OrderSender, Sendable
 from millrace_executor.intake.lost_data import doubt_about
@@ -48,6 +50,7 @@ class AccountExecutor:
         bus: Bus,
         streams: AnswerStreams,
         controls: TradingControls,
+        halts: AutomaticHalts,
         health: UnitHealthReporter,
     ) -> None:
         writes = RefusedWrites(health)
@@ -59,6 +62,7 @@ class AccountExecutor:
         self._bus = bus
         self._streams = streams
         self._controls = controls
+        self._halts = halts
         self._health = health
         self._queue = OrderQueue()
         self._responder = Responder(
@@ -66,7 +70,9 @@ class AccountExecutor:
         )
         resolver = Resolver(exchange, health)
         client = LeasedExecution(exchange.execution, tenure)
-        self._sender = OrderSender(client, self._queue, self._responder, resolver, self._stop_reason, health)
+        self._sender = OrderSender(
+            client, self._queue, self._responder, resolver, self._stop_reason, self._halt_account, health
+        )
         self._recovery = StartupRecovery(
             self.ledger, self._responder, resolver, self._queue, self.tasks, health, tenure.answering
         )
@@ -189,6 +195,8 @@ class AccountExecutor:
         """Wait until the account is ready and the request's turn comes; False if its validity ends before."""
         if self._ready.is_set() and turn.is_free:
             return True
+        if self._controls.halt_reason(self._account.exchange, accepted.source) and not _is_cancel(accepted):
+            return True  # It will not be sent: nothing is worth waiting for.
         try:
             async with asyncio.timeout((accepted.valid_until_ms - now_ms()) / 1000):
                 await self._ready.wait()
@@ -205,6 +213,8 @@ class AccountExecutor:
             return request
         if not isinstance(request, CreateOrder | EditOrder):
             raise TypeError("halts are carried out by the request consumer")
+        if (runaway := self._runaway(accepted)) is not None:
+            return runaway
         if precision_errors := self._exchange.rules.precision_errors(request.payload):
             return accepted.error_answer("rejected", "InvalidOrder", "; ".join(precision_errors))
         try:
@@ -220,17 +230,31 @@ class AccountExecutor:
         """Return the answer to a request that must not be sent, whatever its terms; None if it may be sent."""
         if now_ms() > accepted.valid_until_ms:
             return self._expired(accepted)
-        if isinstance(accepted.request, CancelOrder | CancelAllOrders):
+        if _is_cancel(accepted):
             return None
         if reason := self._controls.halt_reason(self._account.exchange, accepted.source):
             return accepted.error_answer("rejected", "Halted", reason)
         if (doubt := doubt_about(accepted, self._controls.halts)) is not None:
             return accepted.error_answer("rejected", "LedgerLost", doubt)
-        if self._sender.fatal_reason is not None:
-            return accepted.error_answer("rejected", "Halted", f"the account cannot trade: {self._sender.fatal_reason}")
         return None
+
+    def _halt_account(self, refusal: Fatal) -> None:
+        reason = f"{self._account.exchange} refuses the API key: {refusal}"
+        self.tasks.start(self._halts.request(HaltScope(self._account.exchange), reason))
+
+    def _runaway(self, accepted: AcceptedRequest) -> Response | None:
+        """Halt a source that asks for more than it may, and refuse its request; None if it does not."""
+        source = accepted.source
+        if source is None or (reason := self._controls.runaway_reason(source, now_ms())) is None:
+            return None
+        self.tasks.start(self._halts.request(HaltScope(None, source), reason))
+        return accepted.error_answer("rejected", "Halted", reason)
 
     def _expired(self, accepted: AcceptedRequest) -> Response:
         waited = "" if self._ready.is_set() else " (the account was not ready to trade yet)"
         late_ms = now_ms() - accepted.valid_until_ms
         return accepted.error_answer("expired", "Expired", f"expired {max(late_ms, 0)} ms ago{waited}")
+
+
+def _is_cancel(accepted: AcceptedRequest) -> bool:
+    return isinstance(accepted.request, CancelOrder | CancelAllOrders)

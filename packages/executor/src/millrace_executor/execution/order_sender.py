@@ -43,7 +43,10 @@ log = structlog.get_logger()
 
 
 class OrderSender:
-    """Sends one account's requests. `stop_reason` returns the answer to a request that must not be sent any more."""
+    """Sends one account's requests. `stop_reason` returns the answer to a request that must not be sent any more.
+
+    `on_fatal` learns that the account cannot trade any more.
+    """
 
     def __init__(
         self,
@@ -52,15 +55,15 @@ class OrderSender:
         responder: Responder,
         resolver: Resolver,
         stop_reason: Callable[[AcceptedRequest], Response | None],
+        on_fatal: Callable[[Fatal], None],
         health: UnitHealthReporter,
     ) -> None:
-        self.fatal_reason: str | None = None
-        """Why the account can no longer trade; None while it can."""
         self._client = client
         self._queue = queue
         self._responder = responder
         self._resolver = resolver
         self._stop_reason = stop_reason
+        self._on_fatal = on_fatal
         self._health = health
 
     async def execute(self, accepted: AcceptedRequest, intent: Intent, what: Sendable, turn: Turn) -> Response | None:
@@ -117,7 +120,8 @@ class OrderSender:
             case Rejected():
                 return accepted.error_answer("rejected", error.kind, error.reason)
             case Fatal():
-                self._stop(error)
+                self._resolver.report(error)
+                self._on_fatal(error)
                 return accepted.error_answer("failed", error.kind, str(error))
             case Retryable():
                 self._resolver.report(error)
@@ -127,13 +131,6 @@ class OrderSender:
                 await sleep(pause_s)
                 return None
         raise error
-
-    def _stop(self, error: Fatal) -> None:
-        self._resolver.report(error)
-        if self.fatal_reason is None:
-            log.error("the account can no longer trade; new orders are rejected", cause=str(error))
-        self.fatal_reason = str(error)
-        self._health.state("failed", self.fatal_reason)
 
     async def _send(self, what: Sendable, client_order_id: str, turn: Turn) -> Acknowledgement:
         """Send it, once.

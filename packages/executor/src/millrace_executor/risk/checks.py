@@ -6,7 +6,7 @@ from decimal import Decimal
 from math import floor
 from typing import Final, Protocol
 
-from millrace_core.config import AccountLimits, SourceLimits
+from millrace_core.config import OrderLimits
 from millrace_exchange import MarketTerms
 from millrace_executor.risk.terms import BookView, NewTerms, Terms, Unmeasurable, base_amount, notional, reached_price
 
@@ -47,7 +47,7 @@ class Bound:
 
     path: str
     """Where the configuration sets them below `risk.{tenant}`, with a dot at the end; empty for the tenant's own."""
-    limits: SourceLimits
+    limits: OrderLimits
     sent_ms: Sequence[int] = ()
     """When the latest orders and edits were approved, oldest first."""
     duplicate_of_ms: int | None = None
@@ -168,7 +168,7 @@ def _open_orders(bound: Bound, facts: Facts) -> Iterator[str]:
 
 
 def _position(bound: Bound, facts: Facts) -> Iterator[str]:
-    if not isinstance(bound.limits, AccountLimits) or not bound.limits.max_position or bound.exposure is None:
+    if bound.exposure is None:
         return
     if facts.terms.is_reducing:
         return

@@ -3,7 +3,7 @@
 from collections import OrderedDict, deque
 from collections.abc import Sequence
 
-from millrace_core.config import SourceLimits
+from millrace_core.config import OrderLimits
 from millrace_executor.risk.checks import rate_window
 from millrace_executor.risk.terms import Terms
 
@@ -25,7 +25,7 @@ class RecentOrders:
         sent_ms = self._terms.get(terms)
         return None if sent_ms is None else now_ms - sent_ms
 
-    def approved(self, terms: Terms, limits: SourceLimits, now_ms: int) -> None:
+    def approved(self, terms: Terms, limits: OrderLimits, now_ms: int) -> None:
         """Remember an order; forget what the limits no longer look back to."""
         if limits.max_orders_per_second is not None:
             self._sent_ms.append(now_ms)

@@ -48,7 +48,8 @@ class _Answers:
         if kind is FaultKind.DROPPED:
             return _hung_up(request)
         if kind in NOT_CARRIED_OUT:
-            return self._refusal(kind, {"Retry-After": str(rule.retry_after_s)})
+            pauses = kind is not FaultKind.REVOKED
+            return self._refusal(kind, {"Retry-After": str(rule.retry_after_s)} if pauses else {})
         said = await handler(request)
         if kind in _HUNG_UP:
             if kind is FaultKind.HANGING:

@@ -19,11 +19,13 @@ REFUSALS: Final[Mapping[DialectName, Mapping[FaultKind, Refusal]]] = {
         ),
         FaultKind.BANNED: (418, {"code": -1003, "msg": "Way too much request weight used; IP banned."}),
         FaultKind.OVERLOADED: (503, {"code": -1008, "msg": "Server is currently overloaded with other requests."}),
+        FaultKind.REVOKED: (401, {"code": -2015, "msg": "Invalid API-key, IP, or permissions for action."}),
         FaultKind.FAILED: (503, {"code": -1007, "msg": "Timeout waiting for response from backend server."}),
     },
     "kucoin": {
         FaultKind.LIMITED: (429, {"code": "429000", "msg": "Too many requests in a short period of time."}),
         FaultKind.OVERLOADED: (503, {"code": "230005", "msg": "System busy."}),
+        FaultKind.REVOKED: (401, {"code": "400003", "msg": "KC-API-KEY not exists"}),
         FaultKind.FAILED: (500, {"code": "500000", "msg": "Internal Server Error"}),
     },
 }

@@ -40,16 +40,20 @@ class FaultKind(StrEnum):
     """It is refused: the address is banned for a while; by Binance's dialect alone."""
     OVERLOADED = "overloaded"
     """It is refused: the exchange is overloaded."""
+    REVOKED = "revoked"
+    """It is refused: the API key is not valid any more."""
 
 
-NOT_CARRIED_OUT: Final = frozenset({FaultKind.LIMITED, FaultKind.BANNED, FaultKind.OVERLOADED})
+NOT_CARRIED_OUT: Final = frozenset({FaultKind.LIMITED, FaultKind.BANNED, FaultKind.OVERLOADED, FaultKind.REVOKED})
+PASSING: Final = tuple(kind for kind in FaultKind if kind is not FaultKind.REVOKED)
+"""Those that a client should survive by itself."""
 
 
 class FaultRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
     """To which requests something happens, and what."""
 
-    kinds: Annotated[tuple[FaultKind, ...], Meta(min_length=1)] = tuple(FaultKind)
-    """One of these each time."""
+    kinds: Annotated[tuple[FaultKind, ...], Meta(min_length=1)] = PASSING
+    """One of these each time; without them all but `revoked`."""
     requests: str = "*"
     """Pattern of the requests: method and path, such as `POST /api/v3/order`, or a method of the WebSocket API."""
     rate: Annotated[float, Meta(ge=0, le=1)] = 1.0

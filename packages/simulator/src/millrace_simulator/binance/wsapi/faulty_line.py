@@ -36,7 +36,8 @@ class FaultyLine:
         if kind is FaultKind.DROPPED:
             self._connection.abort()
         elif kind in NOT_CARRIED_OUT:
-            self._send(self._refusal(request.get("id"), kind, rule))
+            pausing = None if kind is FaultKind.REVOKED else rule
+            self._send(self._refusal(request.get("id"), kind, pausing))
         else:
             self._carried_out(carry_out(text), kind, rule)
 

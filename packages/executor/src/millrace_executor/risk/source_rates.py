@@ -1,0 +1,34 @@
+"""How often each order source asks for orders, whatever becomes of them: to notice one that runs away."""
+
+from collections import OrderedDict, deque
+from typing import Final
+
+MINUTE_MS: Final = 60_000
+
+
+class SourceRates:
+    """When each source asked for its latest orders and edits."""
+
+    def __init__(self) -> None:
+        self._asked_ms: OrderedDict[str, deque[int]] = OrderedDict()
+        """The source that asked last is last."""
+
+    def is_beyond(self, source: str, limit: int, now_ms: int) -> bool:
+        """Count a request; tell whether its source asked for more than `limit` within a minute, and begin anew then."""
+        asked = self._asked_ms.get(source)
+        if asked is None or asked.maxlen != limit:
+            asked = self._asked_ms[source] = deque(asked or (), maxlen=limit)
+        self._asked_ms.move_to_end(source)
+        self._forget(now_ms)
+        if len(asked) == limit and asked[0] > now_ms - MINUTE_MS:
+            asked.clear()
+            return True
+        asked.append(now_ms)
+        return False
+
+    def _forget(self, now_ms: int) -> None:
+        """Forget the sources that have asked for nothing lately: anybody may name one."""
+        while asked := next(iter(self._asked_ms.values())):
+            if asked[-1] > now_ms - MINUTE_MS:
+                return
+            self._asked_ms.popitem(last=False)

@@ -1,0 +1,21 @@
+"""The rate at which sources ask for orders."""
+
+from millrace_executor.risk.source_rates import MINUTE_MS, SourceRates
+
+
+def test_a_source_is_beyond_its_limit_within_a_minute_and_begins_anew() -> None:
+    """Requests that are older do not count, and no other source's do."""
+    rates = SourceRates()
+    assert not any(rates.is_beyond("a", 3, now_ms) for now_ms in (0, 1, MINUTE_MS))
+    assert not rates.is_beyond("b", 3, MINUTE_MS)
+    assert not rates.is_beyond("a", 3, MINUTE_MS)
+    assert rates.is_beyond("a", 3, MINUTE_MS + 1 - 1)
+    assert not rates.is_beyond("a", 3, MINUTE_MS + 2)
+
+
+def test_sources_that_ask_no_more_are_forgotten() -> None:
+    """A request may name any source: names do not add up."""
+    rates = SourceRates()
+    for number in range(1_000):
+        rates.is_beyond(str(number), 5, number * 1_000)
+    assert len(rates._asked_ms) <= 60
