@@ -13,6 +13,7 @@ from millrace_core.intervals import WEEK_MS
 from millrace_core.market import Trade
 from millrace_core.names import ExchangeId, StreamName, Symbol, Tenant
 from millrace_store import BadCursor, QuestionTooLarge, Scope, Store
+from millrace_store.backends.reading import rows_read
 from millrace_store.queries.candle_building import CandleTrade, build, merge
 from millrace_store.queries.candles import rebuild_stale
 
@@ -114,14 +115,15 @@ async def test_a_question_reads_no_more_than_it_may(
     name: Callable[..., StreamName],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Its page ends early, with a cursor; all pages together are the same candles, built beside the event loop."""
+    """Its page ends early, with a cursor; all pages together are the same candles."""
     await play(store, journal(name("watchTrades")), trades, 40)
     whole = (await store.market.candles_from_trades(SCOPE, interval)).rows
     monkeypatch.setattr("millrace_store.queries.candles._TRADES_A_PIECE", 10)
     monkeypatch.setattr("millrace_store.queries.candles.MAX_ROWS", 60)
-    cursor, pages, counted = None, [], []
+    cursor, pages, counted = None, [], list[int]()
+    rows_read.set(counted.append)
     while True:
-        page = await store.market.candles_from_trades(SCOPE, interval, cursor=cursor, on_rows=counted.append)
+        page = await store.market.candles_from_trades(SCOPE, interval, cursor=cursor)
         pages.append(page.rows)
         if (cursor := page.next_cursor) is None:
             break

@@ -139,6 +139,30 @@ async def test_a_query_cancelled_at_its_very_end_returns_its_connection(
         await store.ping()
 
 
+async def test_a_query_of_sqlite_ends_with_its_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of it goes on once nobody waits for its rows, and its connection is free again."""
+    monkeypatch.setattr(sqlite, "_READERS", 1)
+    begun, fetch = threading.Event(), sqlite._fetch
+    endless = sa.text("WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n")
+
+    def noted(raw: sqlite3.Connection, text: str, values: Any) -> Any:
+        raw.set_progress_handler(begun.set, 1_000)
+        return fetch(raw, text, values)
+
+    async with Store.open(f"sqlite:///{tmp_path / 'store.db'}") as store, asyncio.timeout(WITHIN_S):
+        monkeypatch.setattr(sqlite, "_fetch", noted)
+
+        async def read() -> None:
+            async with store._database.reading() as reader:
+                await reader.fetch(endless)
+
+        reading = asyncio.create_task(read())
+        await asyncio.to_thread(begun.wait)
+        reading.cancel()
+        await asyncio.wait({reading})
+        await store.ping()
+
+
 def test_an_error_that_python_raises_by_itself_is_no_lock() -> None:
     """It has no code of SQLite's, as text that is not UTF-8."""
     raw = sqlite3.connect(":memory:")

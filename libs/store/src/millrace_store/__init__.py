@@ -19,6 +19,7 @@ from millrace_store.errors import (
     RangeTooLarge,
     StoreError,
     UnsupportedDatabase,
+    WorkerEnded,
 )
 from millrace_store.queries.pages import Page, Scope
 from millrace_store.store import Store
@@ -42,4 +43,5 @@ __all__ = [
     "Store",
     "StoreError",
     "UnsupportedDatabase",
+    "WorkerEnded",
 ]

@@ -9,18 +9,30 @@ MillraceError
     ├── Conflict                      the name of a token is taken
     ├── BadCursor                     the cursor is not from a page of this query
     ├── RangeTooLarge                 the answer would have too many rows
+    ├── WorkerEnded          code     the process that worked on an answer ended before it was whole
     ├── QuestionTooLarge              too many rows had to be read for a single one of the answer
     ├── AmbiguousOrder  candidates    several orders have that id
     └── BookUnknown          reason   no snapshot reaches that moment, or messages before it were lost
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from millrace_core.errors import MillraceError
 
 
 class StoreError(MillraceError):
-    """Root of the errors of the database."""
+    """Root of the errors of the database. Each can be pickled, whatever its constructor takes."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(kind: type[StoreError], args: tuple[Any, ...], attributes: dict[str, Any]) -> StoreError:
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(attributes)
+    return error
 
 
 class UnsupportedDatabase(StoreError):
@@ -68,6 +80,14 @@ class QuestionTooLarge(StoreError):
             f"one candle is built from more than {rows:,} rows: choose a shorter `interval`, "
             "or `since` and `until` nearer to each other"
         )
+
+
+class WorkerEnded(StoreError):
+    """The process that worked on an answer ended before the answer was whole; its log says why."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"the process that worked on the answer ended with code {code}")
+        self.code = code
 
 
 class AmbiguousOrder(StoreError):

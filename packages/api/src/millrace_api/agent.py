@@ -77,7 +77,7 @@ class ApiAgent(Agent[ApiConfig, ApiConfig]):
 
     async def started(self, bus: Bus) -> None:
         """Serve as soon as the database answers; clients that connect before that wait."""
-        # Threads read rows and build candles beside the event loop, which waits so long at most for the interpreter.
+        # Threads read rows and check secrets beside the event loop, which waits so long at most for the interpreter.
         sys.setswitchinterval(_SWITCH_S)
         listening = listen(self._options.host, self._options.port)
         self._resources.callback(listening.close)

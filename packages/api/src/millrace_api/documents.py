@@ -1,8 +1,6 @@
 """Request and response bodies as JSON, and their OpenAPI schemas: both come from msgspec structs."""
 
-import re
 from collections.abc import Awaitable, Callable, Mapping
-from decimal import Decimal
 from functools import cache
 from typing import Any, Generic, TypeVar
 
@@ -10,18 +8,14 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from millrace_api.access.budget import count_rows
 from millrace_api.problems import MEDIA_TYPE, ApiError, ProblemDetails
-from millrace_core.decimals import spelled
 from millrace_core.json_problems import UNREADABLE, problem_of
-from millrace_store import Page
+from millrace_core.json_text import json_text
 
 T = TypeVar("T")
 
 MAX_BODY = 1_000_000
 """Bytes that a request body may have; the largest configurations are a tenth of it."""
-_encode = msgspec.json.Encoder().encode
-_EXPONENT = re.compile(rb'"-?[0-9](?:\.[0-9]+)?E[+-][0-9]+"')
 _documented: dict[str, type] = {}
 """Every type in a request or response, by its name in OpenAPI."""
 REF = "#/components/schemas/{name}"
@@ -43,25 +37,7 @@ class ListOf(msgspec.Struct, Generic[T], frozen=True):
 
 def json_response(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Return a value as JSON; decimals become strings without exponents, so that no digit is lost."""
-    text = _encode(value)
-    if _EXPONENT.search(text) is not None:
-        text = _encode(_spelled(msgspec.to_builtins(value, builtin_types=(Decimal, msgspec.Raw))))
-    return Response(text, status_code=status, headers=dict(headers or {}), media_type="application/json")
-
-
-def _spelled(value: Any) -> Any:
-    """Return a value whose decimals are texts without exponents."""
-    if isinstance(value, Decimal):
-        return spelled(str(value))
-    if isinstance(value, dict):
-        return {name: _spelled(item) for name, item in value.items()}
-    return [_spelled(item) for item in value] if isinstance(value, list | tuple) else value
-
-
-def page_response(found: Page[Any]) -> Response:
-    """Return a page of rows as JSON."""
-    count_rows(len(found.rows))
-    return json_response(PageOf(found.rows, found.next_cursor))
+    return Response(json_text(value), status_code=status, headers=dict(headers or {}), media_type="application/json")
 
 
 def returns(model: Any, *, status: int = 200, also: Mapping[int, str] | None = None) -> dict[int | str, dict[str, Any]]:

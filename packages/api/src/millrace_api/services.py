@@ -1,4 +1,4 @@
-"""Services shared by all routes: database, bus, authentication, live streams, pending responses."""
+"""Services shared by all routes: database, bus, authentication, questions, live streams, pending responses."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -13,6 +13,7 @@ from millrace_api.configs.models import ApiConfig
 from millrace_api.live.hub import Hub
 from millrace_api.metrics import Metrics
 from millrace_api.problems import refused, unavailable
+from millrace_api.questions import Questions
 from millrace_api.trading.responses import PendingResponses
 from millrace_bus import Bus, CommandRefused
 from millrace_core.config import AgentSection
@@ -36,6 +37,7 @@ class Services:
     bus: Bus
     authenticator: Authenticator
     hub: Hub
+    questions: Questions
     responses: PendingResponses
     agents: AgentEvents
     metrics: Metrics
@@ -50,7 +52,8 @@ class Services:
         authenticator = Authenticator(store, config)
         hub = Hub(bus, metrics, authenticator, config.live_connections, config.live_connections_per_token)
         responses, agents = PendingResponses(bus), AgentEvents(bus)
-        return cls(store, bus, authenticator, hub, responses, agents, metrics, config, secret_key)
+        questions = Questions(store)
+        return cls(store, bus, authenticator, hub, questions, responses, agents, metrics, config, secret_key)
 
     def configure(self, config: ApiConfig) -> None:
         """Apply other limits."""
@@ -63,6 +66,7 @@ class Services:
         await self.hub.close()
         await self.agents.close()
         await self.responses.close()
+        await self.questions.close()
 
 
 async def redis(call: Awaitable[T]) -> T:

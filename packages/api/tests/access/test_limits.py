@@ -82,8 +82,8 @@ async def test_a_tenant_has_so_much_under_way(
     path: str, field: str, most: int, api: Any, tenant: Any, other: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is more is refused in words, with a time to come back; another tenant is not concerned, nor is a halt."""
-    monkeypatch.setattr(api.services.store.market, "tickers", _never)
-    monkeypatch.setattr("millrace_api.routes.exports.stream_apart", _endless)
+    monkeypatch.setattr(api.services.questions, "whole", _never)
+    monkeypatch.setattr(api.services.questions, "export", _endless)
     limits = api.services.config.tenant_limits.model_copy(update={field: most})
     api.services.configure(api.services.config.model_copy(update={"tenant_limits": limits}))
     held = api.services.authenticator.budget._held
@@ -96,7 +96,7 @@ async def test_a_tenant_has_so_much_under_way(
         assert (refused.status_code, int(refused.headers["retry-after"]) > 0) == (429, True)
         assert f"has {most} {field.replace('_', ' ')} open" in refused.json()["detail"]
         assert (await busy.post("/api/v1/halts", json={})).status_code == 200
-        assert (await quiet.get("/api/v1/streams")).status_code == 200
+        assert (await quiet.get("/api/v1/trades")).status_code == 200
         for task in left_open:
             task.cancel()
         async with asyncio.timeout(20):
@@ -120,7 +120,7 @@ async def test_a_tenants_questions_take_turns(
         finally:
             running.pop()
 
-    monkeypatch.setattr(api.services.store.market, "tickers", slow)
+    monkeypatch.setattr(api.services.questions, "whole", slow)
     async with api.client(await api.token(tenant)) as busy, api.client(await api.token(other)) as quiet:
         asked = [asyncio.create_task(busy.get("/api/v1/tickers")) for _ in range(20)]
         async with asyncio.timeout(20):

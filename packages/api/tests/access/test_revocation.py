@@ -24,8 +24,8 @@ async def test_a_revoked_token_holds_nothing(
     by: str, api: Any, admin: Any, tenant: Any, connect: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A request under way, an export, an event stream and a socket end within 5 s."""
-    monkeypatch.setattr(api.services.store.market, "tickers", _never)
-    monkeypatch.setattr("millrace_api.routes.exports.stream_apart", _endless)
+    monkeypatch.setattr(api.services.questions, "whole", _never)
+    monkeypatch.setattr(api.services.questions, "export", _endless)
     token = await api.token(tenant, "read")
     socket = await connect(token)
     async with api.client(token) as client, asyncio.TaskGroup() as group:
@@ -67,7 +67,7 @@ async def test_a_question_ends_with_its_client(api: Any, tenant: Any, monkeypatc
         finally:
             ended.set()
 
-    monkeypatch.setattr(api.services.store.market, "tickers", slow)
+    monkeypatch.setattr(api.services.questions, "whole", slow)
     async with api.client(await api.token(tenant, "read")) as client:
         asked = asyncio.create_task(client.get("/api/v1/tickers"))
         await begun.wait()

@@ -12,6 +12,7 @@ import asyncpg
 from millrace_core.clock import DAY_MS
 from millrace_store.backends.columns import NULL, Columns, csv_lines
 from millrace_store.backends.partitions import Connection, Partitions
+from millrace_store.backends.reading import note_rows
 from millrace_store.backends.sql import POSTGRES, Row, Statement, compiled, insert_missing, remove, replace
 from millrace_store.errors import AlreadyThere, DatabaseUnavailable, ValueRejected
 from millrace_store.schema.tables import MONEY, PARTITIONED, Table
@@ -20,6 +21,12 @@ from millrace_store.schema.upgrade import HEAD, VERSION_TABLE, script
 _CONNECTIONS: Final = 10
 _CONNECT_TIMEOUT_S: Final = 10.0
 _COMMAND_TIMEOUT_S: Final = 120.0
+_NOTICED_MS: Final = 500
+_SETTING_REFUSED: Final = (
+    asyncpg.InvalidParameterValueError,  # by a server on another system than Linux
+    asyncpg.ProtocolViolationError,  # by a proxy
+    asyncpg.UndefinedObjectError,
+)
 _MIGRATION_LOCK: Final = 0x6D696C6C72616365
 """Advisory lock key for migrations ("millrace" as a number)."""
 
@@ -46,7 +53,9 @@ class _Reader:
     async def fetch(self, statement: Statement) -> Sequence[Row]:
         text, values = compiled(statement, POSTGRES)
         with _translated():
-            return [tuple(record) for record in await self._connection.fetch(text, *values)]
+            rows = [tuple(record) for record in await self._connection.fetch(text, *values)]
+        note_rows(len(rows))
+        return rows
 
 
 class _Writer(_Reader):
@@ -108,8 +117,8 @@ class PostgresDatabase:
 
     dialect = POSTGRES
 
-    def __init__(self, pool: Any, url: str) -> None:
-        self._pool, self._url = pool, url
+    def __init__(self, pool: Any, url: str, options: dict[str, Any]) -> None:
+        self._pool, self._url, self._options = pool, url, options
         self._partitions = Partitions()
 
     @classmethod
@@ -120,8 +129,14 @@ class PostgresDatabase:
             DatabaseUnavailable: no server answers.
         """
         with _translated():
-            pool = await asyncpg.create_pool(url, min_size=1, max_size=_CONNECTIONS, **_options())
-        return cls(pool, url)
+            try:
+                return await cls._connect(url, _options(_NOTICED_MS))
+            except _SETTING_REFUSED:
+                return await cls._connect(url, _options())
+
+    @classmethod
+    async def _connect(cls, url: str, options: dict[str, Any]) -> "PostgresDatabase":
+        return cls(await asyncpg.create_pool(url, min_size=1, max_size=_CONNECTIONS, **options), url, options)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[_Reader]:
@@ -154,7 +169,7 @@ class PostgresDatabase:
         """
         text, values = compiled(statement, POSTGRES)
         with _translated():
-            connection = await asyncpg.connect(self._url, **_options())
+            connection = await asyncpg.connect(self._url, **self._options)
         try:
             with _translated():
                 await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -164,6 +179,7 @@ class PostgresDatabase:
                     piece = await cursor.fetch(rows, timeout=_COMMAND_TIMEOUT_S)
                 if not piece:
                     return
+                note_rows(len(piece))
                 yield [tuple(record) for record in piece]
         finally:
             await asyncio.shield(_close(connection))
@@ -220,13 +236,12 @@ class PostgresDatabase:
                 await asyncio.shield(self._pool.release(connection))
 
 
-def _options() -> dict[str, Any]:
-    """Return what every connection has in common."""
-    return {
-        "timeout": _CONNECT_TIMEOUT_S,
-        "command_timeout": _COMMAND_TIMEOUT_S,
-        "server_settings": {"application_name": "millrace"},
-    }
+def _options(noticed_ms: int | None = None) -> dict[str, Any]:
+    """Return what every connection has in common; `noticed_ms` is how soon the server ends queries of dead clients."""
+    settings = {"application_name": "millrace"}
+    if noticed_ms is not None:
+        settings["client_connection_check_interval"] = str(noticed_ms)
+    return {"timeout": _CONNECT_TIMEOUT_S, "command_timeout": _COMMAND_TIMEOUT_S, "server_settings": settings}
 
 
 def _days(at_ms: Sequence[int]) -> set[int]:

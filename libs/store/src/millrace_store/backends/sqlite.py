@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 from millrace_core.decimals import spelled
 from millrace_store.backends.columns import Columns
 from millrace_store.backends.private_file import make_private
+from millrace_store.backends.reading import note_rows
 from millrace_store.backends.sql import SQLITE, Row, Statement, compiled, insert_missing, remove, replace
 from millrace_store.backends.sqlite_lock import begin, is_busy, once_free
 from millrace_store.errors import AlreadyThere, DatabaseUnavailable, ValueRejected
@@ -41,8 +42,13 @@ class _Connection:
         self._raw: sqlite3.Connection | None = None
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `work` on the thread; it is finished there even if the caller is cancelled."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._do, work)
+        """Run `work` on the thread. If the caller is cancelled, a change is finished there, and a query ends."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self._do, work)
+        except asyncio.CancelledError:
+            if self._reads_only and self._raw is not None:
+                self._raw.interrupt()
+            raise
 
     def _do(self, work: Callable[[sqlite3.Connection], T]) -> T:
         with _translated():
@@ -67,7 +73,9 @@ class _Reader:
 
     async def fetch(self, statement: Statement) -> Sequence[Row]:
         text, values = compiled(statement, SQLITE)
-        return await self._connection.run(lambda raw: _fetch(raw, text, values))
+        rows = await self._connection.run(lambda raw: _fetch(raw, text, values))
+        note_rows(len(rows))
+        return rows
 
 
 class _Writer(_Reader):
@@ -138,6 +146,7 @@ class SqliteDatabase:
         try:
             cursor = await connection.run(lambda raw: raw.execute(text, _plain(values)))
             while piece := await connection.run(lambda _: cursor.fetchmany(rows)):
+                note_rows(len(piece))
                 yield piece
         finally:
             await asyncio.shield(connection.close())

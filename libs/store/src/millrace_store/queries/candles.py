@@ -5,8 +5,9 @@ again from its trades: for a query, or by `rebuild_stale` to be stored. So the w
 trades still count, but not in minutes of which the retention may have dropped trades: what is stored of them stays.
 """
 
+import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing
 from decimal import Decimal
 from itertools import groupby
@@ -20,8 +21,7 @@ from millrace_core.intervals import open_of
 from millrace_store.backends.database import Database, Reader
 from millrace_store.backends.sql import Row
 from millrace_store.errors import QuestionTooLarge
-from millrace_store.queries.beside import beside
-from millrace_store.queries.candle_building import Built, merge, merge_in_turns, of_rows, of_stored
+from millrace_store.queries.candle_building import Built, merge, of_rows, of_stored
 from millrace_store.queries.listings import streams_of
 from millrace_store.queries.pages import Page, Scope, beyond, decode_cursor, encode_cursor
 from millrace_store.queries.records import CandleRecord
@@ -43,15 +43,13 @@ MAX_S: Final = 20.0
 class Work:
     """How much one question has read, and whether that is enough."""
 
-    def __init__(self, on_rows: Callable[[int], None]) -> None:
+    def __init__(self) -> None:
         self.rows = 0
-        self._on_rows = on_rows
         self._until_s = time.monotonic() + MAX_S
 
     def read(self, rows: int) -> None:
         """Count rows that were read."""
         self.rows += rows
-        self._on_rows(rows)
 
     @property
     def is_over(self) -> bool:
@@ -60,12 +58,7 @@ class Work:
 
 
 async def from_trades(
-    database: Database,
-    scope: Scope,
-    interval_ms: int,
-    limit: int,
-    cursor: str | None,
-    on_rows: Callable[[int], None],
+    database: Database, scope: Scope, interval_ms: int, limit: int, cursor: str | None
 ) -> Page[CandleRecord]:
     """See `MarketQueries.candles_from_trades`."""
     if interval_ms <= 0 or scope.exchange is None or scope.symbol is None:
@@ -75,7 +68,7 @@ async def from_trades(
         start = int(decode_cursor(cursor, (int,))[0])
     end = _FOREVER_MS if scope.until_ms is None else open_of(scope.until_ms + interval_ms - 1, interval_ms)
     made: list[Built] = []
-    work = Work(on_rows)
+    work = Work()
     if interval_ms % MINUTE_MS:
         start = max(start, await _whole_from(database, interval_ms))
     for stream in await _streams(database, scope):
@@ -132,7 +125,7 @@ async def rebuild_stale(database: Database) -> int:
             rows = []
             for stream, group in groupby(marks, key=lambda mark: int(mark[0])):
                 minutes = await _to_rebuild(reader, stream, [at_ms for _, at_ms, _ in group])
-                rows += [(stream, *candle) async for candle in _rebuilt(reader, stream, minutes, Work(_uncounted))]
+                rows += [(stream, *candle) async for candle in _rebuilt(reader, stream, minutes, Work())]
         if not marks:
             return count
         async with database.writing() as writer:
@@ -161,7 +154,7 @@ async def _minutes(
             )
             minutes = await _to_rebuild(reader, stream, [at_ms for (at_ms,) in stale_rows if at_ms < reached])
             anew = set(minutes)
-            piece = await beside(of_stored, [row for row in kept_rows if row[0] < reached and row[0] not in anew])
+            piece = of_stored([row for row in kept_rows if row[0] < reached and row[0] not in anew])
             async for candle in _rebuilt(reader, stream, minutes, work):
                 piece.append(candle)
                 if work.is_over:
@@ -169,7 +162,7 @@ async def _minutes(
                     piece = [each for each in piece if each.at_ms <= candle.at_ms]
                     reached = end
                     break
-        yield await beside(merge_in_turns, sorted(piece, key=itemgetter(0)) if minutes else piece, interval_ms)
+        yield merge(sorted(piece, key=itemgetter(0)) if minutes else piece, interval_ms)
         start = reached
 
 
@@ -203,7 +196,7 @@ async def _rebuilt(reader: Reader, stream: int, minutes: Sequence[int], work: Wo
         unfinished: list[Built] = []
         async for rows in _trades(reader, stream, first, last + MINUTE_MS):
             work.read(len(rows))
-            built = await beside(of_rows, rows, MINUTE_MS)
+            built = await asyncio.to_thread(of_rows, rows, MINUTE_MS)
             unfinished = merge([*unfinished, *built], MINUTE_MS)
             for candle in unfinished[:-1]:
                 if candle.at_ms in wanted:
@@ -232,7 +225,7 @@ async def _raw(
             rows = await reader.fetch(_trades_after(stream, start, end, last))
         work.read(len(rows))
         if rows:
-            yield await beside(of_rows, rows, interval_ms)
+            yield of_rows(rows, interval_ms)
         if len(rows) < _TRADES_A_PIECE:
             return
         last = rows[-1]
@@ -265,7 +258,3 @@ def _trades_after(stream: int, start: int, end: int, last: Row | None) -> sa.Sel
         .order_by(*key)
         .limit(_TRADES_A_PIECE)
     )
-
-
-def _uncounted(rows: int) -> None:
-    """Count nothing."""

@@ -1,6 +1,5 @@
 """Queries of market data: trades, candles, tickers, order books, events."""
 
-from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final
 
@@ -79,21 +78,20 @@ class MarketQueries:
         *,
         limit: int = DEFAULT_LIMIT,
         cursor: str | None = None,
-        on_rows: Callable[[int], None] = lambda rows: None,
     ) -> Page[CandleRecord]:
         """Return candles of any interval, built exactly from stored trades; an interval without trades has no candle.
 
         `scope` must name an exchange and a symbol. Intervals start at multiples of `interval_ms` since 1970 UTC, weeks
         on Monday; those that contain `since_ms` or `until_ms` are returned whole. Intervals that are not whole minutes
         begin where the retention has dropped no trades. A page for which too many rows would be read ends early, with a
-        cursor. `on_rows` is called with their number whenever rows were read.
+        cursor.
 
         Raises:
             QuestionTooLarge: too many rows would be read for a single candle.
             BadCursor: `cursor` is not from a page of this query.
             ValueError: the interval is not above 0, or the scope names no exchange or no symbol.
         """
-        return await candles.from_trades(self._database, scope, interval_ms, bounded(limit), cursor, on_rows)
+        return await candles.from_trades(self._database, scope, interval_ms, bounded(limit), cursor)
 
     async def tickers(
         self, scope: Scope, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None

@@ -13,7 +13,6 @@ from millrace_core.names import AgentId
 from millrace_store.backends.database import Database
 from millrace_store.backends.sql import Row
 from millrace_store.errors import RangeTooLarge
-from millrace_store.queries.beside import beside, turns
 from millrace_store.queries.listings import Listing, of_streams, page_rows, streams_of
 from millrace_store.queries.pages import DEFAULT_LIMIT, Page, Scope, newest, within
 from millrace_store.queries.records import (
@@ -111,7 +110,7 @@ class OperationsQueries:
             rows = await reader.fetch(wanted) if streams else []
         if len(rows) > _MAX_LATENCIES:
             raise RangeTooLarge(_MAX_LATENCIES)
-        return await beside(_percentiles, rows, streams, interval_ms)
+        return _percentiles(rows, streams, interval_ms)
 
     async def agents(self) -> list[AgentRecord]:
         """Return the newest state of each agent."""
@@ -194,7 +193,7 @@ def _agent(row: Row) -> AgentRecord:
 
 def _percentiles(rows: Sequence[Row], streams: Mapping[int, str], interval_ms: int) -> list[LatencyRecord]:
     totals: dict[tuple[int, str, str], Histogram] = {}
-    for stream, hop, at_ms, buckets in (row for part in turns(rows) for row in part):
+    for stream, hop, at_ms, buckets in rows:
         key = (at_ms - at_ms % interval_ms, streams[stream], hop)
         counted = Histogram.of_buckets({int(bucket): count for bucket, count in json.loads(buckets).items()})
         totals[key] = counted.merge([totals[key]]) if key in totals else counted

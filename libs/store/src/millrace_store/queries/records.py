@@ -269,6 +269,7 @@ class DeadLetter(_Record, frozen=True, kw_only=True):
     at_ms: int
     reason: str
     raw: bytes
+    """In JSON base64."""
 
 
 class TokenRecord(_Record, frozen=True, kw_only=True):

@@ -9,12 +9,14 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import Final, Literal
 
 from millrace_api.access.rates import RateLimiter
 from millrace_api.configs.models import TenantLimits
 from millrace_api.problems import ApiError
 from millrace_core.names import Tenant
+from millrace_store.backends.reading import rows_read
 
 Kind = Literal["questions", "exports", "event streams", "WebSockets"]
 AT_ONCE: Final = 2
@@ -27,7 +29,8 @@ _SETTINGS: Final[dict[Kind, str]] = {
     "WebSockets": "web_sockets",
 }
 _RETRY_S: Final[dict[Kind, int]] = {"questions": 1, "exports": 10, "event streams": 5, "WebSockets": 5}
-_asking: ContextVar["tuple[Budget, Tenant] | None"] = ContextVar("asking", default=None)
+asking: Final[ContextVar[Tenant]] = ContextVar("asking")
+"""Whose the question is that is being answered."""
 
 
 class Budget:
@@ -91,7 +94,7 @@ class Budget:
             raise _too_much(f"your tenant has read more than {most:,} rows in a minute", round(wait_s + 0.5))
         self.check(tenant, kind)
         self.take(tenant, kind)
-        token = _asking.set((self, tenant))
+        asker, told = asking.set(tenant), rows_read.set(partial(self.spend_rows, tenant))
         try:
             if kind == "questions":
                 async with self._turns.setdefault(tenant, asyncio.Semaphore(AT_ONCE)):
@@ -99,19 +102,13 @@ class Budget:
             else:
                 yield
         finally:
-            _asking.reset(token)
+            asking.reset(asker)
+            rows_read.reset(told)
             self.give_back(tenant, kind)
 
     def spend_rows(self, tenant: Tenant, rows: int) -> None:
         """Count rows that were read for a tenant; what is too much delays its next question."""
         self._rows.spend(tenant, rows)
-
-
-def count_rows(rows: int) -> None:
-    """Count rows that were read for the request under way."""
-    if (asking := _asking.get()) is not None:
-        budget, tenant = asking
-        budget.spend_rows(tenant, rows)
 
 
 def _too_much(what: str, retry_s: int) -> ApiError:

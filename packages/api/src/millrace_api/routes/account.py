@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Response
 
 from millrace_api.access.principal import Caller
-from millrace_api.documents import PageOf, json_response, page_response, returns
+from millrace_api.documents import PageOf, returns
 from millrace_api.parameters import (
     AccountScope,
     ExchangeQuery,
@@ -17,6 +17,7 @@ from millrace_api.parameters import (
     tenant_of,
 )
 from millrace_api.problems import not_found
+from millrace_api.questions import NOTHING, json_of
 from millrace_api.services import ServicesDep
 from millrace_store import Scope
 from millrace_store.queries.records import (
@@ -50,10 +51,14 @@ async def list_orders(
     descending: Descending = True,
 ) -> Response:
     """Return orders by creation time."""
-    found = await services.store.account.orders(
-        scope, status=status, limit=paging.limit, cursor=paging.cursor, descending=descending
+    return await services.questions.page(
+        services.store.account.orders,
+        scope,
+        status=status,
+        limit=paging.limit,
+        cursor=paging.cursor,
+        descending=descending,
     )
-    return page_response(found)
 
 
 @router.get("/orders/{order_id}", operation_id="get_order", responses=returns(OrderHistory, also=_NOT_THERE))
@@ -70,10 +75,10 @@ async def get_order(
     Where several orders have this id, choose one by exchange and symbol.
     """
     scope = scope_of(tenant_of(caller, tenant, public=False), exchange, symbol)
-    history = await services.store.account.order_history(scope, order_id=order_id)
-    if history is None:
+    history = await services.questions.answer(services.store.account.order_history, scope, order_id=order_id)
+    if history == NOTHING:
         raise not_found("order with this id")
-    return json_response(history)
+    return json_of(history)
 
 
 @router.get("/requests", operation_id="list_requests", responses=_pages(RequestRecord))
@@ -81,10 +86,9 @@ async def list_requests(
     services: ServicesDep, scope: SourcedScope, paging: PageWanted, descending: Descending = True
 ) -> Response:
     """Return requests to trade."""
-    found = await services.store.account.requests(
-        scope, limit=paging.limit, cursor=paging.cursor, descending=descending
+    return await services.questions.page(
+        services.store.account.requests, scope, limit=paging.limit, cursor=paging.cursor, descending=descending
     )
-    return page_response(found)
 
 
 @router.get("/requests/{request_id}", operation_id="get_request", responses=returns(OrderHistory, also=_NOT_THERE))
@@ -96,10 +100,10 @@ async def get_request(
 ) -> Response:
     """Return a request's history: answers, its order, fills."""
     scope = Scope(tenant_of(caller, tenant, public=False))
-    history = await services.store.account.order_history(scope, request_id=request_id)
-    if history is None:
+    history = await services.questions.answer(services.store.account.order_history, scope, request_id=request_id)
+    if history == NOTHING:
         raise not_found("request with this id (a new one is stored within a second)")
-    return json_response(history)
+    return json_of(history)
 
 
 @router.get("/answers", operation_id="list_answers", responses=_pages(ResponseRecord))
@@ -107,10 +111,9 @@ async def list_answers(
     services: ServicesDep, scope: SourcedScope, paging: PageWanted, descending: Descending = True
 ) -> Response:
     """Return the executor's answers to requests, with the latency of each hop in ns."""
-    found = await services.store.account.responses(
-        scope, limit=paging.limit, cursor=paging.cursor, descending=descending
+    return await services.questions.page(
+        services.store.account.responses, scope, limit=paging.limit, cursor=paging.cursor, descending=descending
     )
-    return page_response(found)
 
 
 @router.get("/own-trades", operation_id="list_own_trades", responses=_pages(TradeRecord))
@@ -118,10 +121,9 @@ async def list_own_trades(
     services: ServicesDep, scope: SourcedScope, paging: PageWanted, descending: Descending = True
 ) -> Response:
     """Return the tenant's own trades by time."""
-    found = await services.store.account.own_trades(
-        scope, limit=paging.limit, cursor=paging.cursor, descending=descending
+    return await services.questions.page(
+        services.store.account.own_trades, scope, limit=paging.limit, cursor=paging.cursor, descending=descending
     )
-    return page_response(found)
 
 
 @router.get("/balances", operation_id="list_balances", responses=_pages(BalanceRecord))
@@ -133,10 +135,14 @@ async def list_balances(
     descending: Descending = True,
 ) -> Response:
     """Return each change of a balance, and the balances at each start of their stream."""
-    found = await services.store.account.balances(
-        scope, currency=currency, limit=paging.limit, cursor=paging.cursor, descending=descending
+    return await services.questions.page(
+        services.store.account.balances,
+        scope,
+        currency=currency,
+        limit=paging.limit,
+        cursor=paging.cursor,
+        descending=descending,
     )
-    return page_response(found)
 
 
 @router.get("/exchange-positions", operation_id="list_exchange_positions", responses=_pages(ExchangePositionRecord))
@@ -144,10 +150,13 @@ async def list_exchange_positions(
     services: ServicesDep, scope: AccountScope, paging: PageWanted, descending: Descending = True
 ) -> Response:
     """Return each change of a position in contracts, as the exchange reported it."""
-    found = await services.store.account.exchange_positions(
-        scope, limit=paging.limit, cursor=paging.cursor, descending=descending
+    return await services.questions.page(
+        services.store.account.exchange_positions,
+        scope,
+        limit=paging.limit,
+        cursor=paging.cursor,
+        descending=descending,
     )
-    return page_response(found)
 
 
 @router.get("/failed-executions", operation_id="list_failed_executions", responses=_pages(FailedExecution))
@@ -159,7 +168,11 @@ async def list_failed_executions(
     descending: Descending = True,
 ) -> Response:
     """Return every request that was not done, with the reason, and how unknown ones ended."""
-    found = await services.store.account.failed_executions(
-        scope, kind=kind, limit=paging.limit, cursor=paging.cursor, descending=descending
+    return await services.questions.page(
+        services.store.account.failed_executions,
+        scope,
+        kind=kind,
+        limit=paging.limit,
+        cursor=paging.cursor,
+        descending=descending,
     )
-    return page_response(found)

@@ -1,7 +1,7 @@
 """Agents' heartbeats: now, live and in the past; and their units run afresh on request."""
 
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
@@ -18,6 +18,8 @@ from millrace_core.near_names import did_you_mean
 
 router = APIRouter(prefix="/agents", tags=["agents"])
 
+_HEARTBEATS: Final = 100
+"""In one page: each may be 20 kB, and what others may not see is removed here."""
 _EVENTS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Server-sent events: `agent` with an agent's state, `gone` with its id.",
@@ -60,10 +62,10 @@ async def list_agent_history(
     paging: PageWanted,
     tenant: TenantQuery = None,
 ) -> Response:
-    """Return an agent's stored heartbeats, newest first."""
+    """Return an agent's stored heartbeats, newest first; 100 at a time at most."""
     tenant_of(caller, tenant)
-    agent = AgentId(agent_id)
-    found = await services.store.operations.agent_history(agent, limit=paging.limit, cursor=paging.cursor)
+    agent, limit = AgentId(agent_id), min(paging.limit, _HEARTBEATS)
+    found = await services.store.operations.agent_history(agent, limit=limit, cursor=paging.cursor)
     if not found.rows and paging.cursor is None:
         raise not_found("agent with this id")
     views = [view_for(caller, heartbeat) for heartbeat in read_heartbeats(found.rows)]

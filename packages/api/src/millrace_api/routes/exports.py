@@ -12,9 +12,9 @@ from millrace_api.access.principal import Caller
 from millrace_api.parameters import MarketScope, SourceQuery, own_account
 from millrace_api.problems import ApiError
 from millrace_api.services import ServicesDep
-from millrace_store.exports.apart import Question, stream_apart
 from millrace_store.exports.export import Format
 from millrace_store.exports.histories import ExportKind, has_source, is_of_account
+from millrace_store.workers.query import Export
 
 
 class _Pieces(StreamingResponse):
@@ -56,7 +56,7 @@ async def export(
         raise ApiError(422, f"{kind} have no order source: leave `source` out")
     # Once the file has begun, an error can no longer be returned.
     await services.store.ping()
-    pieces = stream_apart(Question(services.store.url, kind, scope._replace(source=source), form))
+    pieces = services.questions.export(Export(kind, scope._replace(source=source), form))
     name = f"{scope.tenant}-{kind}.{form}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return _Pieces(pieces, media_type=MEDIA_TYPES[form], headers=headers)

@@ -4,9 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
-from millrace_api.access.budget import count_rows
 from millrace_api.access.principal import Caller
-from millrace_api.documents import PageOf, json_response, page_response, returns
+from millrace_api.documents import PageOf, returns
 from millrace_api.parameters import MarketScope, PageWanted, TenantQuery, own_account, tenant_of
 from millrace_api.problems import ApiError
 from millrace_api.services import ServicesDep
@@ -27,8 +26,8 @@ async def list_trades(
     services: ServicesDep, scope: MarketScope, paging: PageWanted, descending: Annotated[bool, Query()] = False
 ) -> Response:
     """Return trades by time, oldest first."""
-    return page_response(
-        await services.store.market.trades(scope, limit=paging.limit, cursor=paging.cursor, descending=descending)
+    return await services.questions.page(
+        services.store.market.trades, scope, limit=paging.limit, cursor=paging.cursor, descending=descending
     )
 
 
@@ -47,22 +46,22 @@ async def list_candles(
     """Return the exchange's candles (`timeframe`), or candles built from stored trades (`interval`)."""
     if (timeframe is None) == (interval is None):
         raise ApiError(422, "set either timeframe (candles of the exchange) or interval (built from trades)")
-    market = services.store.market
+    market, limit, cursor = services.store.market, paging.limit, paging.cursor
     if timeframe is not None:
-        return page_response(await market.candles(scope, timeframe, limit=paging.limit, cursor=paging.cursor))
+        return await services.questions.page(market.candles, scope, timeframe, limit=limit, cursor=cursor)
     if scope.exchange is None or scope.symbol is None:
         raise ApiError(422, "set exchange and symbol: candles are built for one market")
-    return page_response(
-        await market.candles_from_trades(
-            scope, int(interval or 0), limit=paging.limit, cursor=paging.cursor, on_rows=count_rows
-        )
+    return await services.questions.whole(
+        market.candles_from_trades, scope, int(interval or 0), limit=limit, cursor=cursor
     )
 
 
 @router.get("/tickers", operation_id="list_tickers", responses=returns(PageOf[TickerRecord]))
 async def list_tickers(services: ServicesDep, scope: MarketScope, paging: PageWanted) -> Response:
     """Return the complete ticker after each message, oldest first."""
-    return page_response(await services.store.market.tickers(scope, limit=paging.limit, cursor=paging.cursor))
+    return await services.questions.whole(
+        services.store.market.tickers, scope, limit=paging.limit, cursor=paging.cursor
+    )
 
 
 @router.get("/events/{action}", operation_id="list_events", responses=returns(PageOf[EventRecord]))
@@ -76,7 +75,9 @@ async def list_events(
     """Return messages of streams that have no table of their own, such as funding rates."""
     if scope.actions is not None and action not in scope.actions:
         scope = own_account(caller, scope)
-    return page_response(await services.store.market.events(scope, action, limit=paging.limit, cursor=paging.cursor))
+    return await services.questions.page(
+        services.store.market.events, scope, action, limit=paging.limit, cursor=paging.cursor
+    )
 
 
 @router.get(
@@ -101,8 +102,8 @@ async def get_order_book(
     name = _book_name(tenant_of(caller, tenant), exchange, symbol)
     wanted = None if message_id is None else MessageId.parse(message_id)
     try:
-        return json_response(
-            await services.store.market.book(name, at_ms=at, message_id=wanted, nonce=nonce, depth=depth)
+        return await services.questions.whole(
+            services.store.market.book, name, at_ms=at, message_id=wanted, nonce=nonce, depth=depth
         )
     except BookUnknown as unknown:
         hint = "" if name.tenant == PUBLIC else f" of {name.tenant} (for the shared feeds: tenant=PUBLIC)"

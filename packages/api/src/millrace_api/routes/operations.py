@@ -1,18 +1,16 @@
 """Operation of the platform: streams, gaps, latency percentiles, dead letters."""
 
-import base64
 from typing import Annotated
 
-import msgspec
 from fastapi import APIRouter, Query, Response
 
-from millrace_api.documents import ListOf, PageOf, json_response, page_response, returns
+from millrace_api.documents import ListOf, PageOf, returns
 from millrace_api.parameters import AccountScope, MarketScope, PageWanted
 from millrace_api.problems import ApiError
 from millrace_api.services import ServicesDep
 from millrace_core.clock import MINUTE_MS, now_ms
 from millrace_store import RangeTooLarge
-from millrace_store.queries.records import GapRecord, LatencyRecord, StreamRecord
+from millrace_store.queries.records import DeadLetter, GapRecord, LatencyRecord, StreamRecord
 
 router = APIRouter(tags=["operations"])
 
@@ -21,27 +19,18 @@ MAX_INTERVALS = 1_500
 """Intervals in one response: a day of minutes."""
 
 
-class DeadLetterView(msgspec.Struct, frozen=True, rename="camel"):
-    """A message that could not be stored."""
-
-    stream: str
-    message_id: str
-    at_ms: int
-    reason: str
-    raw: str
-    """Its bytes, in base64."""
-
-
 @router.get("/streams", operation_id="list_streams", responses=returns(ListOf[StreamRecord]))
 async def list_streams(services: ServicesDep, scope: MarketScope) -> Response:
     """Return the stored streams and how far each is stored."""
-    return json_response(ListOf(await services.store.operations.streams(scope)))
+    return await services.questions.whole(services.store.operations.streams, scope)
 
 
 @router.get("/gaps", operation_id="list_gaps", responses=returns(PageOf[GapRecord]))
 async def list_gaps(services: ServicesDep, scope: MarketScope, paging: PageWanted) -> Response:
     """Return messages that were lost before they could be stored, newest first."""
-    return page_response(await services.store.operations.gaps(scope, limit=paging.limit, cursor=paging.cursor))
+    return await services.questions.page(
+        services.store.operations.gaps, scope, limit=paging.limit, cursor=paging.cursor
+    )
 
 
 @router.get("/latencies", operation_id="list_latencies", responses=returns(ListOf[LatencyRecord]))
@@ -57,18 +46,16 @@ async def list_latencies(
         raise ApiError(422, f"more than {MAX_INTERVALS:,} intervals: choose a shorter time range or larger `minutes`")
     wanted = scope._replace(since_ms=since_ms, until_ms=until_ms)
     try:
-        found = await services.store.operations.latencies(wanted, interval_ms=minutes * MINUTE_MS)
+        return await services.questions.whole(
+            services.store.operations.latencies, wanted, interval_ms=minutes * MINUTE_MS
+        )
     except RangeTooLarge as error:
         raise ApiError(422, str(error)) from error
-    return json_response(ListOf(found))
 
 
-@router.get("/dead-letters", operation_id="list_dead_letters", responses=returns(PageOf[DeadLetterView]))
+@router.get("/dead-letters", operation_id="list_dead_letters", responses=returns(PageOf[DeadLetter]))
 async def list_dead_letters(services: ServicesDep, scope: AccountScope, paging: PageWanted) -> Response:
     """Return messages that could not be read, newest first, with the reason."""
-    found = await services.store.operations.dead_letters(scope, limit=paging.limit, cursor=paging.cursor)
-    rows = [
-        DeadLetterView(each.stream, each.message_id, each.at_ms, each.reason, base64.b64encode(each.raw).decode())
-        for each in found.rows
-    ]
-    return json_response(PageOf(rows, found.next_cursor))
+    return await services.questions.page(
+        services.store.operations.dead_letters, scope, limit=paging.limit, cursor=paging.cursor
+    )

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from millrace_api.access.principal import Caller
-from millrace_api.documents import ListOf, PageOf, json_response, page_response, returns
+from millrace_api.documents import ListOf, PageOf, returns
 from millrace_api.parameters import (
     AccountScope,
     ExchangeQuery,
@@ -48,10 +48,14 @@ async def list_positions(
 ) -> Response:
     """Return what the tenant's own trades add up to, by exchange, symbol and order source."""
     scope = scope_of(tenant_of(caller, tenant, public=False), exchange, symbol)
-    found = await services.store.portfolio.positions(
-        scope, sources=sources, is_open=is_open, limit=paging.limit, cursor=paging.cursor
+    return await services.questions.page(
+        services.store.portfolio.positions,
+        scope,
+        sources=sources,
+        is_open=is_open,
+        limit=paging.limit,
+        cursor=paging.cursor,
     )
-    return page_response(found)
 
 
 @router.get("/pnl", operation_id="list_profits", responses=returns(ListOf[ProfitRecord]))
@@ -72,10 +76,11 @@ async def list_profits(
     The hours that contain `since` and `until` are counted whole. Profits of different currencies are never summed.
     """
     try:
-        found = await services.store.portfolio.profits(scope, sources=sources, apart=apart, interval_ms=interval)
+        return await services.questions.whole(
+            services.store.portfolio.profits, scope, sources=sources, apart=apart, interval_ms=interval
+        )
     except (ValueError, RangeTooLarge) as error:
         raise ApiError(422, str(error)) from error
-    return json_response(ListOf(found))
 
 
 @router.get("/equity", operation_id="list_equity", responses=returns(PageOf[EquityRecord]))
@@ -92,7 +97,8 @@ async def list_equity(
 ) -> Response:
     """Return the value of all balances over time, and those whose value is not known."""
     scope = Scope(tenant_of(caller, tenant, public=False), since_ms=since, until_ms=until)
-    found = await services.store.portfolio.equity(
+    return await services.questions.page(
+        services.store.portfolio.equity,
         scope,
         interval_ms=interval,
         holdings=holdings,
@@ -100,4 +106,3 @@ async def list_equity(
         cursor=paging.cursor,
         descending=descending,
     )
-    return page_response(found)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from millrace_api.access.principal import Caller, needs
 from millrace_api.access.tokens import new_token
-from millrace_api.documents import ListOf, PageOf, accepts, body_of, json_response, page_response, returns
+from millrace_api.documents import ListOf, PageOf, accepts, body_of, json_response, returns
 from millrace_api.parameters import AdministeredQuery, PageWanted, TenantQuery, administered, tenant_of
 from millrace_api.problems import ApiError, not_found
 from millrace_api.services import ServicesDep
@@ -123,10 +123,9 @@ async def list_audit(
 ) -> Response:
     """Return the tenant's audit trail, newest first."""
     of = tenant_of(caller, tenant, public=False)
-    found = await services.store.access.audit(
-        of, since_ms=since, until_ms=until, limit=paging.limit, cursor=paging.cursor
+    return await services.questions.page(
+        services.store.access.audit, of, since_ms=since, until_ms=until, limit=paging.limit, cursor=paging.cursor
     )
-    return page_response(found)
 
 
 def view(record: TokenRecord) -> TokenView:

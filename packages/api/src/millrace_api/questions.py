@@ -1,0 +1,84 @@
+"""Questions about what is stored: the short ones are answered here, all others by workers, beside this process.
+
+Work on rows in this process would delay everybody's requests and live streams, whoever asked.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing, suppress
+from typing import Any, Final, ParamSpec, cast
+
+from starlette.responses import Response
+
+from millrace_api.access.budget import asking
+from millrace_api.problems import ApiError
+from millrace_store import Page, Store
+from millrace_store.workers.pool import WorkerPool
+from millrace_store.workers.query import Export, Query, encoded
+
+P = ParamSpec("P")
+
+ROWS_HERE: Final = 200
+"""Rows of a page that are read here: a millisecond of work."""
+HERE_S: Final = 0.25
+"""How long the database may look for them."""
+LONGEST_S: Final = 30.0
+"""How long a worker may work on an answer."""
+NOTHING: Final = b"null"
+
+
+class Questions:
+    """Answers questions as JSON."""
+
+    def __init__(self, store: Store) -> None:
+        self._store, self._pool = store, WorkerPool(store.url)
+
+    async def page(self, query: Callable[P, Awaitable[Page[Any]]], *arguments: P.args, **named: P.kwargs) -> Response:
+        """Answer with a page of rows, whose query does no more work than its `limit` of rows takes.
+
+        Raises:
+            ApiError: it takes too long.
+        """
+        limit = cast(int, named["limit"])
+        with suppress(TimeoutError):
+            async with asyncio.timeout(HERE_S):
+                first: Any = named | {"limit": min(limit, ROWS_HERE)}
+                found = await query(*arguments, **first)
+            if limit <= ROWS_HERE or found.next_cursor is None:
+                return json_of(encoded(found))
+        return json_of(await self.answer(query, *arguments, **named))
+
+    async def whole(self, query: Callable[P, Awaitable[Any]], *arguments: P.args, **named: P.kwargs) -> Response:
+        """Answer with all that a query finds, however much work that is.
+
+        Raises:
+            ApiError: it takes too long.
+        """
+        return json_of(await self.answer(query, *arguments, **named))
+
+    async def answer(self, query: Callable[P, Awaitable[Any]], *arguments: P.args, **named: P.kwargs) -> bytes:
+        """Return what a worker found, as JSON; `NOTHING` for None.
+
+        Raises:
+            ApiError: it takes too long.
+        """
+        asked = Query.of(self._store, query, *arguments, **named)
+        try:
+            async with asyncio.timeout(LONGEST_S), aclosing(self._pool.answer(asked, asking.get())) as pieces:
+                return b"".join([piece async for piece in pieces])
+        except TimeoutError as error:
+            text = f"the answer takes more than {LONGEST_S:g} s: choose a shorter time, fewer markets or fewer rows"
+            raise ApiError(422, text) from error
+
+    def export(self, export: Export) -> AsyncGenerator[bytes, None]:
+        """Return a file piece by piece, at the pace of its reader; closing the iterator ends the work."""
+        return self._pool.answer(export, asking.get())
+
+    async def close(self) -> None:
+        """End the workers that wait."""
+        await self._pool.close()
+
+
+def json_of(text: bytes) -> Response:
+    """Return an answer as a response."""
+    return Response(text, media_type="application/json")
