@@ -16,6 +16,7 @@ from benchmarks import (
     database,
     feed,
     footprint,
+    halts,
     history,
     isolation,
     strategy_process,
@@ -37,8 +38,9 @@ PARTS: dict[str, Part] = {
     "strategy-process": strategy_process.run,
     "console": console.run,
     "tenants": tenants.run,
+    "halts": halts.run,
 }
-LONG = {"history", "strategy-process", "console", "tenants"}
+LONG = {"history", "strategy-process", "console", "tenants", "halts"}
 """Parts that run only when they are named."""
 
 

@@ -86,10 +86,10 @@ async def postgres_read_only(url: str) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def postgres_locked(url: str) -> AsyncIterator[None]:
-    """Hold a lock of a table that every commit needs."""
+async def postgres_locked(url: str, tables: str = "streams") -> AsyncIterator[None]:
+    """Hold a lock of tables; of `streams` every commit of rows needs one."""
     connection = await asyncpg.connect(url)
-    await connection.execute("BEGIN; LOCK TABLE streams IN ACCESS EXCLUSIVE MODE")
+    await connection.execute(f"BEGIN; LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE")
     yield
     await connection.execute("ROLLBACK")
     await connection.close()

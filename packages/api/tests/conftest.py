@@ -123,10 +123,11 @@ class Api:
 
 
 @asynccontextmanager
-async def serving(redis: EmbeddedServer, database: Path) -> AsyncIterator[Api]:
-    """Serve the API on a free port."""
+async def serving(redis: EmbeddedServer, database: Path | str) -> AsyncIterator[Api]:
+    """Serve the API on a free port, with a file or a server's address as its database."""
+    url = f"sqlite:///{database}" if isinstance(database, Path) else database
     async with (
-        Store.open(f"sqlite:///{database}", migrate=False) as store,
+        Store.open(url, migrate=False) as store,
         Bus.connect(redis.url, name="api") as bus,
     ):
         services = Services.make(store, bus, ROOMY)

@@ -9,7 +9,7 @@ MillraceError
     ├── Conflict                      the name of a token is taken
     ├── BadCursor                     the cursor is not from a page of this query
     ├── RangeTooLarge                 the answer would have too many rows
-    ├── WorkerEnded          code     the process that worked on an answer ended before it was whole
+    ├── WorkerEnded                   the process that worked on an answer ended before it was whole
     ├── QuestionTooLarge              too many rows had to be read for a single one of the answer
     ├── AmbiguousOrder  candidates    several orders have that id
     └── BookUnknown          reason   no snapshot reaches that moment, or messages before it were lost
@@ -85,9 +85,8 @@ class QuestionTooLarge(StoreError):
 class WorkerEnded(StoreError):
     """The process that worked on an answer ended before the answer was whole; its log says why."""
 
-    def __init__(self, code: int) -> None:
-        super().__init__(f"the process that worked on the answer ended with code {code}")
-        self.code = code
+    def __init__(self) -> None:
+        super().__init__("the process that worked on the answer ended before it was whole")
 
 
 class AmbiguousOrder(StoreError):

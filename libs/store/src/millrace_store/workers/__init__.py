@@ -1,4 +1,4 @@
 """Processes that answer queries and write exports for a service, which spends neither time nor memory on them.
 
-`pool` is the service's side, `worker` the program that a process runs, `query` what it is asked.
+`pool` and `process` are the service's side, `fork_server` and `worker` what the processes run, `query` what is asked.
 """

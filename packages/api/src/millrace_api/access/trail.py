@@ -13,7 +13,7 @@ import structlog
 from millrace_store import DatabaseUnavailable, Store, StoreError
 from millrace_store.queries.records import AuditEntry
 
-WAIT_S: Final = 0.1
+WAIT_S: Final = 0.05
 """How long a change waits for its row; a row that the database does not take in time is written later."""
 MAX_WAITING: Final = 10_000
 """Rows that wait for a database that cannot be written; those beyond are in the log instead."""

@@ -20,7 +20,7 @@ RECHECK_S = 2.0
 """A token that is revoked or has expired is refused within this time."""
 KEPT_S = 300.0
 """While the database is unavailable, tokens that were verified stay valid for this long."""
-LOOKUP_S: Final = 0.1
+LOOKUP_S: Final = 0.05
 """How long the lookup of a token may take that was verified before: a database that hangs delays nobody."""
 _WRONG_KEPT_S: Final = 60.0
 _USED_EVERY_MS: Final = 60_000
