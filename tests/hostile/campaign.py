@@ -3,11 +3,14 @@
 import asyncio
 import json
 from collections import Counter
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from tests.hostile.delays import Delays
 from tests.hostile.inputs import Entry, Inputs
+from tests.hostile.services import running
 from tests.support.databases import AWAY, Database
 
 from millrace_bus import Bus, CommandRefused, EmbeddedServer, Follower, StreamWriter, Update
@@ -16,8 +19,6 @@ from millrace_core.clock import now_ms
 from millrace_core.ids import BEGINNING, MessageId
 from millrace_core.market import Trade, TradesDelta, TradesSnapshot
 from millrace_core.names import AgentId, StreamName, Tenant
-from millrace_dbsync import DbsyncAgent
-from millrace_service import Settings, run_agent
 
 TENANT: Final = Tenant("Ann")
 GOOD: Final = StreamName.parse(f"stream.{TENANT}.kucoin.watchTrades.KCS/USDT")
@@ -35,6 +36,7 @@ class Findings:
     good: int = 0
     """Good messages that were written."""
     violations: list[str] = field(default_factory=list)
+    delays: Delays = field(default_factory=lambda: Delays(GOOD))
 
 
 class Campaign:
@@ -46,30 +48,45 @@ class Campaign:
         """Ids of the hostile entries, by journal."""
         self.found = Findings()
 
-    async def run(self, seed: int, inputs: int) -> Findings:
-        """Run it with so many inputs."""
+    async def run(self, seed: int, inputs: int, pace_s: float = 0.0) -> Findings:
+        """Run it with so many inputs.
+
+        With a pace there is one every `pace_s`; before them come as many good messages in quiet, and delays are taken.
+        """
         writer = self._bus.writer(GOOD, lambda as_of: TradesSnapshot([], str(as_of)), retention=1_000_000)
         await writer.open()
         follower = self._bus.follow(GOOD, _ignore, on_failed=lambda error: self._violated(f"a reader failed: {error}"))
-        stop = asyncio.Event()
-        dbsync = asyncio.create_task(self._dbsync(stop))
-        for each in Inputs(seed, TENANT, str(GOOD)).of(inputs):
-            await self._leave(each)
-            self._write(writer)
-        await self._bus.register_journals(TENANT, *self._left)
-        await self._look(writer)
-        await self._judge(writer, follower)
-        stop.set()
-        await dbsync
+        async with AsyncExitStack() as services:
+            await services.enter_async_context(await self._dbsync())
+            if pace_s:
+                delays = self.found.delays.watched(self._server.url, self._database.url)
+                await services.enter_async_context(delays)
+                await self._quiet(writer, inputs, pace_s)
+            for each in Inputs(seed, TENANT, str(GOOD)).of(inputs):
+                await self._leave(each)
+                self._write(writer)
+                await asyncio.sleep(pace_s)
+            await self._bus.register_journals(TENANT, *self._left)
+            await self._look(writer)
+            await self._judge(writer, follower)
         await writer.close()
         return self.found
 
-    async def _dbsync(self, stop: asyncio.Event) -> None:
+    async def _quiet(self, writer: StreamWriter, messages: int, pace_s: float) -> None:
+        """Write good messages alone."""
+        await self._reached({str(GOOD): writer.last or BEGINNING})
+        for _ in range(messages):
+            self._write(writer)
+            await asyncio.sleep(pace_s)
+        await self._reached({str(GOOD): writer.last or BEGINNING})
+        self.found.delays.phase = "hostile"
+
+    async def _dbsync(self) -> AbstractAsyncContextManager[None]:
         plan = {"tenant": TENANT, "assets": [f"stream.{TENANT}.*"]}
         config = {"agent": {"id": _AGENT}, "workplans": [plan], "batchInterval": 0.05}
         await self._bus.put_config(_AGENT, json.dumps(config))
-        settings = Settings(agent_id=_AGENT, redis_url=self._server.url, data_dir=self._folder)
-        await run_agent(DbsyncAgent(self._database.url), settings, stop=stop)
+        settings = {"redis_url": self._server.url, "database_url": self._database.url, "data_dir": str(self._folder)}
+        return running("millrace_dbsync", _AGENT, **settings)
 
     async def _leave(self, each: object) -> None:
         self.found.inputs += 1
@@ -84,7 +101,8 @@ class Campaign:
 
     def _write(self, writer: StreamWriter) -> None:
         self.found.good += 1
-        writer.delta(TradesDelta([Trade(str(self.found.good), now_ms(), GOOD.symbol or "", "buy", 10.0, 0.5)]))
+        trade = Trade(str(self.found.good), now_ms(), GOOD.symbol or "", "buy", 10.0, 0.5)
+        self.found.delays.written(writer.delta(TradesDelta([trade])))
 
     async def _look(self, writer: StreamWriter) -> None:
         """Read as the listings of API, console and terminal do; none may raise."""
