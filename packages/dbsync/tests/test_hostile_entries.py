@@ -8,6 +8,9 @@ import pytest
 
 from millrace_bus import Bus
 from millrace_core.ids import MessageId
+from millrace_core.messages import LARGEST_MESSAGE
+from millrace_core.requests import LARGEST_REQUEST
+from millrace_dbsync.handling.handler import LARGEST_LETTER
 
 EPOCH = 1_760_000_000_000
 PUBLISHED = b'{"published":1760000000000000000}'
@@ -47,6 +50,8 @@ REFUSED = [
     sample("watchMyTrades", {"trades": [TRADE | {"price": -1.0, "order": "1"}]}),
     sample("watchOHLCV", {"timeframe": "1m", "candles": [[EPOCH, 1, 1, -1, 1, 1]]}),
     sample("watchOrders", b'{"orders":[{"id":"7","filled":1e999999}]}'),
+    sample("watchTrades", {"trades": [TRADE], "note": "x" * LARGEST_MESSAGE}),
+    sample("watchTicker", {"note": "x" * LARGEST_MESSAGE}),
     sample("watchTrades", {"trades": [TRADE]}, f"{EPOCH}-{2**63}"),
     sample("watchTrades", {"trades": [TRADE]}, f"{2**63}-1"),
     sample("watchTrades", {"trades": [TRADE]}, f"{2**64 - 1}-{2**64 - 1}"),
@@ -81,6 +86,7 @@ async def leave_all(bus: Bus) -> None:
         await leave(bus, key, f"{EPOCH}-1", body({"trades": [TRADE]}, f"{EPOCH}-1"))
     await leave(bus, b"stream.snapshot.Ann.binance.watchOrderBook.S0", f"{2**63}-1", b"{}")
     await leave(bus, b"Ann.traderActions", f"{EPOCH}-1", b'{"action":"createOrder","requestedAt":-5}')
+    await leave(bus, b"Ann.traderActions", f"{EPOCH}-2", b'{"action":"%b"}' % (b"x" * LARGEST_REQUEST))
     await leave(bus, b"Ann.traderActions", f"{2**64 - 1}-5", b'{"action":"createOrder"}')
 
 
@@ -90,11 +96,12 @@ async def test_hostile_entries_cost_nobody_anything(dbsync: Any, bus: Bus, feed:
     await dbsync.start()
     await dbsync.reached(feed.trades.name, feed.write(50))
     await dbsync.all_stored(feed.trades, feed.book)
-    refused = len(REFUSED) + 2
+    refused = len(REFUSED) + 3
     async with asyncio.timeout(30):
         while len(found := await dbsync.rows.fetch("SELECT raw FROM dead_letters")) < refused:
             await asyncio.sleep(0.05)
     assert len(found) == refused
+    assert max(len(raw) for (raw,) in found) == LARGEST_LETTER
     unit = await dbsync.unit_with("foreignNames")
     assert unit.counters.get("failures", 0) == 0
     assert unit.counters["foreignNames"] == len(FOREIGN_NAMES)

@@ -8,6 +8,7 @@ MillraceError
     │   └── StreamBlocked key        an entry that no writer has written keeps the stream from being written
     ├── WriterFenced    name         a newer writer has the stream: this one is on standby
     ├── RequestExpired  request_id   Redis did not acknowledge a request while it was valid
+    ├── MessageTooLarge name         a message or request has more bytes than any reader takes
     ├── TooManyRequests tenant       so many requests wait for Redis that no more are taken
     ├── UnmergeableOrder order_id    an order's record cannot be joined with another
     ├── TaskFailed      task         an unforeseen error ended a background task; it is the cause
@@ -96,6 +97,14 @@ class RequestExpired(BusError):
     def __init__(self, request_id: str) -> None:
         super().__init__(f"request {request_id} was given up: Redis did not acknowledge it while it was valid")
         self.request_id = request_id
+
+
+class MessageTooLarge(BusError):
+    """A message or request has more bytes than any reader takes; it was not sent."""
+
+    def __init__(self, name: str, size: int, most: int) -> None:
+        super().__init__(f"{name}: a message of {size:,} bytes is not sent; at most {most:,} are allowed")
+        self.name = name
 
 
 class TooManyRequests(BusError):

@@ -7,11 +7,19 @@ import msgspec
 import pytest
 import redis.asyncio
 
-from millrace_bus import Bus, BusError, CommandRefused, EmbeddedServer, RequestExpired, TooManyRequests
+from millrace_bus import (
+    Bus,
+    BusError,
+    CommandRefused,
+    EmbeddedServer,
+    MessageTooLarge,
+    RequestExpired,
+    TooManyRequests,
+)
 from millrace_bus.requests import sender as sender_module
 from millrace_core.clock import now_ms
 from millrace_core.names import Tenant, trader_actions
-from millrace_core.requests import CreateOrder, CreatePayload, parse_request
+from millrace_core.requests import LARGEST_REQUEST, CreateOrder, CreatePayload, parse_request
 
 ORDER = CreateOrder(
     exchange_id="kucoin", payload=CreatePayload(symbol="KCS/USDT", side="buy", type="market", amount_base=1)
@@ -43,6 +51,15 @@ async def test_journal_and_channel_show_the_same_bytes(bus: Bus, server: Embedde
         message = await channel.get_message(timeout=5)
         assert message is not None
         assert message["data"] == (await client.xrange(trader_actions(tenant)))[0][1][b"data"]
+
+
+async def test_a_request_that_no_executor_takes_is_not_sent(bus: Bus, server: EmbeddedServer, tenant: Tenant) -> None:
+    """Its sender is told at once; requests after it are sent."""
+    large = msgspec.structs.replace(ORDER.payload, params={"note": "x" * LARGEST_REQUEST})
+    with pytest.raises(MessageTooLarge, match="at most 65,536"):
+        bus.requests.publish(tenant, msgspec.structs.replace(ORDER, payload=large))
+    await bus.requests.send(tenant, ORDER)
+    assert len(await _sent(server, tenant)) == 1
 
 
 async def test_requests_go_out_in_order(bus: Bus, server: EmbeddedServer, tenant: Tenant) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import redis.asyncio
 
-from millrace_bus import Bus, BusError, EmbeddedServer, TaskFailed, WriterFenced
+from millrace_bus import Bus, BusError, EmbeddedServer, MessageTooLarge, TaskFailed, WriterFenced
 from millrace_bus.connection import reconnecting
 from millrace_bus.errors import StreamBlocked
 from millrace_bus.writing import writer as writer_module
@@ -35,6 +35,20 @@ async def test_messages_are_numbered_without_a_gap(bus: Bus, server: EmbeddedSer
     assert [MessageId.parse(entry).seq for entry, _ in journal] == list(range(1, 22))
     assert all(entry == message.id for entry, message in journal)
     assert {message.message_id.epoch for _, message in journal} == {published.writer.last.epoch}
+
+
+async def test_a_message_that_no_reader_takes_is_not_published(
+    server: EmbeddedServer, published: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its writer is told, and the next message has the number that it would have had."""
+    monkeypatch.setattr("millrace_bus.writing.numbered.LARGEST_MESSAGE", 2_000)
+    await published.writer.open()
+    first = published.bid(10.0, 1.0)
+    with pytest.raises(MessageTooLarge, match="at most 2,000"):
+        published.writer.delta(BookDelta([(10.0, 1.0)] * 1_000, []))
+    assert published.bid(10.0, 2.0).follows(first)
+    await published.writer.drained()
+    assert len(await _journal(server.url, str(published.writer.name))) == 3
 
 
 @pytest.mark.parametrize("which", ["journal", "snapshots"])

@@ -1,11 +1,11 @@
 """The envelope in which everything on a stream travels, and its JSON. See docs/protocol.md, "The message"."""
 
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
-from millrace_core.errors import InvalidMessage
+from millrace_core.errors import InvalidMessage, Problem
 from millrace_core.ids import MessageId
 from millrace_core.json_problems import UNREADABLE, problem_of
 from millrace_core.orders import Order
@@ -15,6 +15,8 @@ MessageType = Literal["delta", "snapshot", "status", "response"]
 StreamStatus = Literal["live", "unverified", "stale", "closed"]
 ResponseStatus = Literal["done", "rejected", "failed", "expired", "unknown"]
 
+LARGEST_MESSAGE: Final = 16 * 1024 * 1024
+"""Bytes; the deepest order books take a tenth of it."""
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
@@ -81,8 +83,10 @@ def decode(raw: bytes) -> Message:
     """Return a message, with its data still undecoded.
 
     Raises:
-        InvalidMessage: the bytes are not a message.
+        InvalidMessage: the bytes are not a message, or more than `LARGEST_MESSAGE`.
     """
+    if len(raw) > LARGEST_MESSAGE:
+        raise InvalidMessage((Problem("$", f"is larger than {LARGEST_MESSAGE:,} bytes"),))
     try:
         return _decoder.decode(raw)
     except UNREADABLE as error:

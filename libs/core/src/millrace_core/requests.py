@@ -25,6 +25,8 @@ from millrace_core.names import is_exchange, is_symbol
 from millrace_core.trace import Trace
 
 DEFAULT_VALID_FOR_MS = 5_000
+LARGEST_REQUEST: Final = 65_536
+"""Bytes: what a request names stands in its answer and its order's hash."""
 MOST: Final = Decimal("1e30")
 """Prices and amounts lie below it, and above its reciprocal: written out, any other fills the memory."""
 _LEAST: Final = 1 / MOST
@@ -176,9 +178,12 @@ def parse_request(raw: bytes) -> Request:
     """Return a request, checked as far as that goes without knowing the exchange.
 
     Raises:
-        MalformedRequest: it is not JSON, or not a request, or contradicts itself. Its `problems` are all mistakes of
-            form, or else all contradictions; its `parts` are what could be read nevertheless.
+        MalformedRequest: it is not JSON, or not a request, or contradicts itself, or is larger than `LARGEST_REQUEST`.
+            Its `problems` are all mistakes of form, or else all contradictions; its `parts` are what could be read
+            nevertheless.
     """
+    if len(raw) > LARGEST_REQUEST:
+        raise MalformedRequest((Problem("$", f"is larger than {LARGEST_REQUEST:,} bytes"),), RequestParts())
     try:
         request = _decoder.decode(raw)
     except UNREADABLE as error:

@@ -12,14 +12,12 @@ from millrace_core.errors import MalformedRequest, Problem, RequestParts
 from millrace_core.ids import RequestId, derived_request_id
 from millrace_core.messages import RequestError, Response, ResponseStatus
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant, is_exchange, is_symbol
-from millrace_core.requests import Request, action_of, parse_request, symbol_of
+from millrace_core.requests import LARGEST_REQUEST, Request, action_of, parse_request, symbol_of
 
 UNKNOWN = "unknown"
 """Replaces an exchange or action that the request lacks, in the name of its answer's stream."""
 EVERY_EXCHANGE = ExchangeId("all")
 """Exchange part of the stream that answers a halt or resume of the whole tenant."""
-LARGEST_BYTES = 65_536
-"""No request is larger: what it names stands in its answer and its order's hash."""
 MAX_AHEAD_MS = 60_000
 """Largest accepted clock skew. A larger value means that `requestedAt` is not in ms."""
 
@@ -83,8 +81,8 @@ def read(
     answer_unrouted: Callable[[AcceptedRequest, Response], None],
 ) -> AcceptedRequest | MalformedArrival:
     """Parse one arrival. A journal entry that is delivered twice gets the same request id both times."""
-    if arrived.raw is None or len(arrived.raw) > LARGEST_BYTES:
-        text = "the entry has no field `data`" if arrived.raw is None else f"is larger than {LARGEST_BYTES} bytes"
+    if arrived.raw is None or len(arrived.raw) > LARGEST_REQUEST:
+        text = "the entry has no field `data`" if arrived.raw is None else f"is larger than {LARGEST_REQUEST:,} bytes"
         return _unreadable(arrived, Problem("$", text))
     try:
         request = parse_request(arrived.raw)

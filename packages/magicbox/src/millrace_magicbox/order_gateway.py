@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from millrace_bus import Bus, BusError, Follower, RequestExpired, TooManyRequests, Update
+from millrace_bus import Bus, BusError, Follower, MessageTooLarge, RequestExpired, TooManyRequests, Update
 from millrace_core.ids import RequestId
 from millrace_core.messages import ResponseStatus
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
@@ -109,7 +109,7 @@ class OrderGateway:
     def _publish(self, stream: _FollowedAnswers, request: OrderRequest) -> None:
         try:
             self._bus.requests.publish(self._tenant, request, on_lost=partial(self._lost, stream, request))
-        except TooManyRequests as error:
+        except (MessageTooLarge, TooManyRequests) as error:
             self._unanswered(request, "rejected", error)
 
     def _lost(self, stream: _FollowedAnswers, request: OrderRequest, request_id: RequestId, error: BusError) -> None:

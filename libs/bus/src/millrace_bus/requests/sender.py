@@ -12,14 +12,14 @@ import msgspec
 from millrace_bus.connection.connection import Connection, pack, pack_all
 from millrace_bus.connection.outbox import Outbox
 from millrace_bus.connection.script import MISSING, Script
-from millrace_bus.errors import BusError, CommandRefused, Disconnected, RequestExpired, TooManyRequests
+from millrace_bus.errors import BusError, CommandRefused, Disconnected, MessageTooLarge, RequestExpired, TooManyRequests
 from millrace_bus.reading.journal_index import REGISTER_EVERY_S, registering
 from millrace_bus.writing.resend_buffer import KEPT_NS
 from millrace_core.clock import now_ms, now_ns
 from millrace_core.ids import RequestId, new_request_id
 from millrace_core.messages import encode
 from millrace_core.names import Tenant, trader_actions
-from millrace_core.requests import Request
+from millrace_core.requests import LARGEST_REQUEST, Request
 
 GROUP = "executor"
 """The consumer group of executors."""
@@ -150,6 +150,7 @@ class Requests:
 
         Raises:
             TooManyRequests: 10,000 of the tenant's requests wait for Redis; this one was not sent.
+            MessageTooLarge: it has more than 65,536 bytes; it was not sent.
         """
         return self._publish(tenant, request, on_lost, None)
 
@@ -160,6 +161,7 @@ class Requests:
             CommandRefused: Redis refused it.
             RequestExpired: Redis did not acknowledge it while it was valid.
             TooManyRequests: 10,000 of the tenant's requests wait for Redis; this one was not sent.
+            MessageTooLarge: it has more than 65,536 bytes; it was not sent.
         """
         taken: asyncio.Future[None] = self._loop.create_future()
         request_id = self._publish(tenant, request, None, taken)
@@ -208,7 +210,10 @@ class Requests:
         # The validity counts from here, not from when an outage ends.
         requested_at = now_ms() if request.requested_at is None else request.requested_at
         whole = msgspec.structs.replace(request, request_id=request_id, requested_at=requested_at, journaled=True)
-        sent = _Sent(request_id, encode(whole), now_ns(), on_lost, taken)
+        message = encode(whole)
+        if len(message) > LARGEST_REQUEST:
+            raise MessageTooLarge(trader_actions(tenant), len(message), LARGEST_REQUEST)
+        sent = _Sent(request_id, message, now_ns(), on_lost, taken)
         out = self._tenants.get(tenant) or self._tenants.setdefault(tenant, _Tenant(tenant))
         out.make_room(sent.at_ns, is_connected=self._outbox.is_up)
         out.sent.append(sent)

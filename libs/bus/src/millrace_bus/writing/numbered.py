@@ -9,14 +9,14 @@ import msgspec
 
 from millrace_bus.connection.connection import Connection, pack_all
 from millrace_bus.connection.outbox import Outbox
-from millrace_bus.errors import CommandRefused, Disconnected
+from millrace_bus.errors import CommandRefused, Disconnected, MessageTooLarge
 from millrace_bus.reading.journal_index import registering
 from millrace_bus.reading.published import Published
 from millrace_bus.writing.publish_commands import AnswerCommands, PublishCommands, sinks
 from millrace_bus.writing.resend_buffer import Acknowledged, ResendBuffer
 from millrace_core.clock import now_ms, now_ns
 from millrace_core.ids import MessageId
-from millrace_core.messages import MessageType, Outgoing, Status, decode, encode
+from millrace_core.messages import LARGEST_MESSAGE, MessageType, Outgoing, Status, decode, encode
 from millrace_core.names import StreamName
 from millrace_core.trace import NO_TRACE, Trace
 
@@ -96,14 +96,18 @@ class NumberedStream:
         return PublishCommands.replies if self.has_snapshots else self._publish_commands.replies
 
     def write(self, kind: MessageType, data: Any, timestamp: int | None = None, trace: Trace = NO_TRACE) -> MessageId:
-        """Number a message, keep it and, in a session, send it."""
+        """Number a message, keep it and, in a session, send it.
+
+        Raises:
+            MessageTooLarge: it has no number, and readers miss nothing but what it would have told.
+        """
         at_ns = now_ns()
         epoch, seq = self.last
-        self.last = last = MessageId(epoch, seq + 1)
         entry_id = f"{epoch}-{seq + 1}"
         # An answer carries its request's way: `published` there is when the tick that caused it was.
         trace = trace if kind == "response" else trace.at(published=at_ns)
-        message = encode(Outgoing(entry_id, kind, timestamp, trace, data))
+        message = self._encoded(Outgoing(entry_id, kind, timestamp, trace, data))
+        self.last = last = MessageId(epoch, seq + 1)
         if not self.kept.append(
             seq + 1, at_ns, message, self.acknowledged.seq, is_connected=self._connection is not None
         ):
@@ -205,8 +209,14 @@ class NumberedStream:
         self.snapshot_at = time.monotonic()
         self.counters.snapshots += 1
         entry_id = f"{self.last.epoch}-{self._snapshots}"
-        message = encode(Outgoing(entry_id, "snapshot", None, Trace(published=now_ns()), take(self.last)))
-        return self._snapshot_commands.write(entry_id, message)
+        whole = Outgoing(entry_id, "snapshot", None, Trace(published=now_ns()), take(self.last))
+        return self._snapshot_commands.write(entry_id, self._encoded(whole))
+
+    def _encoded(self, message: Outgoing) -> bytes:
+        text = encode(message)
+        if len(text) > LARGEST_MESSAGE:
+            raise MessageTooLarge(str(self._name), len(text), LARGEST_MESSAGE)
+        return text
 
     def _count_delta(self) -> None:
         self._since_snapshot += 1

@@ -127,6 +127,7 @@ class StreamWriter:
 
         Raises:
             BusError: the writer is not open.
+            MessageTooLarge: it has more than 16 MiB; it was not published.
             TaskFailed: an error has ended it.
         """
         if self._state in ("closed", "standby"):

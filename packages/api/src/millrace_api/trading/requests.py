@@ -19,7 +19,7 @@ from millrace_api.access.principal import Principal
 from millrace_api.documents import json_response
 from millrace_api.problems import ApiError, refused, unavailable
 from millrace_api.services import Services
-from millrace_bus import BusError, CommandRefused, TooManyRequests, Unreachable
+from millrace_bus import BusError, CommandRefused, MessageTooLarge, TooManyRequests, Unreachable
 from millrace_core.clock import now_ms
 from millrace_core.errors import MalformedRequest
 from millrace_core.ids import RequestId, derived_request_id, new_request_id
@@ -128,6 +128,8 @@ class TradeRequests:
         async with services.responses.awaiting(stream, request_id) as due:
             try:
                 services.bus.requests.publish(self.caller.tenant, request, on_lost=partial(_on_lost, due))
+            except MessageTooLarge as error:
+                raise ApiError(422, str(error)) from error
             except TooManyRequests as error:
                 raise refused(str(error)) from error
             with contextlib.suppress(TimeoutError):

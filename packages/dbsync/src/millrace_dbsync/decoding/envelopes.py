@@ -9,7 +9,7 @@ from millrace_core.clock import DAY_MS, NS_PER_MS, now_ms
 from millrace_core.errors import InvalidMessage, Problem
 from millrace_core.ids import MessageId
 from millrace_core.json_problems import TOO_DEEP, UNREADABLE, is_too_deep, problem_of
-from millrace_core.messages import Message, decode
+from millrace_core.messages import LARGEST_MESSAGE, Message, decode
 from millrace_store import Place
 
 _ModelT = TypeVar("_ModelT")
@@ -27,14 +27,17 @@ def envelope(entry: JournalEntry) -> Message:
     return message
 
 
-def text_of(entry: JournalEntry) -> bytes:
+def text_of(entry: JournalEntry, largest: int = LARGEST_MESSAGE) -> bytes:
     """Return the JSON of an entry, checked to be UTF-8: decoders check only what they decode, the database all of it.
 
     Raises:
-        InvalidMessage: the entry has no JSON, it is not UTF-8, or is nested too deep for those who read it later.
+        InvalidMessage: the entry has no JSON, or more than `largest` bytes, it is not UTF-8, or is nested too deep for
+            those who read it later.
     """
     if entry.body is None:
         raise invalid("the entry has no field `data`")
+    if len(entry.body) > largest:
+        raise invalid(f"is larger than {largest:,} bytes")
     try:
         str(entry.body, "utf-8")
     except UnicodeDecodeError as error:

@@ -12,6 +12,7 @@ import msgspec
 from millrace_bus import JournalPage
 from millrace_core.clock import DAY_MS, NS_PER_MS, now_ms
 from millrace_core.json_problems import UNREADABLE
+from millrace_core.messages import LARGEST_MESSAGE
 
 
 class PlainTrace(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -50,7 +51,7 @@ DeltaT = TypeVar("DeltaT", bound=PlainDelta)
 
 def read_page(decoder: "msgspec.json.Decoder[list[DeltaT]]", page: JournalPage) -> list[DeltaT] | None:
     """Decode a page at once; return None when a message in it is not plain."""
-    bodies = [body for body in page.bodies if body is not None]
+    bodies = [body for body in page.bodies if body is not None and len(body) <= LARGEST_MESSAGE]
     text = b"[%b]" % b",".join(bodies)
     if len(bodies) < len(page) or not text.isascii():
         return None

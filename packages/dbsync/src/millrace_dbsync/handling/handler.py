@@ -88,16 +88,22 @@ class Handler(Protocol):
         """Add a page."""
 
 
+LARGEST_LETTER: Final = 1024 * 1024
+"""Bytes that are kept of an entry."""
 _NO_WRITER: Final = "no writer has such an id: the entry is somebody else's, and stops the stream until it is deleted"
 
 
 def stray_entry(batch: Batch, name: str, entry: JournalEntry, result: HandlingResult) -> None:
     """Add an entry to the dead letters that stands where no message can."""
-    batch.stray_entry(Place(name, entry.id, now_ms()), _NO_WRITER, entry.body or b"")
+    batch.stray_entry(Place(name, entry.id, now_ms()), _NO_WRITER, _kept(entry))
     result.dead.append(DeadEntry(name, entry.id, _NO_WRITER))
 
 
 def dead_letter(batch: Batch, name: str, entry: JournalEntry, reason: str, result: HandlingResult) -> None:
-    """Add an entry to the dead letters, as it came and with the reason."""
-    batch.dead_letter(Place(name, entry.id, now_ms()), reason, entry.body or b"")
+    """Add an entry to the dead letters with the reason, as it came but for what is beyond `LARGEST_LETTER`."""
+    batch.dead_letter(Place(name, entry.id, now_ms()), reason, _kept(entry))
     result.dead.append(DeadEntry(name, entry.id, reason))
+
+
+def _kept(entry: JournalEntry) -> bytes:
+    return (entry.body or b"")[:LARGEST_LETTER]

@@ -12,6 +12,7 @@ from millrace_core.ids import MessageId
 from millrace_core.json_problems import UNREADABLE
 from millrace_core.messages import Response
 from millrace_core.names import StreamName, is_snapshot
+from millrace_core.requests import LARGEST_REQUEST
 from millrace_dbsync.decoding.envelopes import credible, envelope, invalid, place_of, read, text_of
 from millrace_dbsync.handling.busy_streams import BusyBookHandler, BusyTradesHandler
 from millrace_dbsync.handling.handler import Handler, HandlingResult, dead_letter
@@ -130,7 +131,7 @@ class _RequestsHandler(_OneByOne):
     """Requests to trade, malformed ones included."""
 
     def _put(self, batch: Batch, entry: JournalEntry, result: HandlingResult) -> None:
-        text = text_of(entry)
+        text = text_of(entry, LARGEST_REQUEST)
         named = read(_OBJECT, text)
         batch.request(Place(self._name, entry.id, _asked_at(entry.id, text)), text, named)
 
