@@ -10,6 +10,7 @@ import pytest
 from ccxt.base.decimal_to_precision import TICK_SIZE
 from libs.exchange.tests.answers.server import ScriptedServer
 
+from millrace_core.backoff import BackoffPolicy
 from millrace_core.config.common import Credentials
 from millrace_core.orders import Order
 from millrace_exchange.ccxt.caller import CcxtCaller
@@ -18,6 +19,7 @@ from millrace_exchange.ccxt.loading import load_exchange
 from millrace_exchange.ccxt.order_queries import FetchedOrder
 from millrace_exchange.ccxt.recording.recorded_exchange import recorded
 from millrace_exchange.ccxt.settings import constructor_settings, overridden_urls
+from millrace_exchange.native.binance.request_line import RequestLine
 from millrace_exchange.profile import ExchangeProfile
 from millrace_exchange.profiles import profile_of
 from millrace_exchange.request_gate import RequestGate
@@ -32,11 +34,18 @@ OPTIONS = {
 """What ccxt would ask the exchange first: KuCoin's kind of account, Gate's and Bybit's unified accounts."""
 
 
+BY_SOCKET = "binance by socket"
+"""Binance over its WebSocket API."""
+BINANCE = ("binance", BY_SOCKET)
+AT_ONCE = BackoffPolicy(first_s=0.0, limit_s=0.0)
+
+
 class Account(CcxtExecutionClient):
     """An account whose one order is known: 4 of 10 are filled, or none."""
 
-    def __init__(self, caller: CcxtCaller, symbol: str, our_id: str) -> None:
+    def __init__(self, caller: CcxtCaller, symbol: str, our_id: str, line: RequestLine | None = None) -> None:
         super().__init__(caller)
+        self._line = caller.ccxt.carrier = line
         self.symbol = symbol
         self.our_id = our_id
         self.knows = True
@@ -56,9 +65,18 @@ class Account(CcxtExecutionClient):
         """Return the order without asking, or ask."""
         return FetchedOrder(self.order) if self.knows else await super().fetch_record(symbol, **ids)
 
-    def fresh(self) -> None:
-        """Forget limits and pauses."""
+    async def fresh(self) -> None:
+        """Forget limits and pauses, and connect again."""
         self._caller.gate = self._caller.ccxt.gate = RequestGate(self._caller.profile)
+        if self._line is not None:
+            await self._line.open()
+            assert self._line.name_of("private", "POST", "order")
+
+    async def close(self) -> None:
+        """Close its connections."""
+        if self._line is not None:
+            await self._line.close()
+        await self.ccxt.close()
 
     def market(self, symbol: str, market_id: str) -> Any:
         """Return a further market."""
@@ -75,8 +93,9 @@ class Account(CcxtExecutionClient):
         return self._caller.ccxt
 
 
-def account_at(exchange: str, url: str) -> Account:
-    """Return an account of an exchange with one market, at an address."""
+def account_at(place: str, server: ScriptedServer) -> Account:
+    """Return an account of an exchange with one market, at a server; `place` is the exchange's id, or `BY_SOCKET`."""
+    exchange = place.partition(" ")[0]
     # Over a socket nothing is answered but frames of its protocol.
     profile = replace(profile_of(exchange), order_transport="rest")
     secret = base64.b64encode(b"1" * 32).decode()
@@ -84,14 +103,18 @@ def account_at(exchange: str, url: str) -> Account:
     gate = RequestGate(profile)
     ccxt = recorded(load_exchange(exchange))(constructor_settings(keys, profile), profile, gate)
     ccxt.enableRateLimit = False
-    ccxt.urls = overridden_urls(ccxt.urls, {"base": url})
+    ccxt.urls = overridden_urls(ccxt.urls, {"base": server.url})
     ccxt.options |= OPTIONS
     ccxt.walletAddress, ccxt.privateKey = "0x" + "0" * 40, "0x" + "1" * 64
     ccxt.accounts = [{"id": "1", "type": "spot"}]
     symbol = "BTC/USDT:USDT" if exchange in ("binanceusdm", "kucoinfutures", "hyperliquid") else "BTC/USDT"
     ccxt.set_markets([market_of(ccxt, symbol)])
     caller = CcxtCaller(ccxt, profile, gate, has_keys=True, another=pytest.fail)
-    return Account(caller, symbol, profile.client_order_ids.of("00112233445566778899aabbccddeeff"))
+    our_id, line = profile.client_order_ids.of("00112233445566778899aabbccddeeff"), None
+    if place == BY_SOCKET:
+        ccxt.urls["api"]["ws"]["ws-api"]["spot"] = server.socket_url
+        line = RequestLine(caller, AT_ONCE)
+    return Account(caller, symbol, our_id, line)
 
 
 def market_of(ccxt: Any, symbol: str) -> Any:
@@ -133,9 +156,9 @@ async def account(server: ScriptedServer) -> AsyncIterator[Callable[[str], Accou
     opened: list[Account] = []
 
     def open_at(exchange: str) -> Account:
-        opened.append(account_at(exchange, server.url))
+        opened.append(account_at(exchange, server))
         return opened[-1]
 
     yield open_at
     for each in opened:
-        await each.ccxt.close()
+        await each.close()

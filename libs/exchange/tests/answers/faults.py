@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from libs.exchange.tests.answers.server import Reply
+from libs.exchange.tests.answers.reply import Reply
 
 _HTML: Final = b"<!DOCTYPE html><html><head><title>Just a moment...</title></head><body>7</body></html>"
 

@@ -3,21 +3,10 @@
 import asyncio
 from collections.abc import Callable
 from types import TracebackType
-from typing import NamedTuple
 
-
-class Reply(NamedTuple):
-    """One answer over HTTP, byte for byte."""
-
-    body: bytes = b""
-    status: int = 200
-    content_type: str = "application/json"
-    headers: str = ""
-    """Further header lines, each with its end."""
-    announced: int | None = None
-    """The length that is announced; that of the body if None."""
-    hangs_up: bool = False
-    """Whether the connection ends before any answer."""
+from libs.exchange.tests.answers.reply import Reply
+from libs.exchange.tests.answers.socket import ScriptedSocket
+from picows import WSTransport, ws_create_server
 
 
 class ScriptedServer:
@@ -30,16 +19,29 @@ class ScriptedServer:
         self.requests: list[bytes] = []
         """First line and body of each."""
         self.url = ""
+        """Where it speaks HTTP."""
+        self.socket_url = ""
+        """Where it speaks Binance's WebSocket API."""
+        self.sockets: list[WSTransport] = []
+        """All that were opened there."""
 
     async def __aenter__(self) -> "ScriptedServer":
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        self._socket_server = await ws_create_server(
+            lambda _: ScriptedSocket(self._said, self.requests, self.sockets), "127.0.0.1", 0
+        )
+        self.socket_url = f"ws://127.0.0.1:{self._socket_server.sockets[0].getsockname()[1]}/ws-api/v3"
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._server.close()
+        self._socket_server.close()
+
+    def _said(self, request: bytes) -> Reply:
+        return self.answer(request)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from libs.exchange.tests.answers.conftest import Account
-from libs.exchange.tests.answers.server import Reply, ScriptedServer
+from libs.exchange.tests.answers.reply import Reply
+from libs.exchange.tests.answers.server import ScriptedServer
 from libs.exchange.tests.answers.test_faulty_answers import cancel_all, outcome_of
 
 from millrace_core.requests import CancelAllPayload

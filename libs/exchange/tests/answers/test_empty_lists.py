@@ -6,7 +6,8 @@ from typing import Any, Final
 
 import pytest
 from libs.exchange.tests.answers.conftest import Account
-from libs.exchange.tests.answers.server import Reply, ScriptedServer
+from libs.exchange.tests.answers.reply import Reply
+from libs.exchange.tests.answers.server import ScriptedServer
 from libs.exchange.tests.answers.test_faulty_answers import (
     EXCHANGES,
     balance,
@@ -58,11 +59,11 @@ async def test_an_exchange_may_say_that_there_is_nothing(
 ) -> None:
     """Without this, a cancel-all would never be done, and an order that was never placed would stay unknown."""
     ours = account(exchange)
-    server.reply = Reply(json.dumps(NO_ROWS[exchange]).encode())
+    server.reply = Reply(json.dumps(NO_ROWS[ours.profile.exchange]).encode())
     assert [await outcome_of(ours, question) for question in (open_orders, closed_orders, my_trades)] == [[], [], []]
     # KuCoin's futures answer with one balance, never with none.
     if exchange != "kucoinfutures":
-        server.reply = Reply(json.dumps(NO_BALANCES[exchange]).encode())
+        server.reply = Reply(json.dumps(NO_BALANCES[ours.profile.exchange]).encode())
         assert await outcome_of(ours, balance) == {}
 
 

@@ -8,7 +8,8 @@ from typing import Any, Final
 import pytest
 from ccxt.base import errors as ccxt
 from libs.exchange.tests.answers.conftest import Account
-from libs.exchange.tests.answers.server import Reply, ScriptedServer
+from libs.exchange.tests.answers.reply import Reply
+from libs.exchange.tests.answers.server import ScriptedServer
 from libs.exchange.tests.answers.test_faulty_answers import (
     EXCHANGES,
     cancel,
@@ -111,8 +112,8 @@ async def test_each_code_means_what_the_exchange_says(
     """A code is a refusal only if it is known to be one; an unknown code may stand for an order that was placed."""
     ours, wrong = account(exchange), []
     for code, kind in {**known_codes(ours), UNHEARD_OF: ccxt.ExchangeError}.items():
-        body = json.dumps(FORMS[exchange](code)).encode()
-        server.reply = Reply(body, STATUS.get(exchange, 400))
+        body = json.dumps(FORMS[ours.profile.exchange](code)).encode()
+        server.reply = Reply(body, STATUS.get(ours.profile.exchange, 400))
         for request, action in ((create, "createOrder"), (cancel, "cancelOrder")):
             outcome = await outcome_of(ours, request)
             if not isinstance(outcome, expected_class(kind, code, ours.profile, action)):
@@ -127,7 +128,9 @@ async def test_only_a_code_for_it_says_that_there_is_no_such_order(
     """A question is answered with None after the exchange's own words for that alone."""
     ours, wrong = account(exchange), []
     for code, kind in known_codes(ours).items():
-        server.reply = Reply(json.dumps(FORMS[exchange](code)).encode(), STATUS.get(exchange, 400))
+        server.reply = Reply(
+            json.dumps(FORMS[ours.profile.exchange](code)).encode(), STATUS.get(ours.profile.exchange, 400)
+        )
         outcome = await outcome_of(ours, fetch_order)
         if outcome is None and not issubclass(kind, ccxt.OrderNotFound):
             wrong.append(f"{code} of {kind.__name__}: None")

@@ -6,15 +6,16 @@ from decimal import Decimal
 from typing import Any, Final
 
 import pytest
-from libs.exchange.tests.answers.conftest import Account
+from libs.exchange.tests.answers.conftest import BY_SOCKET, Account
 from libs.exchange.tests.answers.faults import PROVE_NOTHING
-from libs.exchange.tests.answers.server import Reply, ScriptedServer
+from libs.exchange.tests.answers.reply import Reply
+from libs.exchange.tests.answers.server import ScriptedServer
 
 from millrace_core.requests import CancelAllPayload, CancelPayload, CreatePayload, EditPayload
 from millrace_exchange import ExchangeError, OutcomeUnknown, Rejected, Retryable
 from millrace_exchange.profiles import profiles
 
-EXCHANGES: Final = sorted({profile.exchange for profile in profiles().values()})
+EXCHANGES: Final = [*sorted({profile.exchange for profile in profiles().values()}), BY_SOCKET]
 LIMITED: Final = {"429": Reply(b"slow down", 429, "text/plain"), "418": Reply(b"banned", 418, "text/plain")}
 REFUSALS: Final = {("bybit", "a proxy's page under 403")}
 """Bybit says by a 403 that a limit was broken."""
@@ -79,7 +80,7 @@ QUESTIONS: Final[tuple[Request, ...]] = (
 
 
 async def outcome_of(account: Account, request: Request) -> Any:
-    account.fresh()
+    await account.fresh()
     account.knows = True
     try:
         return await request(account)

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import pytest
-from libs.exchange.tests.answers.conftest import Account
-from libs.exchange.tests.answers.server import Reply, ScriptedServer
+from libs.exchange.tests.answers.conftest import BINANCE, Account
+from libs.exchange.tests.answers.reply import Reply
+from libs.exchange.tests.answers.server import ScriptedServer
 from libs.exchange.tests.answers.test_faulty_answers import (
     Request,
     cancel,
@@ -107,37 +108,41 @@ async def said_to(server: ScriptedServer, account: Account, request: Request, bo
     return await outcome_of(account, request)
 
 
+@pytest.mark.parametrize("place", BINANCE)
 @pytest.mark.parametrize(("request_", "body"), RIGHT.items(), ids=lambda value: getattr(value, "__name__", ""))
 async def test_the_answer_that_was_asked_for_is_believed(
-    request_: Request, body: Any, server: ScriptedServer, account: Callable[[str], Account]
+    place: str, request_: Request, body: Any, server: ScriptedServer, account: Callable[[str], Account]
 ) -> None:
     """Each answer below differs from one of these in one field."""
-    assert not isinstance(await said_to(server, account("binance"), request_, body), Exception)
+    assert not isinstance(await said_to(server, account(place), request_, body), Exception)
 
 
+@pytest.mark.parametrize("place", BINANCE)
 @pytest.mark.parametrize(("request_", "body"), WRONG, ids=lambda value: getattr(value, "__name__", ""))
 async def test_the_answer_about_another_order_is_not_believed(
-    request_: Request, body: Any, server: ScriptedServer, account: Callable[[str], Account]
+    place: str, request_: Request, body: Any, server: ScriptedServer, account: Callable[[str], Account]
 ) -> None:
     """A change stays unknown, a question is asked again."""
-    outcome = await said_to(server, account("binance"), request_, body)
+    outcome = await said_to(server, account(place), request_, body)
     assert isinstance(outcome, OutcomeUnknown if request_ in (create, cancel, edit, cancel_all) else Retryable)
 
 
+@pytest.mark.parametrize("place", BINANCE)
 async def test_a_cancels_own_client_order_id_is_not_the_orders(
-    server: ScriptedServer, account: Callable[[str], Account]
+    place: str, server: ScriptedServer, account: Callable[[str], Account]
 ) -> None:
     """Binance's answer has both; written to the order's hash, the cancel's would hide the order."""
     for request in (cancel, cancel_all):
-        canceled = await said_to(server, account("binance"), request, RIGHT[request])
+        canceled = await said_to(server, account(place), request, RIGHT[request])
         assert [order.client_order_id for order in canceled.orders] == [OURS]
 
 
+@pytest.mark.parametrize("place", BINANCE)
 async def test_the_former_order_of_a_replacement_has_ended(
-    server: ScriptedServer, account: Callable[[str], Account]
+    place: str, server: ScriptedServer, account: Callable[[str], Account]
 ) -> None:
     """Whoever keeps orders learns of both: the new one, and that the former is canceled."""
-    ours = account("binance")
+    ours = account(place)
     ours.order = replace(ours.order, client_order_id=OURS)
     edited = await said_to(server, ours, edit, REPLACED)
     assert [(order.id, order.status) for order in edited.orders] == [("70000002", "open")]

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from libs.exchange.tests.answers.conftest import Account
-from libs.exchange.tests.answers.server import Reply, ScriptedServer
+from libs.exchange.tests.answers.reply import Reply
+from libs.exchange.tests.answers.server import ScriptedServer
 from libs.exchange.tests.answers.test_faulty_answers import edit, outcome_of
 from msgspec.structs import replace
 

@@ -6,8 +6,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from libs.exchange.tests.answers.conftest import Account
-from libs.exchange.tests.answers.server import Reply, ScriptedServer
+from libs.exchange.tests.answers.conftest import BINANCE, Account
+from libs.exchange.tests.answers.reply import Reply
+from libs.exchange.tests.answers.server import ScriptedServer
 from libs.exchange.tests.answers.test_faulty_answers import EXCHANGES, create, edit, outcome_of
 
 from millrace_core.requests import CancelAllPayload, CancelPayload, CreatePayload, EditPayload
@@ -25,6 +26,7 @@ async def test_an_order_leaves_under_our_id_with_the_digits_that_were_decided(
     """The finished request is looked at, as the exchange gets it."""
     server.reply = Reply(b"{}")
     ours = account(exchange)
+    await ours.fresh()
     # KuCoin's contracts are whole.
     amount = Decimal("12" if exchange == "kucoinfutures" else "12.5")
     payload = CreatePayload(symbol=ours.symbol, side="buy", type="limit", amount_base=amount, price=Decimal("20.25"))
@@ -45,13 +47,18 @@ async def test_an_exchange_whose_orders_cannot_carry_our_id_is_not_traded_on(
     assert not any(request.startswith(b"POST") for request in server.requests)
 
 
+@pytest.mark.parametrize("place", BINANCE)
 @pytest.mark.parametrize(("balance", "expected"), [(BALANCE, Rejected), (BAD_SIGNATURE, Fatal)])
 async def test_a_refused_signature_ends_the_account_only_if_plain_questions_are_refused_too(
-    balance: Reply, expected: type[ExchangeError], server: ScriptedServer, account: Callable[[str], Account]
+    place: str,
+    balance: Reply,
+    expected: type[ExchangeError],
+    server: ScriptedServer,
+    account: Callable[[str], Account],
 ) -> None:
     """What one request holds may break its signature; the keys are as good as before."""
     server.answer = lambda request: balance if b"/account" in request else BAD_SIGNATURE
-    assert type(await outcome_of(account("binance"), create)) is expected
+    assert type(await outcome_of(account(place), create)) is expected
 
 
 @pytest.mark.parametrize(
@@ -95,8 +102,10 @@ HALVES = {"cancelResult": "SUCCESS", "newOrderResult": "FAILURE", "newOrderRespo
         (-2022, {**HALVES, "cancelResult": "FAILURE", "newOrderResult": "NOT_ATTEMPTED"}, Rejected, "neither half"),
     ],
 )
+@pytest.mark.parametrize("place", BINANCE)
 @pytest.mark.parametrize("is_answered", [True, False])
 async def test_both_halves_of_a_replacement_are_reported_at_once(
+    place: str,
     code: int,
     data: dict[str, Any],
     expected: type[ExchangeError],
@@ -106,7 +115,7 @@ async def test_both_halves_of_a_replacement_are_reported_at_once(
     account: Callable[[str], Account],
 ) -> None:
     """A definite refusal is not in doubt, whether or not the order can be asked for afterwards."""
-    ours = account("binance")
+    ours = account(place)
     refusal = Reply(json.dumps({"code": code, "msg": "failed", "data": data}).encode(), 409)
 
     def answer(request: bytes) -> Reply:

@@ -51,7 +51,7 @@ class OrderChanges(CcxtOrderQueries):
         self, action: str, method: str, asked: Asked, *arguments: Any, carries: str | None = None
     ) -> Acknowledgement:
         ccxt = self._caller.ccxt
-        if self._caller.profile.order_transport == "websocket":
+        if self._caller.profile.order_transport == "websocket" and ccxt.carrier is None:
             try:
                 over_socket = getattr(ccxt, f"{method}_ws")
                 return await self.send(action, over_socket, asked, *arguments, over_socket=True, carries=carries)

@@ -57,15 +57,19 @@ class CcxtExchange:
         if not self._keeping:
             self._keep_current()
         if caller.has_keys and self.profile.order_transport == "websocket":
-            try:
-                await caller.call("fetchBalance", caller.ccxt.fetch_balance_ws, over_socket=True)
-            except Fatal:
+            await self._open_order_path()
+
+    async def _open_order_path(self) -> None:
+        caller = self.caller
+        try:
+            await caller.call("fetchBalance", caller.ccxt.fetch_balance_ws, over_socket=True)
+        except Fatal:
+            raise
+        except ExchangeError as error:
+            if error.retry_after_ms:
                 raise
-            except ExchangeError as error:
-                if error.retry_after_ms:
-                    raise
-                # Orders go over REST then; the keys are as good or bad there.
-                await caller.call("fetchBalance", caller.ccxt.fetch_balance)
+            # Orders go over REST then; the keys are as good or bad there.
+            await caller.call("fetchBalance", caller.ccxt.fetch_balance)
 
     def _keep_current(self) -> None:
         self._keeping.append(asyncio.create_task(self.listing.keep_current(), name=f"markets of {self.id}"))

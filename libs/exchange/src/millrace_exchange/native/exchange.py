@@ -10,6 +10,7 @@ from millrace_exchange.ccxt.exchange import CcxtExchange
 from millrace_exchange.native.account_feed import AccountDialect, NativeAccountFeed
 from millrace_exchange.native.binance.account import BinanceAccount
 from millrace_exchange.native.binance.market import BinanceMarket
+from millrace_exchange.native.binance.request_line import RequestLine
 from millrace_exchange.native.kucoin.account import KucoinAccount
 from millrace_exchange.native.kucoin.market import KucoinMarket
 from millrace_exchange.native.market_feed import MarketDialect, NativeMarketFeed
@@ -22,10 +23,12 @@ class Dialects(NamedTuple):
 
     market: Callable[[CcxtCaller], MarketDialect]
     account: Callable[[CcxtCaller], AccountDialect]
+    requests: Callable[[CcxtCaller], RequestLine] | None = None
+    """The line that carries requests; None where they go through ccxt alone."""
 
 
 DIALECTS: Final[Mapping[NativeFeed, Dialects]] = {
-    "binance_spot": Dialects(BinanceMarket, BinanceAccount),
+    "binance_spot": Dialects(BinanceMarket, BinanceAccount, RequestLine),
     "kucoin_spot": Dialects(KucoinMarket, KucoinAccount),
 }
 
@@ -40,6 +43,8 @@ class NativeExchange(CcxtExchange):
         super().__init__(caller)
         self.market = NativeMarketFeed(caller, self.listing, self.sessions, dialects.market(caller))
         self.account = NativeAccountFeed(caller, self.listing, self.sessions, dialects.account(caller))
+        self._requests = None if dialects.requests is None else dialects.requests(caller)
+        caller.ccxt.carrier = self._requests
 
     async def source(self, action: StreamAction, symbol: str | None) -> Source:
         """Return by what a stream comes: natively where one of our feeds has it."""
@@ -48,4 +53,15 @@ class NativeExchange(CcxtExchange):
 
     async def close(self) -> None:
         """Close every connection, within a second even where the exchange does not answer. Idempotent."""
-        await asyncio.gather(self.market.close(), self.account.close(), super().close())
+        closing = [self.market.close(), self.account.close(), super().close()]
+        if self._requests is not None:
+            closing.append(self._requests.close())
+        await asyncio.gather(*closing)
+
+    async def _open_order_path(self) -> None:
+        if self._requests is None:
+            await super()._open_order_path()
+            return
+        await self._requests.open()
+        # Over HTTP where there is no connection: the keys are as good or bad there.
+        await self.caller.call("fetchBalance", self.caller.ccxt.fetch_balance)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextvars import ContextVar
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 from aiohttp import WSServerHandshakeError
 from ccxt.base.errors import NetworkError
@@ -33,10 +33,26 @@ carriers: ContextVar[set[Any] | None] = ContextVar("carriers", default=None)
 """Collects the connections over which this task's stream comes."""
 
 
+class Carrier(Protocol):
+    """Another way for requests than HTTP."""
+
+    def name_of(self, api: Any, method: str, path: str) -> str | None:
+        """Return its name of a request that it can carry now, else None."""
+
+    async def ask(self, name: str, params: dict[str, Any]) -> dict[str, Any]:
+        """Return the frame that answers a request: its `status`, and `result` or `error`.
+
+        Raises:
+            BaseError: ccxt's, if no answer comes.
+        """
+
+
 class RecordedExchange(DigitKeeper):
     """Mixin laid over a ccxt class; see `recorded`. Everything here overrides ccxt's method of that name."""
 
     clients: dict[str, Any]
+    carrier: Carrier | None = None
+    """Carries requests in the place of HTTP, where it can."""
     on_farewell: Callable[[Any], None] = staticmethod(lambda _exchange: None)
     """Called with the instance when the exchange announces that it ends a connection."""
 
@@ -114,7 +130,24 @@ class RecordedExchange(DigitKeeper):
         """Make a REST call once the gate lets it through, before it is signed: a signature is valid for seconds."""
         params, config = params or {}, config or {}
         await self.gate.enter(current_action(), self._weight(api, method, path, params, config))
+        carrier = self.carrier
+        if carrier is not None and (name := carrier.name_of(api, method, path)) is not None:
+            return await self._carried(carrier, name, params)
         return await super().fetch2(path, api, method, params, config)  # type: ignore[misc]
+
+    async def _carried(self, carrier: Carrier, name: str, params: dict[str, Any]) -> Any:
+        """Have a request carried; its answer means what it would mean over HTTP."""
+        self.gate.check(current_action())
+        check_carried(str(params))
+        frame = await carrier.ask(name, params)
+        self.gate.adopt(limit_reports(frame))
+        if (refusal := socket_answer(frame)) is not None:
+            self.gate.answered(current_action(), refusal)
+        status, content = frame["status"], frame.get("error", frame.get("result"))
+        body = self.json(content) if "error" in frame else ""
+        self.handle_errors(status, "", name, "", {}, body, content, {}, None)
+        self.handle_http_status_code(status, "", name, "", body)  # type: ignore[attr-defined]
+        return content
 
     async def throttle(self, cost: Any = None) -> None:
         """Pace a request as ccxt does, where only ccxt knows the limits of single endpoints."""
