@@ -19,6 +19,7 @@ from millrace_exchange.ccxt.loading import load_exchange
 from millrace_exchange.ccxt.order_queries import FetchedOrder
 from millrace_exchange.ccxt.recording.recorded_exchange import recorded
 from millrace_exchange.ccxt.settings import constructor_settings, overridden_urls
+from millrace_exchange.native.binance.execution import BinanceExecutionClient
 from millrace_exchange.native.binance.request_line import RequestLine
 from millrace_exchange.profile import ExchangeProfile
 from millrace_exchange.profiles import profile_of
@@ -70,7 +71,7 @@ class Account(CcxtExecutionClient):
         self._caller.gate = self._caller.ccxt.gate = RequestGate(self._caller.profile)
         if self._line is not None:
             await self._line.open()
-            assert self._line.name_of("private", "POST", "order")
+            assert self._line.name_of(["private"], "POST", "order")
 
     async def close(self) -> None:
         """Close its connections."""
@@ -93,6 +94,10 @@ class Account(CcxtExecutionClient):
         return self._caller.ccxt
 
 
+class SocketAccount(Account, BinanceExecutionClient):
+    """The same on Binance, natively."""
+
+
 def account_at(place: str, server: ScriptedServer) -> Account:
     """Return an account of an exchange with one market, at a server; `place` is the exchange's id, or `BY_SOCKET`."""
     exchange = place.partition(" ")[0]
@@ -110,11 +115,11 @@ def account_at(place: str, server: ScriptedServer) -> Account:
     symbol = "BTC/USDT:USDT" if exchange in ("binanceusdm", "kucoinfutures", "hyperliquid") else "BTC/USDT"
     ccxt.set_markets([market_of(ccxt, symbol)])
     caller = CcxtCaller(ccxt, profile, gate, has_keys=True, another=pytest.fail)
-    our_id, line = profile.client_order_ids.of("00112233445566778899aabbccddeeff"), None
-    if place == BY_SOCKET:
-        ccxt.urls["api"]["ws"]["ws-api"]["spot"] = server.socket_url
-        line = RequestLine(caller, AT_ONCE)
-    return Account(caller, symbol, our_id, line)
+    our_id = profile.client_order_ids.of("00112233445566778899aabbccddeeff")
+    if place != BY_SOCKET:
+        return Account(caller, symbol, our_id)
+    ccxt.urls["api"]["ws"]["ws-api"]["spot"] = server.socket_url
+    return SocketAccount(caller, symbol, our_id, RequestLine(caller, AT_ONCE))
 
 
 def market_of(ccxt: Any, symbol: str) -> Any:

@@ -28,10 +28,18 @@ async def answered(request: Any) -> Any:
 
 async def under_way(server: ScriptedServer, *requests: Any) -> "list[asyncio.Task[Any]]":
     """Send requests that are not answered; return once the exchange has them."""
-    server.reply, before = HELD, len(server.requests)
+    expected, all_there = len(server.requests) + len(requests), asyncio.Event()
+
+    def hold(_: bytes) -> Reply:
+        if len(server.requests) == expected:
+            all_there.set()
+        return HELD
+
+    server.answer = hold
     tasks = [asyncio.create_task(answered(request)) for request in requests]
-    while len(server.requests) < before + len(tasks):
-        await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        await all_there.wait()
+    server.answer = lambda _: server.reply
     return tasks
 
 
@@ -120,8 +128,9 @@ async def test_a_socket_that_ends_soon_is_replaced_and_what_is_under_way_is_answ
     """Binance announces the end; the next request goes over another socket."""
     (task,) = await under_way(server, create(ours))
     say(server, event={"e": "serverShutdown", "E": 1_700_000_000_000})
-    while len(server.sockets) < 2:
-        await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        while len(server.sockets) < 2:
+            await asyncio.sleep(0)
     server.reply = DONE
     assert isinstance(await create(ours), Acknowledgement)
     server.sockets[0].send(WSMsgType.TEXT, json.dumps({"id": 1, "status": 200, "result": ORDER}).encode())

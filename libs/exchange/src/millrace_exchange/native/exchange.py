@@ -7,8 +7,11 @@ from typing import Final, NamedTuple
 from millrace_core.actions import StreamAction
 from millrace_exchange.ccxt.caller import CcxtCaller
 from millrace_exchange.ccxt.exchange import CcxtExchange
+from millrace_exchange.ccxt.execution import CcxtExecutionClient
+from millrace_exchange.ccxt.market_listing import MarketListing
 from millrace_exchange.native.account_feed import AccountDialect, NativeAccountFeed
 from millrace_exchange.native.binance.account import BinanceAccount
+from millrace_exchange.native.binance.execution import BinanceExecutionClient
 from millrace_exchange.native.binance.market import BinanceMarket
 from millrace_exchange.native.binance.request_line import RequestLine
 from millrace_exchange.native.kucoin.account import KucoinAccount
@@ -25,10 +28,11 @@ class Dialects(NamedTuple):
     account: Callable[[CcxtCaller], AccountDialect]
     requests: Callable[[CcxtCaller], RequestLine] | None = None
     """The line that carries requests; None where they go through ccxt alone."""
+    execution: Callable[[CcxtCaller, MarketListing], CcxtExecutionClient] = CcxtExecutionClient
 
 
 DIALECTS: Final[Mapping[NativeFeed, Dialects]] = {
-    "binance_spot": Dialects(BinanceMarket, BinanceAccount, RequestLine),
+    "binance_spot": Dialects(BinanceMarket, BinanceAccount, RequestLine, BinanceExecutionClient),
     "kucoin_spot": Dialects(KucoinMarket, KucoinAccount),
 }
 
@@ -43,6 +47,7 @@ class NativeExchange(CcxtExchange):
         super().__init__(caller)
         self.market = NativeMarketFeed(caller, self.listing, self.sessions, dialects.market(caller))
         self.account = NativeAccountFeed(caller, self.listing, self.sessions, dialects.account(caller))
+        self.execution = dialects.execution(caller, self.listing)
         self._requests = None if dialects.requests is None else dialects.requests(caller)
         caller.ccxt.carrier = self._requests
 

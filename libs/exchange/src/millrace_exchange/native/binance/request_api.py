@@ -24,7 +24,7 @@ METHODS: Final[Mapping[tuple[str, str], str]] = {
 }
 """Orders, and what settles an order whose outcome is unknown."""
 _ORDERS: Final = ("order.place", "order.cancel")
-_API: Final = ("private", ["private"])
+_API: Final = ["private"]
 _PRIVATE_KEY: Final = "PRIVATE KEY"
 _LONGEST_ED25519: Final = 120
 """Characters of a PEM file with a key of that kind; ccxt tells it from RSA by the same number."""
@@ -47,7 +47,7 @@ class BinanceRequests:
 
     def name_of(self, api: Any, method: str, path: str) -> str | None:
         """Return the method that stands for an endpoint of the spot account, or None."""
-        return METHODS.get((method, path)) if api in _API else None
+        return METHODS.get((method, path)) if api == _API else None
 
     def written(self, number: int, name: str, params: Mapping[str, Any]) -> bytes:
         """Return a request, signed with the exchange's present time."""

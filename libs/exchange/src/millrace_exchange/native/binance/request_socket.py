@@ -68,7 +68,8 @@ class RequestSocket(WSListener):
             raise NetworkError("the connection for requests has ended")
         stamp()
         self._number = number
-        answer = self._answers[number] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._answers[number] = answer
         self._idle.clear()
         try:
             transport.send(_TEXT, frame)

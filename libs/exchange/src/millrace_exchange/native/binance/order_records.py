@@ -1,0 +1,152 @@
+"""Binance's records of orders, read into the platform's own; one that has not the form or the identity proves nothing.
+
+Source: rest-api.md, "New order" (FULL), "Cancel order".
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+from ccxt.base.errors import BadResponse
+
+from millrace_core.clock import LATEST_MS
+from millrace_core.decimals import is_usual
+from millrace_core.orders import Order, OrderFee
+from millrace_exchange.ccxt.checked_answer import Asked
+from millrace_exchange.ccxt.conversion import plain
+
+_STATUSES: Final[Mapping[str, str]] = {
+    "NEW": "open",
+    "PARTIALLY_FILLED": "open",
+    "FILLED": "closed",
+    "CANCELED": "canceled",
+    "PENDING_CANCEL": "canceling",
+    "REJECTED": "rejected",
+    "EXPIRED": "expired",
+    "EXPIRED_IN_MATCH": "expired",
+}
+_AT_MARKET: Final = frozenset({"MARKET", "STOP_LOSS", "TAKE_PROFIT"})
+_ZERO: Final = Decimal(0)
+
+
+class _Fill(msgspec.Struct, frozen=True, rename={"fee": "commission", "currency": "commissionAsset"}):
+    fee: Decimal
+    currency: str
+
+
+class OrderRecord(
+    msgspec.Struct,
+    frozen=True,
+    rename={
+        "id": "orderId",
+        "our_id": "clientOrderId",
+        "canceled_id": "origClientOrderId",
+        "amount": "origQty",
+        "filled": "executedQty",
+        "cost": "cummulativeQuoteQty",
+        "time_in_force": "timeInForce",
+        "trigger_price": "stopPrice",
+        "working_time": "workingTime",
+        "transact_time": "transactTime",
+        "update_time": "updateTime",
+    },
+):
+    """An order, as the answer to a request for it has it."""
+
+    symbol: str
+    id: int
+    our_id: str
+    status: str
+    type: str
+    side: str
+    price: Decimal
+    amount: Decimal
+    filled: Decimal
+    cost: Decimal
+    time_in_force: str
+    canceled_id: str | None = None
+    """The order's own, where `our_id` is that of its cancel."""
+    trigger_price: Decimal = _ZERO
+    time: int | None = None
+    working_time: int | None = None
+    """-1 while it waits for its trigger."""
+    transact_time: int | None = None
+    update_time: int | None = None
+    fills: list[_Fill] = []
+
+
+def read(content: Any, market: Mapping[str, Any], asked: Asked, currency_code: Callable[[str], str]) -> Order:
+    """Return the order in an answer.
+
+    Raises:
+        BadResponse: it is no order, or another one.
+    """
+    try:
+        record = msgspec.convert(content, OrderRecord)
+    except msgspec.ValidationError as error:
+        raise BadResponse(f"the answer is no order: {error}") from error
+    if not all(map(is_usual, (record.price, record.trigger_price, record.amount, record.filled, record.cost))):
+        raise BadResponse("the answer is no order: its numbers are none")
+    _check(record, market, asked)
+    return _order(record, str(market["symbol"]), currency_code)
+
+
+def _check(record: OrderRecord, market: Mapping[str, Any], asked: Asked) -> None:
+    ours = record.canceled_id or record.our_id
+    for name, wanted, found in (
+        ("symbol", market["id"], record.symbol),
+        ("id", asked.order_id, str(record.id)),
+        ("side", asked.side, record.side.lower()),
+        ("client order id", asked.client_order_id, ours),
+    ):
+        if wanted is not None and found != wanted:
+            raise BadResponse(f"the answer is about another order: its {name} is {found}, not {wanted}")
+
+
+def _order(record: OrderRecord, symbol: str, currency_code: Callable[[str], str]) -> Order:
+    status, filled = _STATUSES.get(record.status, record.status), record.filled
+    is_closed, is_at_market = status == "closed", record.type in _AT_MARKET
+    amount = record.amount or (filled if is_closed else None)
+    average = plain(Decimal(repr(float(record.cost / filled)))) if filled else None
+    created = _first(record.time, record.working_time, record.transact_time, record.update_time)
+    traded = is_closed or (status == "open" and filled > 0)
+    return Order(
+        id=str(record.id),
+        symbol=symbol,
+        client_order_id=record.canceled_id or record.our_id,
+        timestamp=created,
+        datetime=None if created is None else _iso(created),
+        type="market" if is_at_market else "limit",
+        side=record.side.lower(),
+        time_in_force=record.time_in_force,
+        post_only=record.type == "LIMIT_MAKER",
+        price=plain(record.price) if record.price else average if is_at_market else None,
+        trigger_price=plain(record.trigger_price) if record.trigger_price else None,
+        amount=None if amount is None else plain(amount),
+        status=status,
+        filled=plain(filled),
+        remaining=None if amount is None else plain(amount - filled),
+        average=average,
+        cost=plain(record.cost),
+        fees=_fees(record.fills, currency_code),
+        last_trade_timestamp=_first(record.update_time, record.transact_time) if traded else None,
+        last_update_timestamp=_first(record.transact_time, record.update_time),
+    )
+
+
+def _fees(fills: list[_Fill], currency_code: Callable[[str], str]) -> list[OrderFee]:
+    sums: dict[str, Decimal] = {}
+    for fill in fills:
+        sums[fill.currency] = sums.get(fill.currency, _ZERO) + fill.fee
+    return [OrderFee(currency_code(currency), plain(cost)) for currency, cost in sums.items()]
+
+
+def _first(*times: int | None) -> int | None:
+    return next((time for time in times if time is not None and 0 <= time <= LATEST_MS), None)
+
+
+def _iso(at_ms: int) -> str:
+    seconds, ms = divmod(at_ms, 1_000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{ms:03d}Z"
