@@ -193,9 +193,11 @@ async def _listens(port: int) -> None:
 
 @asynccontextmanager
 async def _process(folder: Path, module: str, *options: str) -> AsyncIterator[None]:
+    # A database of its own: in another one the executor would find halts, and the Redis that it knew.
+    environment = os.environ | {"MILLRACE_DATABASE_URL": f"sqlite:///{folder / 'millrace.db'}"}
     with (folder / f"{module}.log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", module, *options), cwd=ROOT, stdout=log, stderr=log
+            *(sys.executable, "-m", module, *options), cwd=ROOT, env=environment, stdout=log, stderr=log
         )
     try:
         yield

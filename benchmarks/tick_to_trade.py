@@ -1,8 +1,8 @@
-"""From a tick to the order that it causes, at the exchange: ours against picows + redis-py + aiohttp.
+"""From a tick to the order that it causes, at the exchange: ours against two stacks as plain as can be.
 
 The exchange is the simulator in this process, its market standing still but for the ticks. A tick is a new best
 bid whose amount numbers it; the strategy sends an order of that amount, which identifies the tick of each order.
-Both stacks run side by side on a symbol each and are driven in turn, so each is measured while the other idles.
+All stacks run side by side on a symbol each and are driven in turn, so each is measured while the others idle.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import redis.asyncio as redis_asyncio
+from msgspec.structs import replace
 
 from benchmarks.figures import Figure
 from millrace_bus import EmbeddedServer
@@ -27,15 +28,20 @@ from millrace_simulator.server import Server, serve
 from millrace_simulator.venue import AccountSettings, ExecutionReport, ExecutionType, Listener, OrderRef, OrderRequest
 
 ROUNDS = 3
-TICKS_PER_ROUND = 400
+TICKS_PER_ROUND = int(os.environ.get("BENCH_TICKS", "400"))
 RATES = (50, 300)
 WARM_UP_TICKS = 50
 TARGET = 1.5
+LEAN_TARGETS = {50: 1.2, 99: 1.5}
+"""By percentile, beside the leanest stack."""
 QUIET_S = 0.5
 """Without an order for this long, no more orders are expected."""
 ROOT = Path(__file__).resolve().parent.parent
-OURS, PEERS = "BTCUSDT", "ETHUSDT"
+OURS, PEERS, LEAN = "BTCUSDT", "ETHUSDT", "ETCUSDT"
 PEER = "picows + redis-py + aiohttp"
+LEANEST = "picows + hiredis protocol + picows"
+MARKETS = {OURS: "our", PEERS: "peer", LEAN: "lean"}
+"""Whose each market is."""
 _LOT = Decimal("0.0001")
 _BASE = Decimal("0.1")
 
@@ -47,7 +53,9 @@ class Exchange(Listener):
         self.server = server
         self.venue = server.venue
         self._maker = self.venue.account_by_key("maker-key")
-        self._traders = {self.venue.account_by_key(key).account_id for key in ("our-key", "peer-key")}
+        self._traders = {
+            self.venue.account_by_key(key).account_id for key in (f"{name}-key" for name in MARKETS.values())
+        }
         self._open: dict[str, int] = {}
         self._sent: dict[Decimal, int] = {}
         self._prices: dict[str, Decimal] = {}
@@ -106,11 +114,13 @@ async def run(folder: Path) -> list[Figure]:
 
 @asynccontextmanager
 async def running(folder: Path) -> AsyncIterator[tuple[Exchange, str]]:
-    """Run the exchange and both stacks; return the exchange and the URL of Redis."""
+    """Run the exchange and all stacks; return the exchange and the URL of Redis."""
+    listed = {rules.symbol: rules for rules in SimulatorConfig().symbols}
     config = SimulatorConfig(
         depth_interval_ms=1,
+        symbols=(listed[OURS], listed[PEERS], replace(listed[PEERS], symbol=LEAN, base="ETC")),
         book_levels=0,
-        accounts=tuple(_account(name) for name in ("maker", "our", "peer")),
+        accounts=tuple(_account(name) for name in ("maker", *MARKETS.values())),
         limits=Limits(enforce=False),
     )
     async with (
@@ -123,52 +133,59 @@ async def running(folder: Path) -> AsyncIterator[tuple[Exchange, str]]:
 
 
 async def _at(rate: int, exchange: Exchange) -> list[Figure]:
-    taken: dict[str, list[list[float]]] = {OURS: [], PEERS: []}
+    taken: dict[str, list[list[float]]] = {market: [] for market in MARKETS}
     for _ in range(ROUNDS):
         for market, rounds in taken.items():
             rounds.append(await exchange.drive(market, rate, TICKS_PER_ROUND))
-    shares = [100 * sum(map(len, rounds)) / (ROUNDS * TICKS_PER_ROUND) for rounds in taken.values()]
-    figures = [Figure(f"ticks that became orders at {rate}/s", "%", *shares, PEER)]
-    for name, percentile, target in (("p50", 50, TARGET if rate == RATES[0] else None), ("p99", 99, None)):
-        ours, peer = (
-            statistics.median(statistics.quantiles(values, n=100)[percentile - 1] for values in rounds)
-            for rounds in taken.values()
-        )
-        figures.append(
-            Figure(
-                f"tick to trade at {rate}/s, {name}",
-                "ms",
-                ours,
-                peer,
-                PEER,
-                target,
-                higher_is_better=False,
-            )
-        )
+    return [figure for peer, name in ((PEERS, PEER), (LEAN, LEANEST)) for figure in _figures(rate, taken, peer, name)]
+
+
+def _figures(rate: int, taken: dict[str, list[list[float]]], peer: str, peer_name: str) -> list[Figure]:
+    both = [taken[OURS], taken[peer]]
+    shares = [100 * sum(map(len, rounds)) / (ROUNDS * TICKS_PER_ROUND) for rounds in both]
+    figures = [Figure(f"ticks that became orders at {rate}/s", "%", *shares, peer_name)]
+    for percentile in LEAN_TARGETS:
+        values = [
+            statistics.median(statistics.quantiles(round_, n=100)[percentile - 1] for round_ in rounds)
+            for rounds in both
+        ]
+        name, target = f"tick to trade at {rate}/s, p{percentile}", _target(rate, percentile, peer)
+        figures.append(Figure(name, "ms", *values, peer_name, target, higher_is_better=False))
     return figures
 
 
+def _target(rate: int, percentile: int, peer: str) -> float | None:
+    if peer == LEAN:
+        return LEAN_TARGETS[percentile]
+    return TARGET if (rate, percentile) == (RATES[0], 50) else None
+
+
 def _account(name: str) -> AccountSettings:
-    riches = {asset: Decimal(10**9) for asset in ("USDT", "BTC", "ETH")}
+    riches = {asset: Decimal(10**9) for asset in ("USDT", "BTC", "ETH", "ETC")}
     return AccountSettings(api_key=f"{name}-key", secret=f"{name}-secret", balances=riches)
 
 
 @asynccontextmanager
 async def _processes(folder: Path, redis_url: str, exchange: Exchange) -> AsyncIterator[None]:
-    """Run both stacks until each has answered its first ticks."""
+    """Run all stacks until each has answered its first ticks."""
     redis: Any = redis_asyncio.Redis.from_url(redis_url)
     for key, config in configs(exchange).items():
         await redis.set(f"stream.config.{key}", json.dumps(config))
     await redis.aclose()
-    far = {market: str((exchange.price(market) / 2).quantize(Decimal("0.01"))) for market in (OURS, PEERS)}
+    far = {market: str((exchange.price(market) / 2).quantize(Decimal("0.01"))) for market in MARKETS}
     commands = [
         [f"millrace_{name}", "--agent-id", name.upper(), "--redis-url", redis_url, f"--die-with-parent={os.getpid()}"]
         for name in ("gatherer", "magicbox", "executor")
     ] + [
-        ["benchmarks.peers.stack", part, redis_url, exchange.server.url, PEERS, far[PEERS]]
+        [f"benchmarks.peers.{stack}", part, redis_url, exchange.server.url, market, far[market]]
+        for stack, market in (("stack", PEERS), ("lean_stack", LEAN))
         for part in ("feed", "strategy", "orders")
     ]
-    environment = os.environ | {"MILLRACE_PLUGIN_DIR": str(ROOT / "benchmarks" / "strategies")}
+    environment = os.environ | {
+        "MILLRACE_PLUGIN_DIR": str(ROOT / "benchmarks" / "strategies"),
+        # A database of its own: in another one the executor would find halts, and the Redis that it knew.
+        "MILLRACE_DATABASE_URL": f"sqlite:///{folder / 'millrace.db'}",
+    }
     log = (folder / "processes.log").open("ab")
     processes = [
         await asyncio.create_subprocess_exec(
@@ -177,7 +194,7 @@ async def _processes(folder: Path, redis_url: str, exchange: Exchange) -> AsyncI
         for command in commands
     ]
     try:
-        for market in (OURS, PEERS):
+        for market in MARKETS:
             await warm(exchange, market, folder / "processes.log")
         yield
     finally:

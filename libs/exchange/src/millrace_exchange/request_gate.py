@@ -25,6 +25,8 @@ HISTORY: Final = frozenset({"fetchClosedOrders", "fetchMyTrades", "fetchOHLCV", 
 _PERCENT: Final = {"cancel": 100, "order": 90, "question": 70, "history": 50}
 """How far each kind of request may fill a limit that also counts cancels."""
 _PAUSE_WINDOW_MS: Final = 1_000
+_REPORT_S: Final = 0.5
+"""How often it reports what is left, at most."""
 
 Gauge = Callable[[str, int | float], None]
 """Takes a number that goes up and down, by its name."""
@@ -69,6 +71,7 @@ class RequestGate:
         ]
         self._allowed = {limit.key: limit.rule.weight for limit in self._limits}
         self._gauges: set[Gauge] = set()
+        self._next_report: asyncio.TimerHandle | None = None
         self._known_charges: dict[tuple[str, int | None], list[Charge]] = {}
 
     async def enter(self, action: str, weight: int | None = None) -> None:
@@ -137,7 +140,7 @@ class RequestGate:
     def reporting(self, gauge: Gauge) -> Iterator[None]:
         """Report what is left of each limit, and until when requests are paused, while the context lasts."""
         self._gauges.add(gauge)
-        self._report()
+        self._report_now()
         try:
             yield
         finally:
@@ -190,11 +193,19 @@ class RequestGate:
 
     def _stop(self, key: str, ms: int) -> None:
         self._access.budget.stop(key, ms)
-        self._report()
+        self._report_now()
 
     def _report(self) -> None:
-        if not self._gauges:
-            return
+        """Report now, or soon after the last report: nobody reads the numbers after every order."""
+        if self._next_report is None and self._gauges:
+            self._report_now()
+            self._next_report = asyncio.get_running_loop().call_later(_REPORT_S, self._report_again)
+
+    def _report_again(self) -> None:
+        self._next_report = None
+        self._report_now()
+
+    def _report_now(self) -> None:
         used = self._access.budget.used
         left = {
             limit: max(0, self._allowed[limit.key] - used[limit.key]) for limit in self._limits if limit.key in used

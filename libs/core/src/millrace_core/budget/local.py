@@ -36,7 +36,8 @@ class Window:
         while self._uses and self._uses[0][0] <= before_ms:
             _, user, weight = self._uses.popleft()
             self._by_user[user] -= weight
-        self._by_user += Counter()
+            if not self._by_user[user]:
+                del self._by_user[user]
 
     def add(self, now_ms: float, weight: int, user: _User = _OUTSIDE) -> None:
         """Count a use."""
@@ -104,6 +105,8 @@ class LocalBudget:
             window.add(now_ms, more)
 
     def _window(self, key: str, window_ms: int, now_ms: float) -> Window:
-        window = self._windows.setdefault(key, Window())
+        window = self._windows.get(key)
+        if window is None:
+            window = self._windows[key] = Window()
         window.forget(now_ms - window_ms)
         return window

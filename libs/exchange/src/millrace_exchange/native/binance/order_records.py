@@ -4,7 +4,6 @@ Source: rest-api.md, "New order" (FULL), "Cancel order".
 """
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ from millrace_core.decimals import is_usual
 from millrace_core.orders import Order, OrderFee
 from millrace_exchange.ccxt.checked_answer import Asked
 from millrace_exchange.ccxt.conversion import plain
+from millrace_exchange.ccxt.recording.shortcuts import Shortcuts
 
 _STATUSES: Final[Mapping[str, str]] = {
     "NEW": "open",
@@ -117,7 +117,7 @@ def _order(record: OrderRecord, symbol: str, currency_code: Callable[[str], str]
         symbol=symbol,
         client_order_id=record.canceled_id or record.our_id,
         timestamp=created,
-        datetime=None if created is None else _iso(created),
+        datetime=None if created is None else Shortcuts.iso8601(created),
         type="market" if is_at_market else "limit",
         side=record.side.lower(),
         time_in_force=record.time_in_force,
@@ -146,7 +146,3 @@ def _fees(fills: list[_Fill], currency_code: Callable[[str], str]) -> list[Order
 def _first(*times: int | None) -> int | None:
     return next((time for time in times if time is not None and 0 <= time <= LATEST_MS), None)
 
-
-def _iso(at_ms: int) -> str:
-    seconds, ms = divmod(at_ms, 1_000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{ms:03d}Z"

@@ -23,7 +23,8 @@ METHODS: Final[Mapping[tuple[str, str], str]] = {
     ("GET", "account"): "account.status",
 }
 """Orders, and what settles an order whose outcome is unknown."""
-_ORDERS: Final = ("order.place", "order.cancel")
+_QUIET: Final = ("order.place", "order.cancel")
+"""Methods whose answers need not tell what is left of the limits: each order would report that to all processes."""
 _API: Final = ["private"]
 _PRIVATE_KEY: Final = "PRIVATE KEY"
 _LONGEST_ED25519: Final = 120
@@ -51,7 +52,8 @@ class BinanceRequests:
 
     def written(self, number: int, name: str, params: Mapping[str, Any]) -> bytes:
         """Return a request, signed with the exchange's present time."""
-        params = self._timed(params) if self.has_sessions else self._ccxt.sign_params(dict(params))
+        params = {**params, "returnRateLimits": False} if name in _QUIET else dict(params)
+        params = self._timed(params) if self.has_sessions else self._ccxt.sign_params(params)
         return _encode({"id": number, "method": name, "params": params})
 
     def logon(self, number: int) -> bytes:
