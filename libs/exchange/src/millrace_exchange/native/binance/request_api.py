@@ -25,6 +25,7 @@ METHODS: Final[Mapping[tuple[str, str], str]] = {
 """Orders, and what settles an order whose outcome is unknown."""
 _QUIET: Final = ("order.place", "order.cancel")
 """Methods whose answers need not tell what is left of the limits: each order would report that to all processes."""
+_LIMITS: Final = "returnRateLimits"
 _API: Final = ["private"]
 _PRIVATE_KEY: Final = "PRIVATE KEY"
 _LONGEST_ED25519: Final = 120
@@ -44,7 +45,7 @@ class BinanceRequests:
     @property
     def url(self) -> str:
         """Return where to connect."""
-        return str(self._ccxt.urls["api"]["ws"]["ws-api"]["spot"])
+        return f"{self._ccxt.urls['api']['ws']['ws-api']['spot']}?{_LIMITS}=false"
 
     def name_of(self, api: Any, method: str, path: str) -> str | None:
         """Return the method that stands for an endpoint of the spot account, or None."""
@@ -52,7 +53,7 @@ class BinanceRequests:
 
     def written(self, number: int, name: str, params: Mapping[str, Any]) -> bytes:
         """Return a request, signed with the exchange's present time."""
-        params = {**params, "returnRateLimits": False} if name in _QUIET else dict(params)
+        params = dict(params) if name in _QUIET else {**params, _LIMITS: True}
         params = self._timed(params) if self.has_sessions else self._ccxt.sign_params(params)
         return _encode({"id": number, "method": name, "params": params})
 
