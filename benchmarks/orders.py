@@ -2,7 +2,10 @@
 
 The executor is a process of its own with two accounts, one by each adapter. Its time is that between two stamps of its
 answers' traces: from reading a request in Redis (`accepted`) until the exchange's answer is read (`acknowledged`).
-Orders go one after the other, in rounds that alternate with the peers', and none of them fills.
+Orders go one after the other, each of ours followed by one of each peer's, and none of them fills.
+
+No order leaves before Redis has its intent, so one question to Redis comes before the one to the exchange: what both
+take by themselves is the limit for an exchange that is as near as Redis.
 """
 
 import asyncio
@@ -23,9 +26,10 @@ import redis.asyncio as redis_asyncio
 from benchmarks.figures import Figure
 from benchmarks.peers.bare_orders import PRICE, SYMBOL, bare_ccxt, bare_socket
 from benchmarks.processes import ROOT
-from millrace_bus import Bus, EmbeddedServer, Update
+from millrace_bus import Bus, EmbeddedServer, Fence, Update
 from millrace_bus.server.ports import free_port
 from millrace_core.clock import now_ms
+from millrace_core.ids import new_request_id
 from millrace_core.messages import Response
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
 from millrace_core.requests import CreateOrder, CreatePayload
@@ -90,16 +94,31 @@ async def run(folder: Path) -> list[Figure]:
         async def by_ccxt() -> None:
             await client.create_order(SYMBOL, "limit", "buy", 1, float(PRICE), {"timeInForce": "IOC"})
 
-        taken = await _rounds(native.place, _timed(socket.place), through_ccxt.place, _timed(by_ccxt))
+        claim = await _claiming(bus)
+        taken = await _rounds(native.place, _timed(socket.place), through_ccxt.place, _timed(by_ccxt), _timed(claim))
+    both = [[sum(pair) for pair in zip(*rounds, strict=True)] for rounds in zip(taken[1], taken[4], strict=True)]
     bare = ("picows, order.place alone", "ccxt's create_order alone")
     figures = [
         *_figures("order, native", taken[0], taken[1], bare[0], TARGET),
+        *_figures("order, native", taken[0], both, "the same and a claim in Redis", None),
         *_figures("order, ccxt", taken[2], taken[3], bare[1], TARGET),
     ]
-    for name, trader, peer, peer_name in zip(ADAPTERS, (native, through_ccxt), taken[1::2], bare, strict=True):
+    for name, trader, peer, peer_name in zip(ADAPTERS, (native, through_ccxt), (taken[1], taken[3]), bare, strict=True):
         answered = [trader.answered[WARM_UP:]]
         figures += _figures(f"request to answer in Redis, {name}", answered, peer, peer_name, None)
     return figures
+
+
+async def _claiming(bus: Bus) -> Callable[[], Awaitable[None]]:
+    """Return a function that claims one request in the ledger of a tenant whom no executor serves."""
+    tenant = Tenant("NOBODY")
+    token = (await bus.leases.take(tenant, "bench", None)).token or 0
+
+    async def claim() -> None:
+        intent = msgspec.json.encode([now_ms(), _PAYLOAD, "x" * 300])
+        await bus.intents.claim(Fence(tenant, token), ExchangeId("binance"), new_request_id(), intent)
+
+    return claim
 
 
 def _timed(place: Callable[[], Awaitable[None]]) -> Place:
@@ -116,10 +135,11 @@ async def _rounds(*places: Place) -> list[list[list[float]]]:
     for place in places:
         for _ in range(WARM_UP):
             await place()
-    taken: list[list[list[float]]] = [[] for _ in places]
-    for _ in range(ROUNDS):
-        for rounds, place in zip(taken, places, strict=True):
-            rounds.append([await place() for _ in range(ORDERS)])
+    taken: list[list[list[float]]] = [[[] for _ in range(ROUNDS)] for _ in places]
+    for number in range(ROUNDS):
+        for _ in range(ORDERS):
+            for rounds, place in zip(taken, places, strict=True):
+                rounds[number].append(await place())
     return taken
 
 

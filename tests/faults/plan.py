@@ -55,11 +55,13 @@ class Plan:
     events: tuple[Event, ...]
     with_gatherer: bool
     """Whether a gatherer runs beside the executor, so that orders' hashes must become as the exchange has them."""
+    adapter: str
+    """By which orders are sent."""
 
     def __str__(self) -> str:
         parts = ", ".join(f"{event.part} at {event.at_s:.1f} s" for event in self.events) or "no part fails"
         gatherer = "; a gatherer" if self.with_gatherer else ""
-        return f"{100 * self.exchange_faults:.0f} % at the exchange; {parts}{gatherer}"
+        return f"{self.adapter}; {100 * self.exchange_faults:.0f} % at the exchange; {parts}{gatherer}"
 
 
 def plan_of(seed: int) -> Plan:
@@ -77,4 +79,5 @@ def plan_of(seed: int) -> Plan:
         poison=random.choice((0.0, 0.2)),
         events=tuple(sorted(events, key=lambda event: event.at_s)),
         with_gatherer=random.random() < 0.3,
+        adapter=random.choice(("native", "ccxt")),
     )

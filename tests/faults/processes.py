@@ -86,10 +86,11 @@ class Platform:
         """When Redis last lost its data; 0 if it never did."""
         self._redis_fails = asyncio.Lock()
         self._configured = 0
-        self._address = ""
+        self._address = self._adapter = ""
 
     async def begin(self, plan: Plan) -> None:
         """Configure and start the first executor, and the gatherer if there is to be one."""
+        self._adapter = plan.adapter
         self._address = await self.line.listen()
         await self._configure()
         await self.processes.start(AGENTS[0])
@@ -190,6 +191,7 @@ class Platform:
     async def _configure(self) -> None:
         self._configured += 1
         account = {"apiKey": "demo-key", "secret": "demo-secret", "urls": {"base": self._address}}
+        account |= {"adapter": self._adapter}
         watched = {"tenant": TENANT, "exchangeId": "binance", "assetPairs": ["KCS/USDT"], "dataPoints": ["watchOrders"]}
         for agent in (*AGENTS, GATHERER):
             options = {} if agent == GATHERER else {"options": {"campaign": self._configured}}

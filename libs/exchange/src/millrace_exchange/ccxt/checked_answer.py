@@ -17,7 +17,7 @@ from millrace_core.orders import Order
 from millrace_exchange.ccxt.classification import classify
 from millrace_exchange.ccxt.conversion import balances_of, order_of, positions_of, trade_of
 from millrace_exchange.ccxt.recording.sending import NOTHING, Sending
-from millrace_exchange.errors import OrderNotFound
+from millrace_exchange.errors import ExchangeError, OrderNotFound
 from millrace_exchange.profile import ExchangeProfile
 
 _MESSAGES: Final = frozenset({"error", "errors", "message", "msg"})
@@ -169,7 +169,12 @@ class CheckedAnswer:
         return not (self._profile.lists.are_bare and not names) and _holds_rows(content, names)
 
     def _prove_nothing(self, why: str) -> NoReturn:
-        raise classify(self._profile, self._action, BadResponse(why))
+        raise no_evidence(self._profile, self._action, why)
+
+
+def no_evidence(profile: ExchangeProfile, action: str, why: str) -> ExchangeError:
+    """Return the error for an answer that proves nothing: a change is then unknown, a question may be asked again."""
+    return classify(profile, action, BadResponse(why))
 
 
 def _is_id(value: Any) -> bool:

@@ -8,6 +8,13 @@ class ConnectionRefused(ConnectionError):
         super().__init__(f"the exchange refused the connection: HTTP {status}")
 
 
+class LogonRefused(ConnectionError):
+    """The exchange does not authenticate a connection."""
+
+    def __init__(self, error: object) -> None:
+        super().__init__(f"the exchange refused the logon: {error}")
+
+
 class SubscriptionRefused(Exception):
     """The exchange does not send a stream."""
 

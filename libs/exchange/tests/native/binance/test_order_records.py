@@ -5,8 +5,8 @@ from decimal import Decimal
 from itertools import product
 from typing import Any
 
+import msgspec
 import pytest
-from ccxt.base.errors import BadResponse
 from libs.exchange.tests.answers.conftest import account_at
 from libs.exchange.tests.answers.server import ScriptedServer
 
@@ -94,7 +94,7 @@ async def test_an_order_that_waits_for_its_trigger_was_made_when_it_was_accepted
 )
 async def test_a_record_of_another_form_proves_nothing(wrong: dict[str, Any], ccxt: Any) -> None:
     """Neither its numbers nor its ids are guessed."""
-    with pytest.raises(BadResponse):
+    with pytest.raises(msgspec.ValidationError):
         read(RECORD | wrong, ccxt.markets["BTC/USDT"], Asked(), ccxt.safe_currency_code)
 
 

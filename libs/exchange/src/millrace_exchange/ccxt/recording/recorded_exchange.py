@@ -43,7 +43,7 @@ class Carrier(Protocol):
         """Return the frame that answers a request: its `status`, and `result` or `error`.
 
         Raises:
-            BaseError: ccxt's, if no answer comes.
+            ConnectionError: no answer comes.
         """
 
 
@@ -139,7 +139,10 @@ class RecordedExchange(DigitKeeper):
         """Have a request carried; its answer means what it would mean over HTTP."""
         self.gate.check(current_action())
         check_carried(str(params))
-        frame = await carrier.ask(name, params)
+        try:
+            frame = await carrier.ask(name, params)
+        except ConnectionError as error:
+            raise NetworkError(str(error)) from error
         self.gate.adopt(limit_reports(frame))
         if (refusal := socket_answer(frame)) is not None:
             self.gate.answered(current_action(), refusal)

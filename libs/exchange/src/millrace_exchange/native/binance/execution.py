@@ -4,14 +4,14 @@ ccxt takes a quarter of a millisecond to write and to read an order, more than t
 line.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from millrace_core.clock import now_ns
-from millrace_core.orders import Order
+from millrace_core.json_problems import UNREADABLE
 from millrace_core.requests import CancelPayload, CreatePayload
 from millrace_exchange.ccxt.caller import CcxtCaller
-from millrace_exchange.ccxt.checked_answer import Asked
+from millrace_exchange.ccxt.checked_answer import Asked, no_evidence
 from millrace_exchange.ccxt.execution import CcxtExecutionClient
 from millrace_exchange.ccxt.market_listing import MarketListing
 from millrace_exchange.ccxt.order_arguments import create_arguments, further_params
@@ -43,12 +43,9 @@ class BinanceExecutionClient(CcxtExecutionClient):
         check_flags(self._caller.ccxt, self._caller.profile, payload)
         arguments = create_arguments(self._caller.profile, payload, client_order_id, market_buy_requires_price=False)
         arguments.params.update(further)
+        request = order_request(self._caller.profile, market, arguments)
         asked = Asked(payload.symbol, client_order_id=client_order_id, side=payload.side)
-
-        async def send() -> Order:
-            return await self._answered("POST", order_request(market, arguments), market, asked)
-
-        return await self._acknowledged("createOrder", send, Sending(client_order_id))
+        return await self._changed("createOrder", "POST", request, market, asked, Sending(client_order_id))
 
     async def cancel_order(self, payload: CancelPayload) -> Acknowledgement:
         """Cancel an order, named by the exchange's id or by ours."""
@@ -57,23 +54,21 @@ class BinanceExecutionClient(CcxtExecutionClient):
         order_id, ours = payload.order_id, payload.client_order_id if payload.order_id is None else None
         request = cancel_request(market, order_id, ours, further_params(self._caller.profile, "cancelOrder", payload))
         asked = Asked(payload.symbol, order_id, ours)
-
-        async def send() -> Order:
-            return await self._answered("DELETE", request, market, asked)
-
-        return await self._acknowledged("cancelOrder", send, Sending())
+        return await self._changed("cancelOrder", "DELETE", request, market, asked, Sending())
 
     async def _spot_market(self, symbol: str) -> dict[str, Any] | None:
         await self._listing.know(symbol)
         market: dict[str, Any] = self._caller.ccxt.markets[symbol]
         return market if self._is_spot and market["spot"] else None
 
-    async def _answered(self, method: str, request: dict[str, Any], market: dict[str, Any], asked: Asked) -> Order:
+    async def _changed(
+        self, action: str, method: str, request: dict[str, Any], market: dict[str, Any], asked: Asked, timed: Sending
+    ) -> Acknowledgement:
         ccxt = self._caller.ccxt
-        content = await ccxt.fetch2("order", ["private"], method, request, _COST)
-        return read(content, market, asked, ccxt.safe_currency_code)
-
-    async def _acknowledged(self, action: str, send: Callable[[], Awaitable[Order]], timed: Sending) -> Acknowledgement:
-        order: Order = await self.change(action, send, timed=timed)
+        content = await self.change(action, ccxt.fetch2, "order", ["private"], method, request, _COST, timed=timed)
         acknowledged_ns = now_ns()
+        try:
+            order = read(content, market, asked, ccxt.safe_currency_code)
+        except UNREADABLE as error:
+            raise no_evidence(self._caller.profile, action, f"the answer is no order: {error}") from error
         return Acknowledgement((order,), timed.at_ns or acknowledged_ns, acknowledged_ns)

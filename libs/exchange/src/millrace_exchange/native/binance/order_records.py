@@ -8,7 +8,6 @@ from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
-from ccxt.base.errors import BadResponse
 
 from millrace_core.clock import LATEST_MS
 from millrace_core.decimals import is_usual
@@ -81,14 +80,11 @@ def read(content: Any, market: Mapping[str, Any], asked: Asked, currency_code: C
     """Return the order in an answer.
 
     Raises:
-        BadResponse: it is no order, or another one.
+        msgspec.ValidationError: it is no order, or another one.
     """
-    try:
-        record = msgspec.convert(content, OrderRecord)
-    except msgspec.ValidationError as error:
-        raise BadResponse(f"the answer is no order: {error}") from error
+    record = msgspec.convert(content, OrderRecord)
     if not all(map(is_usual, (record.price, record.trigger_price, record.amount, record.filled, record.cost))):
-        raise BadResponse("the answer is no order: its numbers are none")
+        raise msgspec.ValidationError("its numbers are none")
     _check(record, market, asked)
     return _order(record, str(market["symbol"]), currency_code)
 
@@ -102,7 +98,7 @@ def _check(record: OrderRecord, market: Mapping[str, Any], asked: Asked) -> None
         ("client order id", asked.client_order_id, ours),
     ):
         if wanted is not None and found != wanted:
-            raise BadResponse(f"the answer is about another order: its {name} is {found}, not {wanted}")
+            raise msgspec.ValidationError(f"it is about another order: its {name} is {found}, not {wanted}")
 
 
 def _order(record: OrderRecord, symbol: str, currency_code: Callable[[str], str]) -> Order:
@@ -145,4 +141,3 @@ def _fees(fills: list[_Fill], currency_code: Callable[[str], str]) -> list[Order
 
 def _first(*times: int | None) -> int | None:
     return next((time for time in times if time is not None and 0 <= time <= LATEST_MS), None)
-

@@ -6,25 +6,25 @@ Source: rest-api.md, "New order", "Cancel order": which parameters each type of 
 from collections.abc import Mapping
 from typing import Any, Final
 
-from ccxt.base.errors import InvalidOrder
-
 from millrace_exchange.ccxt.order_arguments import OrderArguments
+from millrace_exchange.errors import Rejected
+from millrace_exchange.profile import ExchangeProfile
 
 _STOPS: Final[Mapping[str, str]] = {"LIMIT": "STOP_LOSS_LIMIT", "MARKET": "STOP_LOSS"}
 _TIMED: Final = frozenset({"LIMIT", "STOP_LOSS_LIMIT"})
 _PRICED: Final = _TIMED | {"LIMIT_MAKER"}
 
 
-def order_request(market: Mapping[str, Any], arguments: OrderArguments) -> dict[str, Any]:
+def order_request(profile: ExchangeProfile, market: Mapping[str, Any], arguments: OrderArguments) -> dict[str, Any]:
     """Return the request that places an order; its numbers have the digits that were decided.
 
     Raises:
-        InvalidOrder: the market has no orders of this type, or the type needs a price that is missing.
+        Rejected: the market has no orders of this type, or the type needs a price that is missing.
     """
-    kind, params = _kind(arguments), arguments.params
+    kind, params = _kind(profile, arguments), arguments.params
     if kind not in market["info"]["orderTypes"]:
-        raise InvalidOrder(f"{market['symbol']} has no orders of the type {kind}")
-    request = {
+        raise _rejected(profile, f"{market['symbol']} has no orders of the type {kind}")
+    request: dict[str, Any] = {
         "symbol": market["id"],
         "side": arguments.side.upper(),
         "type": kind,
@@ -36,7 +36,7 @@ def order_request(market: Mapping[str, Any], arguments: OrderArguments) -> dict[
         del request["timeInForce"]
     if kind in _PRICED:
         if arguments.price is None:
-            raise InvalidOrder(f"an order of the type {kind} needs a price")
+            raise _rejected(profile, f"an order of the type {kind} needs a price")
         request["price"] = str(arguments.price)
     if "quoteOrderQty" not in params:
         request["quantity"] = str(arguments.amount)
@@ -51,10 +51,14 @@ def cancel_request(
     return {"symbol": market["id"], name: value, **params}
 
 
-def _kind(arguments: OrderArguments) -> str:
+def _kind(profile: ExchangeProfile, arguments: OrderArguments) -> str:
     kind = arguments.type.upper()
     if arguments.params.get("timeInForce") == "PO":
         if kind == "MARKET":
-            raise InvalidOrder("an order at the market's price cannot be one that only makes")
+            raise _rejected(profile, "an order at the market's price cannot be one that only makes")
         return "LIMIT_MAKER"
     return _STOPS.get(kind, kind) if "stopPrice" in arguments.params else kind
+
+
+def _rejected(profile: ExchangeProfile, reason: str) -> Rejected:
+    return Rejected(reason, exchange=profile.exchange, action="createOrder", kind="InvalidOrder")

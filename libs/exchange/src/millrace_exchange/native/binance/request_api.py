@@ -9,7 +9,8 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
-from ccxt.base.errors import AuthenticationError
+
+from millrace_exchange.native.failures import LogonRefused
 
 METHODS: Final[Mapping[tuple[str, str], str]] = {
     ("POST", "order"): "order.place",
@@ -65,10 +66,10 @@ class BinanceRequests:
         """Return if a connection is authenticated.
 
         Raises:
-            AuthenticationError: it is not.
+            LogonRefused: it is not.
         """
         if answer["status"] != HTTPStatus.OK:
-            raise AuthenticationError(f"the exchange refused the logon: {answer.get('error')}")
+            raise LogonRefused(answer.get("error"))
 
     def _timed(self, params: Mapping[str, Any]) -> dict[str, Any]:
         timed = {**params, "timestamp": self._ccxt.nonce()}

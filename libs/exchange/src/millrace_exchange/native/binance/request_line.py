@@ -4,7 +4,6 @@ import asyncio
 import logging
 from typing import Any, Final
 
-from ccxt.base.errors import BaseError
 from picows import WSError, WSInvalidStatusError
 
 from millrace_core.backoff import Backoff, BackoffPolicy
@@ -64,7 +63,7 @@ class RequestLine:
         """Return the answer to a request.
 
         Raises:
-            NetworkError: the socket ended before the answer came.
+            ConnectionError: the socket ended before the answer came.
         """
         return await self._socket.ask(lambda number: self._requests.written(number, name, params))
 
@@ -74,7 +73,7 @@ class RequestLine:
             began_s = loop.time()
             try:
                 await self._replace()
-            except (OSError, WSError, TimeoutError, BaseError, ExchangeError) as error:
+            except (OSError, WSError, ExchangeError) as error:
                 log.debug("no connection for requests; they go over HTTP: %s", error)
             else:
                 self._tried.set()

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
-from ccxt.base.errors import NetworkError
 from picows import WSAutoPingStrategy, WSCloseCode, WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
 from millrace_core.json_problems import UNREADABLE
@@ -60,12 +59,12 @@ class RequestSocket(WSListener):
         """Send the request that `write` makes with a number; return the frame that answers it.
 
         Raises:
-            NetworkError: the socket ended before the answer came.
+            ConnectionError: the socket ended before the answer came.
         """
         transport, number = self._transport, self._number + 1
         frame = write(number)
         if transport is None or transport.is_disconnected:
-            raise NetworkError("the connection for requests has ended")
+            raise ConnectionError("the connection for requests has ended")
         stamp()
         self._number = number
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
@@ -135,4 +134,4 @@ class RequestSocket(WSListener):
         self.expiring.set()
         for answer in self._answers.values():
             if not answer.done():
-                answer.set_exception(NetworkError(f"no answer: {reason}"))
+                answer.set_exception(ConnectionError(f"no answer: {reason}"))
