@@ -34,6 +34,8 @@ class Inbox:
     status: int = 200
     port: int = 0
     attempts: int = 0
+    pace_s: float = 0.0
+    """How long it takes for an answer: messengers take few messages a second."""
     got: list[dict[str, Any]] = field(default_factory=list)
     may_answer: asyncio.Event = field(default_factory=asyncio.Event)
     """Set at the beginning; while it is not, senders wait for the answer to what the receiver has got."""
@@ -57,6 +59,7 @@ class Inbox:
                 self.got.append(await request.json())
             self._news.notify_all()
         await self.may_answer.wait()
+        await asyncio.sleep(self.pace_s)
         return web.Response(status=self.status)
 
     async def until(self, condition: Callable[["Inbox"], bool]) -> None:

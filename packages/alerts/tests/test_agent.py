@@ -44,6 +44,34 @@ async def test_a_storm_is_one_message_and_its_end_another(bus: Bus, server: Embe
         assert len(inbox.got) == 3
 
 
+async def test_a_storm_of_rules_that_flap_delays_no_other_alert(bus: Bus, server: EmbeddedServer, inbox: Inbox) -> None:
+    """1,200 conditions of 60 rules come and go all the time; a halt is told within seconds by a slow messenger."""
+    inbox.pace_s = 0.3
+    rules = [{"kind": "staleStream", "threshold": 0, "name": f"rule {n}"} for n in range(60)]
+    async with running(bus, server, config(inbox, *rules, {"kind": "halt"})):
+        storm = asyncio.create_task(flap(bus))
+        await inbox.message(5)
+        await bus.register_journals(MINE, trader_actions(MINE))
+        await bus.halts.set(MINE, HaltScope(), HaltNote(since=now_ms(), by="James"))
+        before = len(inbox.got)
+        await inbox.until(lambda inbox: "halt" in inbox.text)
+        assert len(inbox.got) - before <= 4
+        beat = await shows(bus, lambda beat: beat.units[1].counters.get("waiting"))
+        assert beat.units[1].counters["waiting"] <= 2 * len(rules)
+        assert "dropped" not in beat.units[1].counters or not beat.units[1].counters["dropped"]
+        assert len(await bus.alert_memory.get(ID) or b"") < 2_000_000
+        storm.cancel()
+        await asyncio.wait({storm})
+
+
+async def flap(bus: Bus) -> None:
+    """Let every stream of a gatherer fail and recover, again and again."""
+    while True:
+        for state in ("stale", "live"):
+            await beats(bus, *streams(20, state))  # type: ignore[arg-type]  # both are states of units
+            await asyncio.sleep(0.1)  # twice as long as between two looks
+
+
 async def test_what_cannot_be_delivered_waits_and_is_shown(bus: Bus, server: EmbeddedServer, inbox: Inbox) -> None:
     """A receiver that refuses is tried again, the heartbeat says so; once it takes messages it gets all, together."""
     inbox.status = 503

@@ -8,7 +8,7 @@ import pytest
 from millrace_alerts import outbox
 from millrace_alerts.memory import AlertMessage, SavedMemory
 from millrace_alerts.outbox import Outbox
-from millrace_alerts.receiver import together
+from millrace_alerts.receiver import fitting, together
 from millrace_bus import Bus
 from millrace_core.names import AgentId
 
@@ -53,6 +53,19 @@ async def test_what_is_given_up_is_counted(bus: Bus, monkeypatch: pytest.MonkeyP
     assert await box.waiting("PUBLIC.ops") == MESSAGES[2:]
     assert box.forget_all_but(["PUBLIC.other"]) == ["PUBLIC.ops"]
     assert box.count() == 0
+
+
+def test_what_is_sent_at_once_is_bounded() -> None:
+    """Bodies that do not fit are left out, their titles are not; messages whose titles do not fit go next."""
+    storm = [AlertMessage(f"rule {n}: 1 new", "x" * 600, n) for n in range(300)]
+    sent = fitting(storm)
+    assert 10 < len(sent) < 300
+    title, body = together(sent)
+    assert title == f"rule 0: 1 new (and {len(sent) - 1} more)"
+    assert all(each.title in body for each in sent)
+    assert "x" * 600 in body
+    assert len(body) < 4_096
+    assert len(together([AlertMessage("long", "x" * 9_000, 0)])[1]) < 4_096
 
 
 def test_messages_that_waited_are_one() -> None:

@@ -22,6 +22,8 @@ class AlertMessage(msgspec.Struct, frozen=True):
     title: str
     body: str
     at_ms: int
+    rule: str = ""
+    """The label of its rule."""
 
 
 class CountersSeen(msgspec.Struct):

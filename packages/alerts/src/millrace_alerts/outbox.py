@@ -41,6 +41,10 @@ class Outbox:
             await event.wait()
         return list(self._messages(receiver))
 
+    def has(self, receiver: str, rule: str) -> bool:
+        """Tell whether a message of a rule waits for a receiver."""
+        return any(each.rule == rule for each in self._messages(receiver))
+
     def count(self) -> int:
         """Return how many messages wait."""
         return sum(map(len, self._saved.memory.outbox.values()))

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Final, NamedTuple, NoReturn
 
 import structlog
@@ -13,8 +14,10 @@ from millrace_core.backoff import Backoff, BackoffPolicy
 from millrace_core.names import Tenant
 from millrace_service import UnitHealthReporter
 
-MOST_TOGETHER: Final = 10
-"""Messages that had to wait go together, so many at a time."""
+MOST_TEXT: Final = 3_500
+"""Characters of what is sent at once: messengers refuse longer texts, Telegram those of more than 4,096."""
+MOST_TITLES: Final = 1_500
+"""How many of them the titles of messages that go together may take; further messages go next."""
 END_S: Final = 2.0
 """How long a message that is on its way is waited for at the end: what was taken unseen would be told once more."""
 RETRIES: Final = BackoffPolicy(first_s=1.0, limit_s=300.0)
@@ -51,7 +54,7 @@ class Receiver:
         """Send until cancelled."""
         self._health.state("live")
         while True:
-            messages = (await self._outbox.waiting(self._plan.key))[:MOST_TOGETHER]
+            messages = fitting(await self._outbox.waiting(self._plan.key))
             sending = asyncio.create_task(self._send(messages))
             try:
                 pause_s = await asyncio.shield(sending)
@@ -85,9 +88,24 @@ class Receiver:
         return pause_s
 
 
+def fitting(messages: Sequence[AlertMessage]) -> list[AlertMessage]:
+    """Return as many messages as go together: one, and the others whose titles fit."""
+    lengths = accumulate(len(each.title) for each in messages)
+    return [
+        each
+        for number, (each, length) in enumerate(zip(messages, lengths, strict=True))
+        if number == 0 or length <= MOST_TITLES
+    ]
+
+
 def together(messages: Sequence[AlertMessage]) -> tuple[str, str]:
-    """Return the title and body of one message that says everything that waiting ones do."""
+    """Return the title and body of one message for several: the bodies as far as they fit, and every title."""
     if len(messages) == 1:
-        return messages[0].title, messages[0].body
-    title = f"{messages[0].title} (and {len(messages) - 1} more)"
-    return title, "\n\n".join(f"{each.title}\n{each.body}" for each in messages)
+        return messages[0].title, messages[0].body[:MOST_TEXT]
+    room = MOST_TEXT - sum(len(each.title) for each in messages)
+    parts: list[str] = []
+    for each in messages:
+        fits = len(each.body) <= room
+        room -= len(each.body) if fits else 0
+        parts.append(f"{each.title}\n{each.body}" if fits else each.title)
+    return f"{messages[0].title} (and {len(messages) - 1} more)", "\n\n".join(parts)

@@ -93,8 +93,11 @@ class Watch:
         least = rule.limit if rule.kind in ("failedExecution", "gap") else 1
         if not digest.is_due(now_ms, least=least, gather_s=self._plan.gather_s, quiet_s=rule.quiet_seconds):
             return
+        if all(self._outbox.has(receiver, rule.label) for receiver in watched.receivers):
+            # Nobody has taken the message before: what happens meanwhile is summed up.
+            return
         summary = digest.take(now_ms)
-        message = AlertMessage(title_of(rule, self._plan.environment, summary), body_of(summary), now_ms)
+        message = AlertMessage(title_of(rule, self._plan.environment, summary), body_of(summary), now_ms, rule.label)
         log.info("alert", rule=rule.label, title=message.title)
         for receiver in watched.receivers:
             self._count_given_up(self._outbox.put(receiver, message))
