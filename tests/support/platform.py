@@ -80,19 +80,23 @@ class Platform:
         """Return the address of Redis for a service."""
         return self.server.url
 
+    def environment(self, name: str, plugins: Path = STRATEGIES) -> dict[str, str]:
+        """Return the settings of a process."""
+        return {
+            "PATH": "/usr/bin:/bin",
+            "MILLRACE_REDIS_URL": self.redis_url(name),
+            "MILLRACE_PLUGIN_DIR": str(plugins),
+            "MILLRACE_DATA_DIR": str(self.folder),
+            "MILLRACE_PORT": str(self.api_port),
+            **({"MILLRACE_DATABASE_URL": self.database.url} if self.database else {}),
+        }
+
     async def start(self, name: str, *arguments: str, plugins: Path = STRATEGIES) -> None:
         """Start a service, or the simulator; strategies are looked for in `plugins`."""
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = await asyncio.create_subprocess_exec(
                 *Service(name, f"millrace_{name}", arguments).command(),
-                env={
-                    "PATH": "/usr/bin:/bin",
-                    "MILLRACE_REDIS_URL": self.redis_url(name),
-                    "MILLRACE_PLUGIN_DIR": str(plugins),
-                    "MILLRACE_DATA_DIR": str(self.folder),
-                    "MILLRACE_PORT": str(self.api_port),
-                    **({"MILLRACE_DATABASE_URL": self.database.url} if self.database else {}),
-                },
+                env=self.environment(name, plugins),
                 stdout=log, stderr=log,
             )  # fmt: skip
 

@@ -41,6 +41,8 @@ class InvalidName(MillraceError):
     def __init__(self, text: str, wanted: str) -> None:
         super().__init__(f"{text!r} is not {wanted}")
         self.text = text
+        self.wanted = wanted
+        """What it should be."""
 
 
 class ProblemsError(MillraceError):

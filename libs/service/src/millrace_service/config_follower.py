@@ -9,6 +9,7 @@ import structlog
 
 from millrace_bus import Bus
 from millrace_core.backoff import BackoffPolicy
+from millrace_core.config import read_json
 from millrace_core.errors import ConfigInvalid, Problem
 from millrace_core.names import AgentId, config_key
 from millrace_service import redaction
@@ -126,6 +127,7 @@ class ConfigFollower:
             self._refuse((Problem("$", f"{key} is gone from Redis; the last configuration stays in force"),))
 
     async def _take_text(self, text: bytes) -> None:
+        redaction.learn_document(read_json(text)[0])
         plan: Plan | None = None
         try:
             opened = opened_config(self._agent.config_model, self._id, text, self._secret_key)

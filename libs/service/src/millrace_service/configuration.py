@@ -12,6 +12,7 @@ from millrace_core.names import AgentId, Tenant
 from millrace_service.agent import Agent, UnitLimits
 from millrace_service.encryption import decrypt, is_encrypted
 from millrace_service.errors import SecretUnreadable
+from millrace_service.redaction import secrets_in
 
 _ENCRYPTABLE: Final = {"api_key": "apiKey", "secret": "secret", "password": "password", "uid": "uid"}
 _TO_BE_ENCRYPTED: Final = ("secret", "password")
@@ -80,7 +81,7 @@ def plan_of(agent: Agent[AgentConfig, Any], opened: OpenedConfig[AgentConfig]) -
         units={} if stopped else units,
         stopped=stopped,
         warnings=(*_plain_secrets(sealed), *agent.warnings(config)),
-        secrets=tuple(secret for _, secret, _ in _fields(config)),
+        secrets=(*(secret for _, secret, _ in _fields(config)), *secrets_in(config.model_dump(by_alias=True))),
         **_workers(config),
     )
 

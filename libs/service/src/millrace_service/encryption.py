@@ -56,6 +56,15 @@ def parse_keys(text: str) -> bytes:
     return b"".join(parse_key(part) for part in text.replace(",", " ").split() or [text])
 
 
+def is_key(text: str) -> bool:
+    """Tell whether a text has the form of a key."""
+    try:
+        parse_key(text)
+    except SettingsInvalid:
+        return False
+    return True
+
+
 def is_encrypted(text: str) -> bool:
     """Tell whether a text has the form of an encrypted secret."""
     return text.startswith(PREFIX)

@@ -17,7 +17,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from millrace_core.clock import now_ns
-from millrace_service.redaction import clean_field
+from millrace_service.redaction import clean_field, clean_text
 from millrace_service.settings import LogFormat, LogLevel
 
 _REPEATED_S: Final = 60.0
@@ -100,6 +100,23 @@ class _LossyStream(io.TextIOBase):
     def flush(self) -> None:
         with contextlib.suppress(OSError):
             self._stream.flush()
+
+
+class CleanedOutput(_LossyStream):
+    """Writes texts without secrets to a stream."""
+
+    def write(self, text: str) -> int:
+        """Write a text, cleaned."""
+        super().write(clean_text(text))
+        return len(text)
+
+    def isatty(self) -> bool:
+        """Tell whether the stream is a terminal."""
+        return self._stream.isatty()
+
+    def fileno(self) -> int:
+        """Return the number of the stream's file."""
+        return self._stream.fileno()
 
 
 class _IntoStructlog(logging.Handler):

@@ -12,18 +12,19 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TextIO, cast
 
 import structlog
 import uvloop
 
 from millrace_bus.server import end_with_parent
 from millrace_core.config.workers import WorkersConfig
+from millrace_service import redaction
 from millrace_service.agent import Agent
 from millrace_service.errors import SettingsInvalid, describe, traceback_of
-from millrace_service.logs import configure_logging
+from millrace_service.logs import CleanedOutput, configure_logging
 from millrace_service.runner import run_agent
-from millrace_service.settings import Settings, read_settings
+from millrace_service.settings import Settings, read_settings, secrets_of
 from millrace_service.workers.fork_server import ForkServer
 from millrace_service.workers.worker import run_worker
 
@@ -56,7 +57,12 @@ def main(make_agent: Callable[[], Agent[Any, Any]], *, options: Mapping[str, str
     except SettingsInvalid as error:
         sys.stderr.write(f"millrace {kind}: {error}\n")
         sys.exit(UNUSABLE_SETTINGS)
-    configure_logging(settings.log_level, settings.log_format, about={"service": kind, "agent": settings.agent_id})
+    redaction.learn(secrets_of(settings, os.environ))
+    # What plugins print, and what Python itself says of errors in threads, is cleaned like the log.
+    log_stream = sys.stderr
+    sys.stdout, sys.stderr = cast("TextIO", CleanedOutput(sys.stdout)), cast("TextIO", CleanedOutput(sys.stderr))
+    about = {"service": kind, "agent": settings.agent_id}
+    configure_logging(settings.log_level, settings.log_format, about=about, stream=log_stream)
     sys.excepthook = _log_failure
     if settings.parent is not None:
         end_with_parent(settings.parent or os.getppid())

@@ -12,7 +12,7 @@ import msgspec
 from millrace_core.json_problems import UNREADABLE
 from millrace_core.names import tenant_or_none
 from millrace_service.encryption import encrypt, is_encrypted
-from millrace_service.redaction import HIDDEN, clean_text
+from millrace_service.redaction import HIDDEN, clean_field, clean_text
 
 _SEALED: Final = frozenset({"apiKey", "secret", "password", "uid"})
 """The fields of an account that are encrypted."""
@@ -34,7 +34,8 @@ def sealed(config: Any, keys: bytes) -> Any:
 def for_history(text: bytes, keys: bytes | None) -> str:
     """Return a configuration's text as it may be kept for years: no secret in it can be read.
 
-    Plain secrets are encrypted; without a key they are `***`. A text that is no JSON has `***` after names of secrets.
+    Plain secrets are encrypted; without a key they are `***`, as passwords in an account's addresses and options always
+    are. A text that is no JSON has `***` after names of secrets.
     """
     shown = text.decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
     try:
@@ -42,15 +43,16 @@ def for_history(text: bytes, keys: bytes | None) -> str:
     except UNREADABLE:
         return clean_text(shown)
     kept = _with_secrets(config, lambda *_: HIDDEN) if keys is None else sealed(config, keys)
+    kept = _with_secrets(kept, lambda _, text: text, others=clean_field)
     return shown if kept == config else json.dumps(kept, indent=2, ensure_ascii=False)
 
 
-def _with_secrets(config: Any, seal: _Seal) -> Any:
+def _with_secrets(config: Any, seal: _Seal, others: Callable[[str, Any], Any] = lambda _, value: value) -> Any:
     if not isinstance(config, dict):
         return config
     written = dict(config)
     for tenant, exchanges in _items(config.get("exchanges")):
-        accounts = {exchange: _account(tenant, held, seal) for exchange, held in _items(exchanges)}
+        accounts = {exchange: _account(tenant, held, seal, others) for exchange, held in _items(exchanges)}
         if accounts:
             written["exchanges"] = written["exchanges"] | {tenant: accounts}
     for tenant, addresses in _items(config.get("receivers")):
@@ -60,10 +62,12 @@ def _with_secrets(config: Any, seal: _Seal) -> Any:
     return written
 
 
-def _account(tenant: str, held: Any, seal: _Seal) -> Any:
+def _account(tenant: str, held: Any, seal: _Seal, others: Callable[[str, Any], Any]) -> Any:
     if not isinstance(held, dict):
         return held
-    return {name: _text(tenant, value, seal) if name in _SEALED else value for name, value in held.items()}
+    return {
+        name: _text(tenant, value, seal) if name in _SEALED else others(name, value) for name, value in held.items()
+    }
 
 
 def _text(tenant: str, value: Any, seal: _Seal) -> Any:

@@ -4,16 +4,18 @@ Each setting has two spellings: `--redis-url URL` on the command line is `MILLRA
 """
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+import base64
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, cast, get_args
+from urllib.parse import unquote
 
 from millrace_bus.connection.address import Address
 from millrace_core.budget import DEFAULT_EGRESS
 from millrace_core.errors import InvalidName, MillraceError
 from millrace_core.names import AgentId, agent_id, config_key, egress
-from millrace_service.encryption import parse_keys
+from millrace_service.encryption import each_key, is_key, parse_keys
 from millrace_service.errors import SettingsInvalid
 
 LogFormat = Literal["auto", "console", "json"]
@@ -95,6 +97,16 @@ def database_url(environ: Mapping[str, str], check: Callable[[str], None]) -> st
     return url
 
 
+def secrets_of(settings: Settings, environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield every secret in a process's settings: the passwords in its addresses, and the keys in each spelling."""
+    for url in (settings.redis_url, environ.get("MILLRACE_DATABASE_URL", "")):
+        password = url.partition("://")[2].rpartition("@")[0].partition(":")[2]
+        yield from filter(None, (password, unquote(password)))
+    for key in each_key(settings.secret_key or b""):
+        standard = base64.b64encode(key).decode()
+        yield from (key.hex(), standard, standard.replace("+", "-").replace("/", "_"))
+
+
 def read_secret_key(environ: Mapping[str, str], file: str | None = None) -> bytes | None:
     """Return the keys of `enc:…` secrets: MILLRACE_SECRET_KEY, else `file`, else MILLRACE_SECRET_KEY_FILE, else None.
 
@@ -107,6 +119,8 @@ def read_secret_key(environ: Mapping[str, str], file: str | None = None) -> byte
         return _named("MILLRACE_SECRET_KEY", text)
     if not (path := file or environ.get("MILLRACE_SECRET_KEY_FILE")):
         return None
+    if is_key(path):
+        raise SettingsInvalid("MILLRACE_SECRET_KEY_FILE holds a key: set MILLRACE_SECRET_KEY to it, or name a file")
     try:
         return _named(f"MILLRACE_SECRET_KEY_FILE ({path})", Path(path).read_text())
     except (OSError, UnicodeDecodeError) as error:
@@ -161,14 +175,15 @@ def _agent_id(kind: str, text: str | None) -> AgentId:
     try:
         return agent_id(text)
     except InvalidName as error:
-        raise SettingsInvalid(f"--agent-id or MILLRACE_AGENT_ID: {error}") from error
+        # None of these messages repeats the setting: it may be a secret that was put in the wrong place.
+        raise SettingsInvalid(f"--agent-id or MILLRACE_AGENT_ID is not {error.wanted}") from error
 
 
 def _redis_url(url: str) -> str:
     try:
         Address.parse(url)
     except InvalidName as error:
-        raise SettingsInvalid(f"--redis-url or MILLRACE_REDIS_URL: {error}") from error
+        raise SettingsInvalid(f"--redis-url or MILLRACE_REDIS_URL is not {error.wanted}") from error
     return url
 
 
@@ -176,21 +191,21 @@ def _egress(text: str) -> str:
     try:
         return egress(text)
     except InvalidName as error:
-        raise SettingsInvalid(f"--egress or MILLRACE_EGRESS: {error}") from error
+        raise SettingsInvalid(f"--egress or MILLRACE_EGRESS is not {error.wanted}") from error
 
 
 def _metrics_port(text: str | None) -> int | None:
     if text is None:
         return None
     if not text.isdecimal() or not 0 < int(text) <= 65_535:
-        raise SettingsInvalid(f"--metrics-port or MILLRACE_METRICS_PORT is {text!r}; it must be a port from 1 to 65535")
+        raise SettingsInvalid("--metrics-port or MILLRACE_METRICS_PORT must be a port from 1 to 65535")
     return int(text)
 
 
 def _one_of(allowed: object, attribute: str, text: str) -> str:
     choices = get_args(allowed)
     if text.lower() not in choices:
-        raise SettingsInvalid(f"{_variable(attribute)} is {text!r}; it must be one of {', '.join(choices)}")
+        raise SettingsInvalid(f"{_variable(attribute)} must be one of {', '.join(choices)}")
     return text.lower()
 
 

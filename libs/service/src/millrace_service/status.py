@@ -10,6 +10,7 @@ from millrace_core.heartbeat import AgentState, Heartbeat, ProblemReport, UnitHe
 from millrace_core.latency import Histogram
 from millrace_core.names import AgentId
 from millrace_service.health import ErrorLog, summaries
+from millrace_service.redaction import clean_text
 
 
 class AgentStatus:
@@ -42,13 +43,13 @@ class AgentStatus:
         """Report which configuration is in force; earlier mistakes are cleared."""
         self._state = "stopped" if stopped else "running"
         self._revision = revision
-        self._warnings = list(warnings)
+        self._warnings = [*map(clean_text, warnings)]
         self._config_errors = []
         self._changed()
 
     def refused(self, problems: Iterable[Problem]) -> None:
         """Report the mistakes in the newest configuration; the previous one stays in force."""
-        self._config_errors = [ProblemReport(path=problem.path, message=problem.message) for problem in problems]
+        self._config_errors = [ProblemReport(clean_text(path), clean_text(message)) for path, message in problems]
         if self._revision is None:
             self._state = "waiting"
         self._changed()

@@ -47,6 +47,7 @@ def _port(text: str) -> int:
 
 def _url(text: str) -> str:
     parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise argparse.ArgumentTypeError(f"{text!r} is no address such as {DEFAULT_API}")
+    # Pages and output show the address, so it holds no password. Nor does the message repeat what may be one.
+    if parts.scheme not in ("http", "https") or not parts.netloc or "@" in parts.netloc:
+        raise argparse.ArgumentTypeError(f"the API's address is one such as {DEFAULT_API}, without user and password")
     return text.rstrip("/")

@@ -13,6 +13,7 @@ from millrace_core.ids import RequestId, derived_request_id
 from millrace_core.messages import RequestError, Response, ResponseStatus
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant, is_exchange, is_symbol
 from millrace_core.requests import LARGEST_REQUEST, Request, action_of, parse_request, symbol_of
+from millrace_service.redaction import clean_text
 
 UNKNOWN = "unknown"
 """Replaces an exchange or action that the request lacks, in the name of its answer's stream."""
@@ -114,8 +115,11 @@ def unhandled(arrived: Arrived, error: Exception) -> MalformedArrival:
 def error_answer(
     request_id: str, status: ResponseStatus, kind: str, message: str, source: str | None = None
 ) -> Response:
-    """Return a final or provisional answer that has an error in place of an order."""
-    return Response(request_id, status, order_source=source, error=RequestError(kind, message))
+    """Return a final or provisional answer that has an error in place of an order.
+
+    Its message may be an exchange's own words, which may hold the account's keys: they are left out.
+    """
+    return Response(request_id, status, order_source=source, error=RequestError(kind, clean_text(message)))
 
 
 def _unreadable(arrived: Arrived, problem: Problem) -> MalformedArrival:

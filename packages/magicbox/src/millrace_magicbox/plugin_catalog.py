@@ -8,10 +8,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
+from msgspec.structs import replace
+
 from millrace_bus import Bus
 from millrace_core.names import AgentId
 from millrace_core.plugins import PLUGINS_INTERVAL_S, PluginDescription
 from millrace_magicbox.plugin_checks import describe_plugins
+from millrace_service.redaction import clean_text
 from millrace_service.tasks import run_all
 
 LOOK_EVERY_S = 1.0
@@ -47,10 +50,15 @@ class _Catalog:
         await self._changed.wait()
         while True:
             self._changed.clear()
-            await bus.publish_plugins(agent_id, self._plugins)
+            await bus.publish_plugins(agent_id, [*map(_cleaned, self._plugins)])
             with suppress(TimeoutError):
                 async with asyncio.timeout(PLUGINS_INTERVAL_S):
                     await self._changed.wait()
+
+
+def _cleaned(plugin: PluginDescription) -> PluginDescription:
+    # Why it cannot be loaded is said by its own code, which may print what it finds in the environment.
+    return replace(plugin, error=plugin.error and clean_text(plugin.error))
 
 
 def _files(folder: Path | None) -> list[tuple[str, int, int]]:

@@ -194,7 +194,8 @@ def _config(port: int, data_dir: Path, log_path: Path, password: str | None) -> 
         "notify-keyspace-events K$",
     ]
     if password:
-        lines.append(f'requirepass "{password}"')
+        escaped = password.replace("\\", r"\\").replace('"', r"\"")
+        lines.append(f'requirepass "{escaped}"')
     return "\n".join(lines) + "\n"
 
 

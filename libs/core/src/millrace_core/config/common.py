@@ -14,21 +14,26 @@ def _tenant(text: str) -> names.Tenant:
     try:
         return names.tenant(text)
     except InvalidName as error:
-        raise ValueError(str(error)) from error
+        raise _mistake(error) from error
 
 
 def _agent_id(text: str) -> names.AgentId:
     try:
         return names.agent_id(text)
     except InvalidName as error:
-        raise ValueError(str(error)) from error
+        raise _mistake(error) from error
 
 
 def _symbol(text: str) -> names.Symbol:
     try:
         return names.symbol(text)
     except InvalidName as error:
-        raise ValueError(str(error)) from error
+        raise _mistake(error) from error
+
+
+def _mistake(error: InvalidName) -> ValueError:
+    """Return what is expected, without the value: a secret may have been put in the wrong place."""
+    return ValueError(f"is not {error.wanted}")
 
 
 def _symbols(text: str) -> names.Symbol:

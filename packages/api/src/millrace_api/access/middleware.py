@@ -15,6 +15,7 @@ from millrace_api.access.ending import Ending
 from millrace_api.access.incoming import Incoming
 from millrace_api.access.principal import Principal
 from millrace_api.problems import ApiError
+from millrace_service.redaction import clean_text
 
 if TYPE_CHECKING:
     from millrace_api.services import Services
@@ -110,7 +111,7 @@ class AccessMiddleware:
         for each in dict.fromkeys((tenant, getattr(request.state, "concerns", tenant))):
             self._services.authenticator.trail.add(
                 entry(
-                    action=operation or f"{request.method} {request.url.path[:128]}",
+                    action=operation or f"{request.method} {clean_text(request.url.path)[:128]}",
                     outcome="denied" if is_denial else _outcome(status),
                     tenant=each,
                     actor=principal.token_id if principal else NOBODY,
@@ -165,4 +166,5 @@ def _outcome(status: int) -> str:
 
 def _target(request: Request) -> str:
     query = request.url.query
-    return f"{request.url.path}?{query}" if query else request.url.path
+    # Denied requests are recorded too: among them those that bring a token in the address.
+    return clean_text(f"{request.url.path}?{query}" if query else request.url.path)

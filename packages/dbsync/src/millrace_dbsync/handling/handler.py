@@ -5,11 +5,15 @@ from dataclasses import dataclass, field
 from operator import sub
 from typing import Final, NamedTuple, Protocol
 
+import msgspec
+
 from millrace_bus import JournalEntry, JournalPage
 from millrace_core.clock import MINUTE_MS, now_ms
 from millrace_core.ids import MessageId
+from millrace_core.json_problems import UNREADABLE
 from millrace_core.latency import Histogram
 from millrace_core.trace import Trace
+from millrace_service.redaction import clean, clean_text
 from millrace_store import Batch, Place
 
 _MINUTE_NS = 60_000_000_000
@@ -95,15 +99,28 @@ _NO_WRITER: Final = "no writer has such an id: the entry is somebody else's, and
 
 def stray_entry(batch: Batch, name: str, entry: JournalEntry, result: HandlingResult) -> None:
     """Add an entry to the dead letters that stands where no message can."""
-    batch.stray_entry(Place(name, entry.id, now_ms()), _NO_WRITER, _kept(entry))
+    batch.stray_entry(Place(name, entry.id, now_ms()), _NO_WRITER, _letter(entry))
     result.dead.append(DeadEntry(name, entry.id, _NO_WRITER))
 
 
 def dead_letter(batch: Batch, name: str, entry: JournalEntry, reason: str, result: HandlingResult) -> None:
-    """Add an entry to the dead letters with the reason, as it came but for what is beyond `LARGEST_LETTER`."""
-    batch.dead_letter(Place(name, entry.id, now_ms()), reason, _kept(entry))
+    """Add an entry to the dead letters with the reason, as it came but for secrets and what is beyond `LARGEST_LETTER`."""
+    batch.dead_letter(Place(name, entry.id, now_ms()), reason, _letter(entry))
     result.dead.append(DeadEntry(name, entry.id, reason))
 
 
-def _kept(entry: JournalEntry) -> bytes:
-    return (entry.body or b"")[:LARGEST_LETTER]
+def _letter(entry: JournalEntry) -> bytes:
+    return kept((entry.body or b"")[:LARGEST_LETTER])
+
+
+def kept(body: bytes) -> bytes:
+    """Return what is stored of a text that a person may have written: all of it but secrets.
+
+    A configuration that was pasted in the wrong place would otherwise be kept for years, with its keys.
+    """
+    try:
+        value = msgspec.json.decode(body)
+    except UNREADABLE:
+        text = body.decode(errors="replace")
+        return body if (cleaned := clean_text(text)) == text else cleaned.encode()
+    return body if (shown := clean(value)) == value else msgspec.json.encode(shown)

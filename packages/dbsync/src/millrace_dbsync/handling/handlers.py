@@ -15,7 +15,7 @@ from millrace_core.names import StreamName, is_snapshot
 from millrace_core.requests import LARGEST_REQUEST
 from millrace_dbsync.decoding.envelopes import credible, envelope, invalid, place_of, read, text_of
 from millrace_dbsync.handling.busy_streams import BusyBookHandler, BusyTradesHandler
-from millrace_dbsync.handling.handler import Handler, HandlingResult, dead_letter
+from millrace_dbsync.handling.handler import Handler, HandlingResult, dead_letter, kept
 from millrace_dbsync.handling.payloads import Put, put_delta_of, put_snapshot_of, put_status
 from millrace_store import Batch, Place
 
@@ -133,7 +133,7 @@ class _RequestsHandler(_OneByOne):
     def _put(self, batch: Batch, entry: JournalEntry, result: HandlingResult) -> None:
         text = text_of(entry, LARGEST_REQUEST)
         named = read(_OBJECT, text)
-        batch.request(Place(self._name, entry.id, _asked_at(entry.id, text)), text, named)
+        batch.request(Place(self._name, entry.id, _asked_at(entry.id, text)), kept(text), named)
 
 
 def _asked_at(entry_id: MessageId, text: bytes) -> int:

@@ -19,6 +19,7 @@ from millrace_gatherer.streams.pace import Pace
 from millrace_gatherer.streams.silence import UsualSilence
 from millrace_gatherer.units import StreamUnitConfig
 from millrace_service import UnitHealthReporter
+from millrace_service.redaction import clean_text
 
 MUTE = "the exchange sends nothing, although things happen: waiting for its next message"
 BEHIND = "it is behind the exchange: messages arrive faster than they are handled, or late"
@@ -224,7 +225,7 @@ class Stream(ABC):
             self.known.set()
         self._is_open = True
         # What was reported before went nowhere.
-        self.writer.status(self._status, self._reason)
+        self._publish_status()
 
     def _snapshot(self, as_of: MessageId) -> Any:
         return self.take_snapshot(str(as_of))
@@ -239,8 +240,12 @@ class Stream(ABC):
             return
         self._status, self._reason = status, reason
         if self._is_open:
-            self.writer.status(status, reason)
+            self._publish_status()
         self._report()
+
+    def _publish_status(self) -> None:
+        # The reason may be the exchange's own words, which may hold the account's keys.
+        self.writer.status(self._status, self._reason and clean_text(self._reason))
 
     def _writer_became(self, state: WriterState) -> None:
         if state != "live":
