@@ -104,7 +104,7 @@ def stray_entry(batch: Batch, name: str, entry: JournalEntry, result: HandlingRe
 
 
 def dead_letter(batch: Batch, name: str, entry: JournalEntry, reason: str, result: HandlingResult) -> None:
-    """Add an entry to the dead letters with the reason, as it came but for secrets and what is beyond `LARGEST_LETTER`."""
+    """Add an entry to the dead letters with the reason: all of it but secrets and what is beyond `LARGEST_LETTER`."""
     batch.dead_letter(Place(name, entry.id, now_ms()), reason, _letter(entry))
     result.dead.append(DeadEntry(name, entry.id, reason))
 
