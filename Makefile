@@ -11,7 +11,7 @@ SEEDS ?= 20
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts check bench storms takeovers faults poison halts hostile env containers lock clean
+.PHONY: help demo test lint types contracts check bench storms takeovers faults poison halts hostile mutants env containers lock clean
 
 help: ## list the verbs
 	@echo "millrace: make VERB [ARGS=\"…\"]"
@@ -83,6 +83,9 @@ halts: $(READY) ## halt an executor under load and with open orders, and say how
 hostile: $(READY) ## leave hostile inputs in Redis beside good traffic, on both databases: make hostile SEEDS=20
 	@$(BIN)/python -m tests.hostile --seeds $(SEEDS) $(ARGS)
 
+mutants: $(READY) ## change the code of order state, ledger, risk or resolution, and see which changes no test notices: make mutants ARGS="risk"
+	@$(BIN)/python tools/mutants.py $(ARGS)
+
 env: ## make .env, with random passwords and keys; one that exists is left as it is
 	@$(PYTHON) tools/env.py
 
@@ -93,5 +96,5 @@ lock: $(READY) ## pin the newest versions of everything into requirements.lock
 	@$(BIN)/python tools/lock.py
 
 clean: ## remove the .venv, caches and the demo's data
-	@rm -rf .venv .millrace .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf .venv .mutants .millrace .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
