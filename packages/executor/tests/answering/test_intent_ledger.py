@@ -45,6 +45,23 @@ async def test_what_was_not_settled_is_found_by_the_next(platform: Any) -> None:
     assert successor.knows(open_)
 
 
+async def test_what_redis_lost_and_what_was_not_remembered_are_both_found(platform: Any) -> None:
+    """A task may be cancelled between its write and the memory, and Redis may lose what is in memory."""
+    tenure = await platform.tenure()
+    ledger = IntentLedger(platform.bus.intents, tenure, BINANCE, WRITES)
+    await ledger.load()
+    lost, cancelled, settled = new_request_id(), new_request_id(), new_request_id()
+    for request_id in (lost, settled):
+        await ledger.claim(intent(request_id, "a"))
+    await platform.bus.intents.remove(TENANT, BINANCE, lost)
+    await platform.bus.intents.claim(tenure.fence, BINANCE, cancelled, encode(intent(cancelled, "b")))
+    entry = settled, encode(intent(settled, "a").settled("done"))
+    await platform.bus.intents.settle(tenure.fence, BINANCE, entry)
+    again = IntentLedger(platform.bus.intents, tenure, BINANCE, WRITES)
+    assert {each.request_id for each in await again.load()} == {lost, cancelled}
+    assert again.knows(settled)
+
+
 async def test_only_settled_intents_whose_time_is_over_are_forgotten(platform: Any) -> None:
     """Pruning leaves open intents, however old, and those of which a late copy may still come."""
     tenure = await platform.tenure()

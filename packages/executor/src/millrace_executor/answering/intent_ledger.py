@@ -24,8 +24,7 @@ log = structlog.get_logger()
 class IntentLedger:
     """One account's intents in Redis, with the ids of all of them in memory. Writing waits while Redis refuses.
 
-    The memory lasts as long as the tenure: while nobody else may write the ledger, Redis is read once, and whoever
-    opens the ledger anew knows what Redis may have lost since.
+    The memory lasts as long as the tenure: whoever opens the ledger anew knows what Redis may have lost since.
     """
 
     def __init__(
@@ -47,15 +46,21 @@ class IntentLedger:
         return self._memory.born_ms not in (None, self._tenure.born_ms)
 
     async def load(self) -> list[Intent]:
-        """Return the intents that are not settled, oldest first; the ledger is read unless it is in memory."""
-        if self._memory.born_ms is None:
-            born_ms = self._tenure.born_ms
-            for request_id, raw in (await self._intents.all(self._tenant, self._exchange)).items():
-                self._read(request_id, raw)
-            self._memory.born_ms = born_ms
+        """Read the ledger and return the intents that are not settled, oldest first.
+
+        What is in memory and was lost in Redis counts too, and what is settled stays so. Otherwise Redis is newer than
+        the memory: a task that was cancelled while it wrote has not remembered it.
+        """
+        self._memory.open = {each.request_id: each for each in self._memory.open.values() if each is not None}
+        born_ms = self._tenure.born_ms if self._memory.born_ms is None else self._memory.born_ms
+        for request_id, raw in (await self._intents.all(self._tenant, self._exchange)).items():
+            self._read(request_id, raw)
+        self._memory.born_ms = born_ms
         return sorted(filter(None, self._memory.open.values()), key=lambda intent: intent.begun_at)
 
     def _read(self, request_id: RequestId, raw: bytes) -> None:
+        if request_id in self._memory.settled:
+            return
         if (intent := decode_intent(raw)) is not None:
             self._remember(intent)
             return
