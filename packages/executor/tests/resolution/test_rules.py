@@ -89,6 +89,7 @@ def test_an_edit_is_settled_by_the_orders_terms() -> None:
         ({"amount": Decimal(2)}, False),
         ({"timestamp": 999}, False),
         ({"client_order_id": "another"}, False),
+        ({"timestamp": 1_500}, True),
     ],
 )
 def test_an_order_without_our_id_may_be_the_one_that_was_made(terms: dict[str, Any], expected: bool) -> None:
@@ -111,6 +112,16 @@ def test_a_canceled_order_is_no_edited_one() -> None:
     assert answer.error is not None
     assert answer.status == "failed"
     assert "was canceled, and none took its place" in answer.error.message
+
+
+@pytest.mark.parametrize(("state", "reason"), [("open", "was not changed"), ("closed", "was not changed")])
+def test_an_edit_that_changed_nothing_says_so(state: str, reason: str) -> None:
+    """The order is there with its former terms, open or filled by now."""
+    order = Order(id="7", status=state, price=Decimal(24), amount=Decimal(1))
+    answer = conclude(ID, EDIT, Findings(window_over=True, order=order))
+    assert answer is not None
+    assert answer.error is not None
+    assert reason in answer.error.message
 
 
 def test_cancelling_all_is_settled_when_nothing_is_open() -> None:
