@@ -37,7 +37,7 @@ class OpenIntent(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"
     request_id: RequestId
     state: str
     """`pending`, `unknown`, `settled` or `unreadable`."""
-    meaning: str
+    explanation: str
     begun_at: int | None = None
     """ms"""
     client_order_id: str | None = None
@@ -106,13 +106,13 @@ def _intent(tenant: Tenant, exchange: ExchangeId, request_id: RequestId, text: b
         return OpenIntent(tenant, exchange, request_id, "unreadable", _WHAT["unreadable"])
     request: dict[str, Any] = entry.request or {}
     payload = request.get("payload") or {}
-    meaning = _WHAT.get(entry.state, "")
+    explanation = _WHAT.get(entry.state, "")
     return OpenIntent(
         tenant,
         exchange,
         request_id,
         entry.state,
-        meaning,
+        explanation,
         entry.begun_at,
         entry.client_order_id,
         request.get("action"),
