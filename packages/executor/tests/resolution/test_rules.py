@@ -124,6 +124,24 @@ def test_an_edit_that_changed_nothing_says_so(state: str, reason: str) -> None:
     assert reason in answer.error.message
 
 
+def test_a_replacement_under_our_id_proves_the_edit_whatever_its_amount() -> None:
+    """It lacks what was filled before."""
+    whole = EditPayload(symbol="KCS/USDT", order_id="7", price=Decimal(26), amount_base=Decimal(10))
+    request = EditOrder(exchange_id="binance", payload=whole)
+    rest = Order(id="8", status="open", price=Decimal(26), amount=Decimal(6))
+    assert status(request, Findings(window_over=False, order=rest)) is None
+    assert status(request, Findings(window_over=False, order=rest, is_ours=True)) == "done"
+
+
+@pytest.mark.parametrize(("order", "reason"), [(OPEN, "is still open"), (None, "knows no such order")])
+def test_a_cancel_that_was_not_done_says_why(order: Order | None, reason: str) -> None:
+    """The order is there, or nobody knows it."""
+    answer = conclude(ID, CANCEL, Findings(window_over=True, order=order))
+    assert answer is not None
+    assert answer.error is not None
+    assert reason in answer.error.message
+
+
 def test_cancelling_all_is_settled_when_nothing_is_open() -> None:
     """No open order left is what was wanted."""
     assert status(CANCEL_ALL, Findings(window_over=False)) == "done"
