@@ -124,6 +124,19 @@ def test_an_edit_that_changed_nothing_says_so(state: str, reason: str) -> None:
     assert reason in answer.error.message
 
 
+def test_a_cancel_of_an_order_that_expired_is_done() -> None:
+    """Nothing is open any more, which is what was wanted; only a filled order could not be canceled."""
+    for state, expected in (("canceled", "done"), ("expired", "done"), ("rejected", "done"), ("closed", "failed")):
+        assert status(CANCEL, Findings(window_over=False, order=Order(id="7", status=state))) == expected
+
+
+def test_an_order_with_higher_terms_than_asked_for_is_not_edited() -> None:
+    """Neither lower nor higher ones are those that an edit asked for."""
+    for price, expected in ((25, None), (26, "done"), (27, None)):
+        order = Order(id="7", status="open", price=Decimal(price))
+        assert status(EDIT, Findings(window_over=False, order=order)) == expected
+
+
 def test_a_replacement_under_our_id_proves_the_edit_whatever_its_amount() -> None:
     """It lacks what was filled before."""
     whole = EditPayload(symbol="KCS/USDT", order_id="7", price=Decimal(26), amount_base=Decimal(10))
