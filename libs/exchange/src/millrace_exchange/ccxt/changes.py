@@ -34,7 +34,7 @@ class OrderChanges(CcxtOrderQueries):
             market_buy_requires_price=bool(ccxt.options.get("createMarketBuyOrderRequiresPrice")),
         )
         arguments.params.update(further)
-        asked = _asked(payload, client_order_id)
+        asked = Asked.for_creation(payload, client_order_id)
         with decided(payload.amount_base, payload.amount_quote, payload.price, payload.trigger_price):
             return await self._send_fastest("createOrder", "create_order", asked, *arguments, carries=client_order_id)
 
@@ -112,16 +112,3 @@ class OrderChanges(CcxtOrderQueries):
             # It cannot be asked now, which says nothing about the keys.
             return True
         return True
-
-
-def _asked(payload: CreatePayload, client_order_id: str) -> Asked:
-    """Return what the answer to a creation must be about; what a market order cost is no term of it."""
-    is_limit = payload.type == "limit" and payload.trigger_price is None
-    return Asked(
-        payload.symbol,
-        client_order_id=client_order_id,
-        side=payload.side,
-        type=payload.type if payload.trigger_price is None else None,
-        amount=payload.amount_base if is_limit else None,
-        price=payload.price if is_limit else None,
-    )

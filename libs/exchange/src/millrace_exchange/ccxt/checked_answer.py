@@ -14,6 +14,7 @@ from ccxt.base.errors import BadResponse
 
 from millrace_core.market import Balances, ExchangePosition, Trade
 from millrace_core.orders import Order
+from millrace_core.requests import CreatePayload
 from millrace_exchange.ccxt.classification import classify
 from millrace_exchange.ccxt.conversion import balances_of, order_of, positions_of, trade_of
 from millrace_exchange.ccxt.recording.sending import NOTHING, Sending
@@ -41,6 +42,20 @@ class Asked(NamedTuple):
     type: str | None = None
     amount: Decimal | None = None
     price: Decimal | None = None
+
+    @classmethod
+    def for_creation(cls, payload: CreatePayload, client_order_id: str) -> "Asked":
+        """Return what the answer to a creation must be about; what a market order cost is no term of it."""
+        is_plain = payload.trigger_price is None
+        is_limit = payload.type == "limit" and is_plain
+        return cls(
+            payload.symbol,
+            client_order_id=client_order_id,
+            side=payload.side,
+            type=payload.type if is_plain else None,
+            amount=payload.amount_base if is_limit else None,
+            price=payload.price if is_limit else None,
+        )
 
 
 class CheckedAnswer:

@@ -10,6 +10,7 @@ import pytest
 from libs.exchange.tests.answers.conftest import account_at
 from libs.exchange.tests.answers.server import ScriptedServer
 
+from millrace_core.requests import CreatePayload
 from millrace_exchange.ccxt.checked_answer import Asked
 from millrace_exchange.ccxt.conversion import order_of
 from millrace_exchange.native.binance.order_records import read
@@ -103,3 +104,20 @@ async def test_a_quantity_keeps_every_digit(ccxt: Any) -> None:
     record = {**RECORD, "origQty": "12345678901234567.00000001"}
     order = read(record, ccxt.markets["BTC/USDT"], Asked(), ccxt.safe_currency_code)
     assert order.amount == Decimal("12345678901234567.00000001")
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"price": "25000.01"}, {"origQty": "0.30000001"}, {"type": "MARKET"}, {"side": "SELL"}]
+)
+async def test_an_order_with_other_terms_is_another(wrong: dict[str, Any], ccxt: Any) -> None:
+    """A limit maker is a limit order; of a market order the price is no term."""
+    market, our_id = ccxt.markets["BTC/USDT"], RECORD["clientOrderId"]
+    limit = CreatePayload(symbol="BTC/USDT", side="buy", type="limit", amount_base=Decimal("0.3"), price=Decimal(25000))
+    asked = Asked.for_creation(limit, our_id)
+    for right in ({}, {"type": "LIMIT_MAKER"}):
+        assert read(RECORD | right, market, asked, ccxt.safe_currency_code).amount == Decimal("0.3")
+    with pytest.raises(msgspec.ValidationError):
+        read(RECORD | wrong, market, asked, ccxt.safe_currency_code)
+    at_market = CreatePayload(symbol="BTC/USDT", side="buy", type="market", amount_base=Decimal("0.3"))
+    sold = RECORD | {"type": "MARKET", "price": "0.00"}
+    assert read(sold, market, Asked.for_creation(at_market, our_id), ccxt.safe_currency_code).type == "market"

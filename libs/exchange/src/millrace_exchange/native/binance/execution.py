@@ -44,7 +44,7 @@ class BinanceExecutionClient(CcxtExecutionClient):
         arguments = create_arguments(self._caller.profile, payload, client_order_id, market_buy_requires_price=False)
         arguments.params.update(further)
         request = order_request(self._caller.profile, market, arguments)
-        asked = Asked(payload.symbol, client_order_id=client_order_id, side=payload.side)
+        asked = Asked.for_creation(payload, client_order_id)
         return await self._changed("createOrder", "POST", request, market, asked, Sending(client_order_id))
 
     async def cancel_order(self, payload: CancelPayload) -> Acknowledgement:

@@ -96,6 +96,9 @@ def _check(record: OrderRecord, market: Mapping[str, Any], asked: Asked) -> None
         ("id", asked.order_id, str(record.id)),
         ("side", asked.side, record.side.lower()),
         ("client order id", asked.client_order_id, ours),
+        ("type", asked.type, "market" if record.type in _AT_MARKET else "limit"),
+        ("amount", asked.amount, record.amount),
+        ("price", asked.price, record.price),
     ):
         if wanted is not None and found != wanted:
             raise msgspec.ValidationError(f"it is about another order: its {name} is {found}, not {wanted}")
