@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import pytest
 import structlog
 from packages.api.tests.conftest import in_session, serving
 
@@ -212,8 +213,11 @@ async def test_no_request_is_an_internal_error(attacked: Any, tenant: Any) -> No
     async def send() -> None:
         for number in numbers:
             request = hostile.request(number)
-            async with asyncio.timeout(30):
-                status = await _status(attacked.server.port, request)
+            try:
+                async with asyncio.timeout(30):
+                    status = await _status(attacked.server.port, request)
+            except TimeoutError:
+                pytest.fail(f"no answer to number {number}: {request[:2_000]!r}")
             assert status < 500, (number, status, request[:2_000])
             statuses[status] += 1
 
@@ -236,3 +240,12 @@ async def test_a_strangers_origin_is_no_internal_error(fresh: Any, tenant: Any) 
         headers = {"Origin": "http://["}
         tried = [await stranger.post("/api/v1/session", json={"token": token}, headers=headers) for _ in range(3)]
     assert [found.status_code for found in tried] == [403, 403, 429]
+
+
+@pytest.mark.parametrize("request_", [b"Content-Length: 5\r\n%b\r\nabcde", b"X: %b\r\n%%b\r\n" % (b"9" * 17_000)])
+async def test_another_websocket_is_answered(request_: bytes, api: Any) -> None:
+    """There is one path for them; a request for any other holds no connection, whatever comes with it."""
+    upgrade = b"".join(f"{name}: {value}\r\n".encode() for name, value in UPGRADE.items())
+    async with asyncio.timeout(20):
+        text = b"GET /api/v1/other HTTP/1.1\r\nHost: x\r\n" + request_ % upgrade
+        assert await _status(api.server.port, text) == 404

@@ -14,7 +14,6 @@ from typing import Any, ClassVar, cast
 import h11
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest
 from picows.api import WSAutoPingStrategy, WSProtocol  # type: ignore[attr-defined]  # not in its type stubs
-from uvicorn.protocols.websockets.auto import AutoWebSocketsProtocol
 
 from millrace_api.access.audit import NOBODY, entry
 from millrace_api.access.principal import Principal
@@ -102,7 +101,6 @@ class SocketProtocol(asyncio.Protocol):
     services: ClassVar[Services]
 
     def __init__(self, config: Any, server_state: Any, app_state: Any) -> None:
-        self._made_from = {"config": config, "server_state": server_state, "app_state": app_state}
         self._transport: asyncio.Transport | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -132,7 +130,8 @@ class SocketProtocol(asyncio.Protocol):
             self._reject(transport, ApiError(400, f"not an HTTP request: {error}"), None, address)
             return
         if request.target.partition(b"?")[0] != PATH.encode():
-            self._pass_on(data, transport)
+            # A library's own protocol would wait for ever for more of some requests, such as one with a body.
+            self._reject(transport, ApiError(404, f"the only WebSocket here is {PATH}"), None, address)
             return
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in request.headers}
         authenticator, principal = self.services.authenticator, None
@@ -152,18 +151,6 @@ class SocketProtocol(asyncio.Protocol):
         _log.error("a live connection could not be admitted", exc_info=error)
         self._transport.write(_raw(ApiError(500, "internal error; see the API's log")))
         self._transport.close()
-
-    def _pass_on(self, data: bytes, transport: asyncio.Transport) -> None:
-        """Leave any other WebSocket to the application."""
-        if AutoWebSocketsProtocol is None:
-            transport.write(_raw(ApiError(404, f"the only WebSocket here is {PATH}")))
-            transport.close()
-            return
-        protocol = AutoWebSocketsProtocol(**self._made_from)
-        protocol.connection_made(transport)
-        protocol.data_received(data)
-        transport.set_protocol(protocol)
-        transport.resume_reading()
 
     def _reject(
         self, transport: asyncio.Transport, refusal: ApiError, principal: Principal | None, address: str
