@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Iterable
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -44,12 +44,22 @@ class AgentView(msgspec.Struct, frozen=True, rename="camel"):
     latencies: dict[str, dict[str, float]]
 
 
-class RunningAgent(NamedTuple):
+@dataclass(frozen=True)
+class RunningAgent:
     """An agent that has a heartbeat."""
 
     heartbeat: Heartbeat
     named: set[str]
     """The tenants that its configuration names."""
+    _events: dict[tuple[str, bool], bytes] = field(default_factory=dict)
+    """By whom they are for: all event streams of a tenant share one."""
+
+    def event(self, principal: Principal) -> bytes:
+        """Return the part that a principal may see as a server-sent event."""
+        of = (principal.tenant, principal.is_operator)
+        if of not in self._events:
+            self._events[of] = b"event: agent\ndata: %b\n\n" % msgspec.json.encode(self.view(principal))
+        return self._events[of]
 
     def view(self, principal: Principal) -> AgentView:
         """Return the part that a principal may see."""
@@ -200,5 +210,5 @@ def _news(principal: Principal, alive: dict[str, RunningAgent], known: dict[str,
     for agent, running in alive.items():
         if known.get(agent) != running.heartbeat.sent_at:
             known[agent] = running.heartbeat.sent_at
-            news.append(b"event: agent\ndata: %b\n\n" % msgspec.json.encode(running.view(principal)))
+            news.append(running.event(principal))
     return news

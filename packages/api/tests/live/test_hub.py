@@ -7,6 +7,7 @@ from typing import Any
 import picows
 import pytest
 
+from millrace_api.live import messages
 from millrace_core.book import OrderBook
 from millrace_core.ids import MessageId
 from millrace_core.market import BookSnapshot
@@ -203,3 +204,25 @@ async def test_a_tenant_follows_so_many_streams(api: Any, tenant: Any, book: Any
     await first.until(lambda: first.of_type("unsubscribed"))
     second.say(op="subscribe", stream=names[2])
     await second.until(lambda: second.of_type("live"))
+
+
+async def test_a_state_is_encoded_once_for_all_who_begin(
+    api: Any, tenant: Any, book: Any, connect: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy stream too, however often they begin; each gets the state and every message after it."""
+    encoded, encode = [], messages.snapshot
+    monkeypatch.setattr("millrace_api.live.topic.FRESH_S", 60.0)
+    monkeypatch.setattr(messages, "snapshot", lambda *of: encoded.append(of) or encode(*of))
+    token = await api.token(tenant, "read")
+    sockets = [await connect(token) for _ in range(3)]
+    for amount, socket in enumerate(sockets * 5, 1):
+        socket.say(op="unsubscribe", stream=str(book.name))
+        await socket.until(lambda socket=socket: socket.of_type("unsubscribed"))
+        del socket.received[:]
+        socket.say(op="subscribe", stream=str(book.name))
+        last = str(book.bid(9.0, float(amount)))
+        await socket.until(lambda socket=socket, last=last: socket.received and socket.received[-1].get("id") == last)
+        ids = [MessageId.parse(each["id"]) for each in socket.received if each["type"] in ("snapshot", "delta")]
+        assert socket.received[0]["type"] == "snapshot"
+        assert all(later.follows(earlier) for earlier, later in itertools.pairwise(ids))
+    assert len(encoded) == 1

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from millrace_api.access.principal import Principal
@@ -134,10 +134,13 @@ class ClientSubscription:
     def start(self) -> None:
         """Send the whole state now, or as soon as it is known."""
         if self.topic.is_ready:
-            self.begin()
+            self._begin(self.topic.joining())
 
     def begin(self) -> None:
         """Send the whole state; live messages follow."""
+        self._begin()
+
+    def _begin(self, first: Sequence[bytes] | None = None) -> None:
         if self._is_replaying:
             return
         if self._client.is_full:
@@ -147,7 +150,8 @@ class ClientSubscription:
             self._client.send(messages.note("skipped", self.topic.name, messages=self._skipped))
             self._skipped = 0
         self._is_live = True
-        self._client.send(self.topic.beginning())
+        for message in [self.topic.beginning()] if first is None else first:
+            self._client.send(message)
 
     def deliver(self, message: bytes) -> None:
         """Send a message, or count it as skipped when the client is too slow."""

@@ -1,8 +1,9 @@
 """One stream that clients watch: followed once, each of its messages encoded once."""
 
+import time
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, NamedTuple, Protocol
 
 from millrace_api.live import messages
 from millrace_bus import Bus, Update
@@ -12,6 +13,8 @@ from millrace_core.names import StreamName
 
 KEPT = 512
 """Newest messages kept in memory: clients that reconnect, or fell behind, continue without the journal."""
+FRESH_S: Final = 0.5
+"""How long an encoded state serves those who join: encoding that of a deep book takes milliseconds."""
 _TYPES: dict[str, MessageType] = {"delta": "delta", "status": "status", "response": "response"}
 
 
@@ -28,6 +31,14 @@ class TopicSubscriber(Protocol):
         """Note that no more messages will come."""
 
 
+class _Snapshot(NamedTuple):
+    """The whole state after a message, encoded."""
+
+    id: MessageId
+    encoded_s: float
+    text: bytes
+
+
 class Topic:
     """A stream and its subscribers."""
 
@@ -36,7 +47,7 @@ class Topic:
         self.name = name
         self.subscribers: set[TopicSubscriber] = set()
         self._recent: deque[tuple[MessageId, bytes]] = deque(maxlen=KEPT)
-        self._snapshot: tuple[MessageId, bytes] | None = None
+        self._snapshot: _Snapshot | None = None
         self._follower = bus.follow(name, self._on_update, on_failed=lambda error: on_failure(self, error))
 
     @property
@@ -54,9 +65,21 @@ class Topic:
         last = self._follower.last
         if not self.name.has_snapshots or last is None:
             return messages.note("live", self.name, last)
-        if self._snapshot is None or self._snapshot[0] != last:
-            self._snapshot = (last, messages.snapshot(self.name, last, self._follower.state))
-        return self._snapshot[1]
+        if self._snapshot is None or self._snapshot.id != last:
+            text = messages.snapshot(self.name, last, self._follower.state)
+            self._snapshot = _Snapshot(last, time.monotonic(), text)
+        return self._snapshot.text
+
+    def joining(self) -> list[bytes]:
+        """Return the first messages for a new subscriber: the whole state of now, or of a moment ago and what followed.
+
+        However many join, the state is encoded once in `FRESH_S`.
+        """
+        known = self._snapshot
+        if known is None or time.monotonic() - known.encoded_s >= FRESH_S:
+            return [self.beginning()]
+        later = self.after(known.id)
+        return [self.beginning()] if later is None else [known.text, *later]
 
     def after(self, since: MessageId) -> list[bytes] | None:
         """Return the messages after `since`; None if memory does not hold all of them."""
