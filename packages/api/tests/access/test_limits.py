@@ -104,6 +104,26 @@ async def test_a_tenant_has_so_much_under_way(
                 await asyncio.sleep(0.01)
 
 
+async def test_an_export_that_nobody_reads_is_cut_off(api: Any, tenant: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its place is free again: all tenants share a few."""
+
+    async def large(*_: Any, **__: Any) -> Any:
+        while True:
+            yield bytes(1_000_000)
+
+    monkeypatch.setattr("millrace_api.routes.exports.STALLED_S", 0.1)
+    monkeypatch.setattr(api.services.questions, "export", large)
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.server.port, limit=1_000)
+    token = await api.token(tenant, "read")
+    writer.write(f"GET /api/v1/exports/trades HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
+    assert b" 200 " in await reader.readline()
+    held = api.services.authenticator.budget._held
+    async with asyncio.timeout(20):
+        while tenant in held:
+            await asyncio.sleep(0.01)
+    writer.transport.abort()
+
+
 async def test_a_tenants_questions_take_turns(
     api: Any, tenant: Any, other: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,12 +1,13 @@
 """Exports: any history, streamed as Parquet or CSV."""
 
+import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import StreamingResponse
-from starlette.types import Send
+from starlette.types import Message, Send
 
 from millrace_api.access.principal import Caller
 from millrace_api.parameters import MarketScope, SourceQuery, own_account
@@ -16,14 +17,23 @@ from millrace_store.exports.export import Format
 from millrace_store.exports.histories import ExportKind, has_source, is_of_account
 from millrace_store.workers.query import Export
 
+STALLED_S = 60.0
+"""How long a reader may take for one piece: exports of all tenants share a few places."""
+
 
 class _Pieces(StreamingResponse):
     """A stream whose source is closed as soon as it is not read any more."""
 
     async def stream_response(self, send: Send) -> None:
-        """Send the stream."""
+        """Send the stream; cut it off if its reader has stalled."""
+
+        async def send_in_time(message: Message) -> None:
+            async with asyncio.timeout(STALLED_S):
+                await send(message)
+
         async with aclosing(cast(AsyncGenerator[bytes, None], self.body_iterator)):
-            await super().stream_response(send)
+            with suppress(TimeoutError):
+                await super().stream_response(send_in_time)
 
 
 router = APIRouter(prefix="/exports", tags=["exports"])

@@ -18,7 +18,7 @@ from millrace_store import DatabaseUnavailable
 T = TypeVar("T")
 
 
-PATIENCE_S = 0.1
+PATIENCE_S = 0.05
 """How long the database may take for all that a request about halts asks of it. Halts hold without it."""
 
 
