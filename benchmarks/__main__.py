@@ -16,7 +16,7 @@ from benchmarks import (
     database,
     feed,
     footprint,
-    halts,
+    halt_outages,
     history,
     isolation,
     orders,
@@ -40,9 +40,9 @@ PARTS: dict[str, Part] = {
     "strategy-process": strategy_process.run,
     "console": console.run,
     "tenants": tenants.run,
-    "halts": halts.run,
+    "halt-outages": halt_outages.run,
 }
-LONG = {"history", "strategy-process", "console", "tenants", "halts"}
+LONG = {"history", "strategy-process", "console", "tenants", "halt-outages"}
 """Parts that run only when they are named."""
 
 

@@ -107,7 +107,7 @@ async def test_an_answer_that_nobody_waits_for_ends_at_once(
     assert msgspec.json.decode(await whole(pool, Query.of(store, store.operations.streams, Scope(ANN))))["items"]
 
 
-async def test_a_worker_that_is_killed_is_told_and_replaced(store: Store, pool: WorkerPool) -> None:
+async def test_a_worker_that_is_killed_is_replaced(store: Store, pool: WorkerPool) -> None:
     """Its reader learns that the answer is not whole; one that dies while it rests costs nobody an answer."""
     asked = Query.of(store, store.operations.streams, Scope(ANN))
     answer = asyncio.create_task(whole(pool, asked))

@@ -1,4 +1,4 @@
-"""What is read of the database, told to whoever counts it."""
+"""How many rows are read of the database, for whoever counts them."""
 
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -9,6 +9,6 @@ rows_read: Final[ContextVar[Callable[[int], Any] | None]] = ContextVar("rows_rea
 
 
 def note_rows(rows: int) -> None:
-    """Tell that rows were read."""
-    if (told := rows_read.get()) is not None:
-        told(rows)
+    """Count rows that were read."""
+    if (count := rows_read.get()) is not None:
+        count(rows)

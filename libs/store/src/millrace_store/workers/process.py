@@ -75,7 +75,7 @@ class ForkServer:
 
     @classmethod
     async def start(cls) -> Self:
-        """Start it; it takes wishes at once."""
+        """Start it; workers can be had at once."""
         ours, its = socket.socketpair()
         with its:
             process = await asyncio.create_subprocess_exec(sys.executable, "-c", _PROGRAM, stdin=its.fileno())

@@ -94,7 +94,7 @@ class Budget:
             raise _too_much(f"your tenant has read more than {most:,} rows in a minute", round(wait_s + 0.5))
         self.check(tenant, kind)
         self.take(tenant, kind)
-        asker, told = asking.set(tenant), rows_read.set(partial(self.spend_rows, tenant))
+        asker, counter = asking.set(tenant), rows_read.set(partial(self.spend_rows, tenant))
         try:
             if kind == "questions":
                 async with self._turns.setdefault(tenant, asyncio.Semaphore(AT_ONCE)):
@@ -103,7 +103,7 @@ class Budget:
                 yield
         finally:
             asking.reset(asker)
-            rows_read.reset(told)
+            rows_read.reset(counter)
             self.give_back(tenant, kind)
 
     def spend_rows(self, tenant: Tenant, rows: int) -> None:
