@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 
 @asynccontextmanager
@@ -17,5 +17,6 @@ async def running(package: str, agent_id: str, **settings: str) -> AsyncIterator
     try:
         yield
     finally:
-        process.terminate()
+        with suppress(ProcessLookupError):  # it has ended by itself, which its heartbeat shows
+            process.terminate()
         await process.wait()

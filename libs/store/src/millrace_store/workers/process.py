@@ -56,11 +56,13 @@ class Worker:
 
     async def end(self) -> None:
         """End it at once, whatever it is doing, and wait until it has ended."""
-        with suppress(OSError):
-            self._orders.write_eof()
-            while await self._answers.read(_BYTES_A_READ):
-                pass
-        self._orders.close()
+        try:
+            with suppress(OSError):
+                self._orders.write_eof()
+                while await self._answers.read(_BYTES_A_READ):
+                    pass
+        finally:
+            self._orders.close()
 
     async def _frame(self) -> tuple[bytes, bytes]:
         kind, length = HEAD.unpack(await self._answers.readexactly(HEAD.size))
