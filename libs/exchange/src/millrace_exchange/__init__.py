@@ -15,8 +15,9 @@ exchange's id. An exchange without a profile works with the safe default.
 **To take an exchange's streams natively** (without ccxt): write a folder beside `native/binance/` with its messages, a
 `MarketDialect` and an `AccountDialect`; name them in `native/exchange.py` and in the exchange's profile
 (`native_feed`); and add the exchange to the contract tests (`libs/exchange/tests/test_contracts.py`). The other ports
-stay with ccxt. An adapter reads its exchange's profile where it needs a fact, and raises the four errors by evidence
-only. It sends nothing, and opens no socket, that has not passed its `RequestGate`, and hands every answer to it.
+stay with ccxt; for orders, see `native/binance/execution.py`. An adapter reads its exchange's profile where it needs a
+fact, and raises the four errors by evidence only. It sends nothing, and opens no socket, that has not passed its
+`RequestGate`, and hands every answer to it.
 """
 
 from millrace_exchange.errors import (

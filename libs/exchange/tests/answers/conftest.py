@@ -1,5 +1,6 @@
 """An account of any exchange with a profile, at a server that says whatever a test wants."""
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -71,7 +72,9 @@ class Account(CcxtExecutionClient):
         self._caller.gate = self._caller.ccxt.gate = RequestGate(self._caller.profile)
         if self._line is not None:
             await self._line.open()
-            assert self._line.name_of(["private"], "POST", "order")
+            async with asyncio.timeout(10):
+                while self._line.name_of(["private"], "POST", "order") is None:
+                    await asyncio.sleep(0)  # Nothing tells when it has connected again.
 
     async def close(self) -> None:
         """Close its connections."""

@@ -86,7 +86,8 @@ class Credentials(ConfigModel):
     uid: str | None = None
     """The account's number, on the few exchanges that want one."""
     adapter: Literal["native", "ccxt"] = "native"
-    """`native` takes market data without ccxt where millrace has a feed of its own for the exchange; `ccxt` never."""
+    """`native` takes streams and sends orders without ccxt where millrace has a way of its own for the exchange; `ccxt`
+    does neither."""
     delay_on_fetch: float = Field(default=1.0, ge=0.1, le=3_600)
     """Seconds between two questions for data that the exchange does not stream."""
     test: bool = False

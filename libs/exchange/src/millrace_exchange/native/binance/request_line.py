@@ -20,7 +20,7 @@ log = logging.getLogger("millrace.native")
 _CONNECT_TIMEOUT_S: Final = 10.0
 _PATIENCE_S: Final = TIMEOUT_MS / 1000
 """How long a socket that was replaced stays open for answers."""
-AGAIN: Final = BackoffPolicy(first_s=0.2, limit_s=30.0)
+AGAIN: Final = BackoffPolicy(first_s=0.2, limit_s=10.0)
 """Pauses before it connects again."""
 _LOGON: Final = "sessionLogon"
 _LOGON_WEIGHT: Final = 2
@@ -40,12 +40,11 @@ class RequestLine:
         self._retiring: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
-        """Keep it open until `close`; return once it is, or an attempt to connect has failed."""
+        """Keep it open until `close`; return after the first attempt to connect, successful or not."""
         if self._keeping is None:
             self._keeping = asyncio.create_task(self._keep(), name="connection for requests")
-        if not self._socket.is_open:
-            self._tried.clear()
-            await self._tried.wait()
+            self._keeping.add_done_callback(lambda _: self._tried.set())
+        await self._tried.wait()
 
     async def close(self) -> None:
         """Close it; what is under way has no answer."""
