@@ -11,6 +11,7 @@ from millrace_exchange.errors import Rejected
 from millrace_exchange.profile import ExchangeProfile
 
 _STOPS: Final[Mapping[str, str]] = {"LIMIT": "STOP_LOSS_LIMIT", "MARKET": "STOP_LOSS"}
+_CONTRADICTIONS: Final = frozenset({("MARKET", "PO"), ("LIMIT_MAKER", "IOC"), ("LIMIT_MAKER", "FOK")})
 _TIMED: Final = frozenset({"LIMIT", "STOP_LOSS_LIMIT"})
 _PRICED: Final = _TIMED | {"LIMIT_MAKER"}
 
@@ -19,11 +20,9 @@ def order_request(profile: ExchangeProfile, market: Mapping[str, Any], arguments
     """Return the request that places an order; its numbers have the digits that were decided.
 
     Raises:
-        Rejected: the market has no orders of this type, or the type needs a price that is missing.
+        Rejected: the market has no orders of this type, or the type does not go with the rest.
     """
-    kind, params = _kind(profile, arguments), arguments.params
-    if kind not in market["info"]["orderTypes"]:
-        raise _rejected(profile, f"{market['symbol']} has no orders of the type {kind}")
+    kind, params = _kind(profile, market, arguments), arguments.params
     request: dict[str, Any] = {
         "symbol": market["id"],
         "side": arguments.side.upper(),
@@ -35,8 +34,6 @@ def order_request(profile: ExchangeProfile, market: Mapping[str, Any], arguments
     if params.get("timeInForce") == "PO":
         del request["timeInForce"]
     if kind in _PRICED:
-        if arguments.price is None:
-            raise _rejected(profile, f"an order of the type {kind} needs a price")
         request["price"] = str(arguments.price)
     if "quoteOrderQty" not in params:
         request["quantity"] = str(arguments.amount)
@@ -51,13 +48,22 @@ def cancel_request(
     return {"symbol": market["id"], name: value, **params}
 
 
-def _kind(profile: ExchangeProfile, arguments: OrderArguments) -> str:
-    kind = arguments.type.upper()
-    if arguments.params.get("timeInForce") == "PO":
-        if kind == "MARKET":
-            raise _rejected(profile, "an order at the market's price cannot be one that only makes")
-        return "LIMIT_MAKER"
-    return _STOPS.get(kind, kind) if "stopPrice" in arguments.params else kind
+def _kind(profile: ExchangeProfile, market: Mapping[str, Any], arguments: OrderArguments) -> str:
+    """Return Binance's type of an order."""
+    kind, params = arguments.type.upper(), arguments.params
+    if (kind, params.get("timeInForce")) in _CONTRADICTIONS:
+        raise _rejected(profile, "an order that only makes is no market order, and no IOC or FOK order")
+    if params.get("timeInForce") == "PO":
+        kind = "LIMIT_MAKER"
+    elif "stopPrice" in params:
+        kind = _STOPS.get(kind, kind)
+    if kind not in market["info"]["orderTypes"]:
+        raise _rejected(profile, f"{market['symbol']} has no orders of the type {kind}")
+    if kind in _PRICED and arguments.price is None:
+        raise _rejected(profile, f"an order of the type {kind} needs a price")
+    if "quoteOrderQty" in params and kind != "MARKET":
+        raise _rejected(profile, f"an order of the type {kind} is sized by amountBase")
+    return kind
 
 
 def _rejected(profile: ExchangeProfile, reason: str) -> Rejected:
