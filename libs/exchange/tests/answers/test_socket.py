@@ -152,3 +152,15 @@ async def test_nothing_leaves_that_its_sender_does_not_want_sent_any_more(
     with checked(refuse), pytest.raises(Unwanted):
         await create(ours)
     assert server.requests == []
+
+
+async def test_a_socket_that_was_replaced_is_closed_with_the_account(server: ScriptedServer, ours: Account) -> None:
+    """It stood open for the sake of an answer, which is given up."""
+    (task,) = await under_way(server, create(ours))
+    say(server, event={"e": "serverShutdown", "E": 1_700_000_000_000})
+    async with asyncio.timeout(10):
+        while ours._line is None or not ours._line._retiring:
+            await asyncio.sleep(0)
+        await ours.close()
+        await server.sockets[0].wait_disconnected()
+    assert isinstance(await task, OutcomeUnknown)
