@@ -37,7 +37,8 @@ class RequestLine:
         self._socket = RequestSocket()
         self._tried = asyncio.Event()
         self._keeping: asyncio.Task[None] | None = None
-        self._retiring: set[asyncio.Task[None]] = set()
+        self._retiring: dict[asyncio.Task[None], RequestSocket] = {}
+        """Sockets that were replaced and may still bring answers."""
 
     async def open(self) -> None:
         """Keep it open until `close`; return after the first attempt to connect, successful or not."""
@@ -48,11 +49,13 @@ class RequestLine:
 
     async def close(self) -> None:
         """Close it; what is under way has no answer."""
-        tasks = self._retiring | ({self._keeping} if self._keeping is not None else set())
+        tasks, former = list(self._retiring), list(self._retiring.values())
+        if self._keeping is not None:
+            tasks.append(self._keeping)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._socket.close()
+        await asyncio.gather(*(socket.close() for socket in (*former, self._socket)))
 
     def name_of(self, api: Any, method: str, path: str) -> str | None:
         """Return the API's name of a request if it can be carried now, else None."""
@@ -97,8 +100,8 @@ class RequestLine:
             raise
         former, self._socket = self._socket, socket
         task = asyncio.create_task(former.retire(_PATIENCE_S), name="replaced connection for requests")
-        self._retiring.add(task)
-        task.add_done_callback(self._retiring.discard)
+        self._retiring[task] = former
+        task.add_done_callback(self._retiring.pop)
 
     async def _connect(self, socket: RequestSocket) -> None:
         try:

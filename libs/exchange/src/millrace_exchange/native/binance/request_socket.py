@@ -80,12 +80,10 @@ class RequestSocket(WSListener):
 
     async def retire(self, patience_s: float) -> None:
         """Close it once nothing is under way any more, or after `patience_s`."""
-        try:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(patience_s):
-                    await self._idle.wait()
-        finally:
-            await self.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience_s):
+                await self._idle.wait()
+        await self.close()
 
     async def close(self) -> None:
         """End it in order, within half a second."""
