@@ -21,8 +21,8 @@ BID = CreatePayload(symbol="KCS/USDT", side="buy", type="limit", amount_base=Dec
 
 
 @pytest.fixture
-def heard(monkeypatch: pytest.MonkeyPatch) -> list[ApiRequest]:
-    """What the simulator heard over its WebSocket API."""
+def received(monkeypatch: pytest.MonkeyPatch) -> list[ApiRequest]:
+    """What the simulator received over its WebSocket API."""
     requests: list[ApiRequest] = []
     perform = ApiSession._perform
 
@@ -52,7 +52,7 @@ async def key_and_venue() -> AsyncIterator[tuple[str, Server]]:
 
 
 async def test_an_ed25519_key_signs_once_a_connection(
-    key_and_venue: tuple[str, Server], heard: list[ApiRequest]
+    key_and_venue: tuple[str, Server], received: list[ApiRequest]
 ) -> None:
     """No order carries a signature after the logon."""
     private, server = key_and_venue
@@ -61,8 +61,8 @@ async def test_an_ed25519_key_signs_once_a_connection(
     placed = await exchange.execution.create_order(BID, "one")
     await exchange.close()
     assert placed.orders[0].status == "open"
-    assert [request.method for request in heard] == ["session.logon", "account.status", "order.place"]
-    assert [request.signature is not None for request in heard] == [True, False, False]
+    assert [request.method for request in received] == ["session.logon", "account.status", "order.place"]
+    assert [request.signature is not None for request in received] == [True, False, False]
 
 
 async def test_a_key_that_cannot_log_on_is_refused_over_http(key_and_venue: tuple[str, Server]) -> None:
@@ -76,11 +76,11 @@ async def test_a_key_that_cannot_log_on_is_refused_over_http(key_and_venue: tupl
     assert type(refused.value).__name__ == "Fatal"
 
 
-async def test_a_shared_secret_signs_every_request(simulator: Server, heard: list[ApiRequest]) -> None:
+async def test_a_shared_secret_signs_every_request(simulator: Server, received: list[ApiRequest]) -> None:
     """An order goes over the socket, in one request."""
     exchange = await open_exchange("binance", credentials_at(simulator.url))
     await exchange.prepare()
     await exchange.execution.create_order(BID, "one")
     await exchange.close()
-    assert [request.method for request in heard] == ["account.status", "order.place"]
-    assert all(request.signature is not None for request in heard)
+    assert [request.method for request in received] == ["account.status", "order.place"]
+    assert all(request.signature is not None for request in received)
