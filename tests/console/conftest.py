@@ -43,6 +43,14 @@ class Console:
     """With `/api/v1`."""
     tokens: dict[str, str]
     """Admin tokens of `StrankaXY` and `PUBLIC`."""
+    data_dir: Path
+    pid: int
+    """Of the demo, whose children the services are."""
+
+    @property
+    def database_url(self) -> str:
+        """Return the address of the demo's database."""
+        return f"sqlite:///{self.data_dir / 'millrace.db'}"
 
 
 @in_session(scope="package")
@@ -56,7 +64,7 @@ async def console(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Con
         cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     try:
-        yield await _console(process)
+        yield await _console(process, folder / "data")
     finally:
         if process.returncode is None:
             process.terminate()
@@ -76,7 +84,7 @@ async def signed_in(browser: Browser, url: str, *tokens: str, **context_options:
     await context.close()
 
 
-async def _console(process: asyncio.subprocess.Process) -> Console:
+async def _console(process: asyncio.subprocess.Process, data_dir: Path) -> Console:
     """Read from the demo's own words where it is and how to sign in."""
     assert process.stdout is not None
     seen = ""
@@ -89,7 +97,8 @@ async def _console(process: asyncio.subprocess.Process) -> Console:
     api = re.search(r"http://\S+/api/v1", seen)
     tokens = re.findall(r"token of (\S+|the operator): (\S+)", seen)
     assert link and api and len(tokens) == 2, seen
-    return Console(link[1], link[0], api[0], {"StrankaXY": tokens[0][1], "PUBLIC": tokens[1][1]})
+    accounts = {"StrankaXY": tokens[0][1], "PUBLIC": tokens[1][1]}
+    return Console(link[1], link[0], api[0], accounts, data_dir, process.pid)
 
 
 @in_session(scope="package")

@@ -75,6 +75,11 @@ class OwnConsole:
         )
         await listening(self.port, 60.0)
 
+    @property
+    def pid(self) -> int:
+        """Return its process id; 0 before it was started."""
+        return self._process.pid if self._process is not None else 0
+
     def resident(self) -> float:
         """Return its resident memory, in MB."""
         return resident_mb(self._process.pid) if self._process is not None else 0.0

@@ -1,8 +1,11 @@
 """The Orders page in a browser: placed, edited, canceled, and understood."""
 
+import asyncio
 import re
 
+import httpx
 from playwright.async_api import Page, expect
+from tests.console.conftest import Console
 
 NOT_FILLED = "11.500"
 """Far below the market."""
@@ -59,14 +62,41 @@ async def test_an_order_is_placed_edited_read_and_canceled(page: Page) -> None:
 
 async def test_all_orders_of_a_market_are_canceled(page: Page) -> None:
     """The form begins with the list's filters; the confirmation says what will happen, the answer what did."""
-    await page.goto("/orders?tenant=StrankaXY&exchange=binance&symbol=ETH/BTC&source=PingPong")
+    await page.goto("/orders?tenant=StrankaXY&exchange=binance&symbol=ETH/BTC")
     await page.get_by_role("button", name="Cancel all …").click()
     await page.get_by_role("button", name="Check …").click()
     confirmation = page.get_by_role("dialog", name="Cancel all orders").last
     await expect(confirmation).to_contain_text("every open order of StrankaXY on binance for ETH/BTC (0 open now)")
-    await expect(confirmation).to_contain_text("The list shows the orders of PingPong only")
     await confirmation.get_by_role("button", name="Cancel all orders").click()
     await expect(page.get_by_text(re.compile("Done: 0 orders are canceled"))).to_be_visible(timeout=30_000)
+
+
+async def test_the_orders_of_one_source_are_canceled_and_no_others(page: Page, console: Console) -> None:
+    """The confirmation names how many; those of another source stay open."""
+    headers = {"Authorization": f"Bearer {console.tokens['StrankaXY']}"}
+    async with httpx.AsyncClient(base_url=console.api_url, headers=headers, timeout=30) as api:
+        for source in ("Mine", "Mine", "Other"):
+            payload = {"symbol": "KCS/USDT", "side": "buy", "type": "limit", "amountBase": 1, "price": 11.5}
+            body = {"exchangeId": "binance", "payload": payload | {"orderSource": source}}
+            assert (await api.post("orders", json=body)).json()["status"] == "done"
+        await stored(api, "Mine", 2)
+        await page.goto("/orders?tenant=StrankaXY&exchange=binance&source=Mine")
+        await page.get_by_role("button", name="Cancel all …").click()
+        await page.get_by_role("button", name="Check …").click()
+        confirmation = page.get_by_role("dialog", name="Cancel the orders of a source")
+        await expect(confirmation).to_contain_text("Cancel 2 open orders of Mine for StrankaXY: KCS/USDT on binance.")
+        await confirmation.get_by_role("button", name="Cancel 2 orders").click()
+        await expect(confirmation).to_contain_text("Done: 2 orders canceled", timeout=30_000)
+        await stored(api, "Mine", 0)
+        await stored(api, "Other", 1)
+        await api.delete("orders", params={"exchange": "binance"})
+
+
+async def stored(api: httpx.AsyncClient, source: str, count: int) -> None:
+    """Wait until the database shows so many open orders of a source."""
+    async with asyncio.timeout(60):
+        while len((await api.get("orders", params={"source": source, "status": "open"})).json()["items"]) != count:
+            await asyncio.sleep(0.1)  # the API has no event for what is stored
 
 
 async def test_mistakes_are_marked_and_nothing_is_sent(page: Page) -> None:

@@ -1,17 +1,19 @@
-"""Canceling every open order of a market, or of a whole account, by hand."""
+"""Canceling every open order of a market, of a whole account, or of one strategy or person, by hand."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from nicegui import ui
 
 from millrace_console.accounts import Account
 from millrace_console.api import ApiError
 from millrace_console.markets import Market
+from millrace_console.pages.orders.canceling_source import MOST, SourceCancellation
 from millrace_console.pages.orders.sending import Change, confirm
 from millrace_console.visit import Visit
 from millrace_core.names import PUBLIC
 
-COUNTED = 200
+COUNTED = MOST
 """Open orders beyond this many are not counted for the confirmation."""
 
 
@@ -21,7 +23,7 @@ def ask_to_cancel_all(visit: Visit, markets: Sequence[Market], on_done: Callable
 
 
 class CancelAllForm:
-    """A dialog: the tenant, the exchange and, if only its orders are meant, the symbol."""
+    """A dialog: the tenant, the exchange and, if only their orders are meant, the symbol and the source."""
 
     def __init__(self, visit: Visit, markets: Sequence[Market], on_done: Callable[[], None]) -> None:
         self._visit, self._markets, self._on_done = visit, markets, on_done
@@ -47,7 +49,8 @@ class CancelAllForm:
         self._exchange = ui.select(exchanges, value=exchange, label="Exchange")
         options = {"": "every symbol"} | {each: each for each in symbols}
         self._symbol = ui.select(options, value=place.get("symbol"), label="Symbol")
-        for each in (self._tenant, self._exchange, self._symbol):
+        self._source = ui.input("Source: one strategy or person; empty for all", value=place.get("source"))
+        for each in (self._tenant, self._exchange, self._symbol, self._source):
             each.classes("w-full").props("dense outlined")
 
     async def _check(self) -> None:
@@ -57,21 +60,29 @@ class CancelAllForm:
             return
         account = self._visit.account(tenant)
         query = {"exchange": exchange} | ({"symbol": symbol} if symbol else {})
-        words = cancel_all_words(tenant, exchange, symbol, await self._open_orders(account, query))
-        source = self._visit.place.get("source")
-        warnings = [f"The list shows the orders of {source} only; those of every other source are canceled too."]
-        confirm(
-            self._visit, Change(account, "DELETE", "/orders", query), "Cancel all orders", words,
-            warnings if source else [], self._done,
-        )  # fmt: skip
-
-    async def _open_orders(self, account: Account, query: dict[str, str]) -> int | None:
-        """Return how many orders are open; None if the API does not say."""
+        source = self._source.value.strip()
         try:
-            answer = await self._visit.api.get(account, "/orders", status="open", limit=COUNTED, **query)
-        except ApiError:
-            return None
-        return len(answer["items"])
+            found = await self._open_orders(account, query | ({"source": source} if source else {}))
+        except ApiError as error:
+            if source:
+                self._problem.text = f"✖ Which orders are open is not known: {error}"
+                return
+            found = None
+        if source:
+            SourceCancellation(self._visit, account, source, found or [], self._done)
+            return
+        words = cancel_all_words(tenant, exchange, symbol, None if found is None else len(found))
+        change = Change(account, "DELETE", "/orders", query)
+        confirm(self._visit, change, "Cancel all orders", words, [], self._done)
+
+    async def _open_orders(self, account: Account, query: dict[str, str]) -> list[dict[str, Any]]:
+        """Return the newest open orders.
+
+        Raises:
+            ApiError: the API does not say.
+        """
+        answer = await self._visit.api.get(account, "/orders", status="open", limit=COUNTED, descending=True, **query)
+        return list(answer["items"])
 
     def _done(self) -> None:
         self._dialog.close()

@@ -1,0 +1,62 @@
+"""A page of the console as a browser holds it, without a browser: loaded and connected, and drawn nowhere."""
+
+import asyncio
+import json
+import re
+import uuid
+from typing import Any
+
+import aiohttp
+
+_HEARD = 2
+
+
+async def sign_in(http: aiohttp.ClientSession, url: str, *tokens: str) -> None:
+    """Sign a session in to the console at an address."""
+    for token in tokens:
+        async with http.post("/sign-in/token", data=token, headers={"Origin": url}) as answer:
+            assert answer.status == 200, await answer.text()
+
+
+class OpenPage:
+    """A page as a browser holds it: loaded, and connected, but drawn nowhere."""
+
+    def __init__(self, http: aiohttp.ClientSession, path: str) -> None:
+        self._http, self._path = http, path
+        self.received: list[str] = []
+        """The page as it was loaded, then every frame."""
+        self.is_open = asyncio.Event()
+        self.is_settled = asyncio.Event()
+        """Set once the page has been heard of twice, by when it has asked the API for everything."""
+
+    async def run(self) -> None:
+        """Stay open until cancelled."""
+        async with self._http.get(self._path) as answer:
+            self.received.append(await answer.text())
+        query = self._query(self.received[0])
+        async with self._http.ws_connect("/_nicegui_ws/socket.io/", params=query, max_msg_size=0) as socket:
+            async for frame in socket:
+                self.received.append(str(frame.data))
+                if sum("?.heard()" in each for each in self.received[1:]) >= _HEARD:
+                    self.is_settled.set()
+                await self._take(socket, str(frame.data), query["client_id"])
+
+    def _query(self, text: str) -> dict[str, str]:
+        found = re.search(r'\\?"client_id\\?":\s*\\?"([^"\\]+)', text) or re.search(r"client_id: ?'([^']+)", text)
+        assert found, text[:500]
+        own = {name: str(uuid.uuid4()) for name in ("tab_id", "document_id")}
+        transport = {"EIO": "4", "transport": "websocket", "implicit_handshake": "true"}
+        return {**transport, **own, "client_id": found[1], "next_message_id": "0"}
+
+    async def _take(self, socket: aiohttp.ClientWebSocketResponse, text: str, client_id: str) -> None:
+        if text.startswith("0"):
+            await socket.send_str("40")
+        elif text == "2":
+            await socket.send_str("3")
+        elif text.startswith("40"):
+            self.is_open.set()
+        elif text.startswith("42"):
+            sent: Any = json.loads(text[2:])
+            if isinstance(sent[1], dict) and (number := sent[1].get("_id")) is not None:
+                acknowledged = {"client_id": client_id, "next_message_id": number + 1}
+                await socket.send_str(f"42{json.dumps(['ack', acknowledged])}")
