@@ -1,7 +1,8 @@
 """What holds for all tests of the workspace."""
 
 import gc
-from collections.abc import Generator
+from collections.abc import AsyncIterator, Generator
+from pathlib import Path
 from zlib import crc32
 
 import pytest
@@ -9,6 +10,8 @@ from hypothesis import HealthCheck, find, settings
 from hypothesis import strategies as st
 from xdist.remote import Producer
 from xdist.scheduler.loadscope import LoadScopeScheduling
+
+from millrace_bus import Bus, EmbeddedServer
 
 # Tests run beside others: how long one example takes says nothing of the code.
 settings.register_profile("beside others", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -50,3 +53,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Lanes:
 def _unicode_table() -> None:
     """Have Hypothesis build its table of Unicode: in a new checkout the first test to draw text would be too slow."""
     find(st.text(), lambda _: True)
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[EmbeddedServer]:
+    """A Valkey that a test may kill and start again."""
+    async with await EmbeddedServer.start(tmp_path / "redis") as server:
+        yield server
+
+
+@pytest.fixture
+async def bus(server: EmbeddedServer) -> AsyncIterator[Bus]:
+    """The bus of whoever is not tested: another service, or a person's command."""
+    async with Bus.connect(server.url, name="test") as bus:
+        yield bus

@@ -1,6 +1,7 @@
 """`millrace up`: services that end are started again, and every line names who speaks."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -11,7 +12,9 @@ from pathlib import Path
 import pytest
 from tests.support.platform import ROOT
 
+from millrace_bus import Bus
 from millrace_bus.server.ports import free_port
+from millrace_core.names import AgentId
 
 
 class Lines:
@@ -74,6 +77,21 @@ async def test_a_killed_service_is_started_again_and_the_others_run_on(tmp_path:
         await lines.until("executor  |", "agent started")
         assert pid_of("executor", lines.process.pid) != executor
         assert pid_of("gatherer", lines.process.pid) == gatherer
+        lines.process.send_signal(signal.SIGINT)
+        await lines.process.communicate()
+        assert lines.process.returncode == 0
+
+
+@pytest.mark.system
+async def test_alerts_run_as_soon_as_they_are_configured(tmp_path: Path) -> None:
+    """Nobody has to start them besides; without a configuration no process of theirs runs."""
+    async with up(tmp_path) as lines:
+        url = (await lines.until(" run on ")).split(" run on ")[1].split(";")[0]
+        assert not any("alerts" in line for line in lines.seen)
+        async with Bus.connect(url, name="test") as bus:
+            receivers = {"PUBLIC": {"operator": "json://127.0.0.1:9/alerts"}}
+            await bus.put_config(AgentId("ALERTS"), json.dumps({"agent": {"id": "ALERTS"}, "receivers": receivers}))
+            await lines.until("alerts    |", "agent started")
         lines.process.send_signal(signal.SIGINT)
         await lines.process.communicate()
         assert lines.process.returncode == 0

@@ -43,7 +43,7 @@ class Scene(Platform):
         self.tokens: dict[str, str] = {}
         self.said: list[str] = []
         """Every message on any channel."""
-        self.metrics_port = free_port(0)
+        self.metrics_port, self.console_port = free_port(0), free_port(0)
 
     def environment(self, name: str, plugins: Path = STRATEGIES) -> dict[str, str]:
         """Return the settings of a process, with the key of the secrets."""
@@ -129,6 +129,8 @@ async def _start(scene: Scene, address: str) -> None:
             await scene.start(kind, "--agent-id", "GATHERER", "--metrics-port", str(scene.metrics_port))
         else:
             await scene.start_service(kind)
+    api = f"http://127.0.0.1:{scene.api_port}"
+    await scene.start("console", "--port", str(scene.console_port), "--api-url", api)
     for tenant in (FIRST, SECOND, STRANGER, PUBLIC):
         assert scene.database is not None
         scene.tokens[tenant] = scene.canaries.plant(

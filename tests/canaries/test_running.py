@@ -12,10 +12,13 @@ import aiohttp
 import pytest
 import pytest_asyncio
 from tests.canaries.scene import FIRST, KINDS, KNOWN, SECOND, STRANGER, Scene, opened
+from tests.support.open_page import OpenPage, sign_in
 from tests.support.platform import PATIENCE
 from typer.testing import CliRunner
 
 from millrace_cli.main import app
+from millrace_cli.processes import listening
+from millrace_console.pages import PAGES
 from millrace_core.names import PUBLIC, Tenant
 from millrace_store.exports.histories import ExportKind
 
@@ -152,6 +155,34 @@ SHOWN = (
     *(f"intents.{{{tenant}}}.binance" for tenant in (FIRST, SECOND)),
 )
 """Names of Redis that the API shows."""
+
+
+@pytest.mark.parametrize("holder", [FIRST, STRANGER, PUBLIC])
+async def test_no_page_of_the_console_shows_or_hears_one(scene: Scene, holder: Tenant) -> None:
+    """What is loaded, and every frame that follows until the page has asked for everything."""
+    url, leaks = f"http://localhost:{scene.console_port}", []
+    await listening(scene.console_port, 60)
+    cookies = aiohttp.CookieJar(unsafe=True)
+    async with aiohttp.ClientSession(url, cookie_jar=cookies, timeout=PATIENCE) as http:
+        await sign_in(http, url, scene.tokens[holder])
+        for path in (*(page.link.path for page in PAGES), *SPECIAL_PAGES):
+            page = OpenPage(http, f"{path}{'&' if '?' in path else '?'}tenant={FIRST}")
+            showing = asyncio.create_task(page.run())
+            async with asyncio.timeout(60):
+                await page.is_settled.wait()
+            showing.cancel()
+            await asyncio.wait({showing})
+            but = ("misplaced",) if path.startswith(("/configuration", "/tenants", "/redis")) else ()
+            leaks += scene.canaries.leaks("\n".join(page.received), f"{holder} at {path}", but=but)
+    assert leaks == []
+
+
+SPECIAL_PAGES = (
+    *(f"/configuration?agent={kind.upper()}" for kind in KINDS),
+    *(f"/redis?name={name}" for name in ("stream.config.EXECUTOR", "agent.MAGICBOX", f"{FIRST}.traderActions")),
+    "/strategies?agent=MAGICBOX",
+)
+"""Pages that show what a configuration, a heartbeat or a journal holds."""
 
 
 async def test_no_agents_metrics_hold_one(scene: Scene) -> None:

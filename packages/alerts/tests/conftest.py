@@ -5,7 +5,6 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -87,20 +86,6 @@ async def inbox() -> AsyncIterator[Inbox]:
     inbox.port = runner.addresses[0][1]
     yield inbox
     await runner.cleanup()
-
-
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[EmbeddedServer]:
-    """A Valkey that a test may stop."""
-    async with await EmbeddedServer.start(tmp_path / "redis") as server:
-        yield server
-
-
-@pytest.fixture
-async def bus(server: EmbeddedServer) -> AsyncIterator[Bus]:
-    """The bus of all other services."""
-    async with Bus.connect(server.url, name="test") as bus:
-        yield bus
 
 
 @pytest.fixture(autouse=True)

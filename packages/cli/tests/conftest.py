@@ -89,20 +89,6 @@ def answering() -> Any:
 
 
 @pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[EmbeddedServer]:
-    """A Redis server."""
-    async with await EmbeddedServer.start(tmp_path / "redis") as server:
-        yield server
-
-
-@pytest.fixture
-async def bus(server: EmbeddedServer) -> AsyncIterator[Bus]:
-    """The bus of another service."""
-    async with Bus.connect(server.url, name="test") as bus:
-        yield bus
-
-
-@pytest.fixture
 def terminal(server: EmbeddedServer, tmp_path: Path) -> Terminal:
     """A terminal on this test's Redis and database."""
     return Terminal(

@@ -104,20 +104,6 @@ async def rows(database_server: PostgresServer | None, tmp_path: Path) -> AsyncI
     await database.restart()
 
 
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[EmbeddedServer]:
-    """A Redis server to be killed."""
-    async with await EmbeddedServer.start(tmp_path / "redis") as server:
-        yield server
-
-
-@pytest.fixture
-async def bus(server: EmbeddedServer) -> AsyncIterator[Bus]:
-    """The bus of those who write."""
-    async with Bus.connect(server.url, name="test") as bus:
-        yield bus
-
-
 class Feed:
     """A gatherer in small: a stream of trades and one of a book, written as fast as the test likes."""
 

@@ -195,20 +195,6 @@ class Magicbox:
 
 
 @pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[EmbeddedServer]:
-    """Return a Redis server that a test may kill and restart."""
-    async with await EmbeddedServer.start(tmp_path / "redis") as server:
-        yield server
-
-
-@pytest.fixture
-async def bus(server: EmbeddedServer) -> AsyncIterator[Bus]:
-    """Return a bus beside magicbox's own."""
-    async with Bus.connect(server.url, name="test") as bus:
-        yield bus
-
-
-@pytest.fixture
 async def venue(bus: Bus) -> AsyncIterator[Venue]:
     """Return the gatherer and executor that the test plays."""
     venue = Venue(bus)

@@ -1,10 +1,8 @@
 """Alerts as a service: a unit that judges the rules, one for each receiver, and one for losses if a rule needs it."""
 
 import asyncio
-import os
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from pathlib import Path
 from typing import NamedTuple
 
 from millrace_alerts.delivery import keep_quiet, receiver_of
@@ -17,9 +15,7 @@ from millrace_bus import Bus
 from millrace_core.config import AlertRule, AlertsConfig
 from millrace_core.errors import ConfigInvalid, Problem
 from millrace_core.names import Tenant
-from millrace_service import Agent, SettingsInvalid, UnitHealthReporter, UnitKey
-from millrace_service.settings import DEFAULT_DATA_DIR
-from millrace_store import Store, UnsupportedDatabase
+from millrace_service import Agent, UnitHealthReporter, UnitKey
 
 UnitPlan = WatchPlan | ReceiverPlan | LossPlan
 RULES = "rules"
@@ -103,21 +99,6 @@ def receivers(config: AlertsConfig) -> dict[UnitKey, ReceiverPlan]:
         text = "is no address that Apprise understands; see docs/alerts.md"
         raise ConfigInvalid(tuple(Problem(f"$.receivers.{plan.key}", text) for plan in wrong))
     return {plan.key: plan for plan in plans}
-
-
-def database_url(environ: Mapping[str, str] = os.environ) -> str:
-    """Return the address of the database: `MILLRACE_DATABASE_URL`, else a file in the data folder.
-
-    Raises:
-        SettingsInvalid: it is not the address of a supported database.
-    """
-    folder = Path(environ.get("MILLRACE_DATA_DIR") or DEFAULT_DATA_DIR)
-    url = environ.get("MILLRACE_DATABASE_URL") or f"sqlite:///{folder.absolute() / 'millrace.db'}"
-    try:
-        Store.check_url(url)
-    except UnsupportedDatabase as error:
-        raise SettingsInvalid(f"MILLRACE_DATABASE_URL: {error}") from error
-    return url
 
 
 def _watched(config: AlertsConfig, rule: AlertRule) -> WatchedRule:

@@ -16,7 +16,7 @@ from millrace_cli.kept_configs import put_configs
 from millrace_cli.options import url_of
 from millrace_cli.ports import http_port
 from millrace_cli.processes import Processes, Service, ServiceEnded, listening
-from millrace_cli.up import ENDS
+from millrace_cli.up import ALERTS, ENDS, started_when_configured
 from millrace_core.clock import DAY_MS, now_ms
 from millrace_core.heartbeat import Heartbeat
 from millrace_core.names import PUBLIC, Tenant, tenant
@@ -99,7 +99,9 @@ async def running(
                 f"API http://127.0.0.1:{ports.api}/api/v1  exchange :{ports.exchange}  Redis :{server.port}  "
                 f"Ctrl-C ends it\n{_sign_in_again(options, ports)}"
             )
-            yield Platform(server.url, headline, (*notices, *await _ways_in(options, ports)), processes)
+            alerts = _service(configs.AgentFile("alerts", ALERTS, ""), server.url, ports.api, options)
+            async with started_when_configured(processes, alerts, server.url):
+                yield Platform(server.url, headline, (*notices, *await _ways_in(options, ports)), processes)
         finally:
             say("Stopping …")
             await processes.stop()

@@ -1,4 +1,4 @@
-"""`millrace up`: the five services, on a given Redis or an embedded Valkey."""
+"""`millrace up`: the five services, and alerts if they are configured, on a given Redis or an embedded Valkey."""
 
 import asyncio
 import os
@@ -6,14 +6,17 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from millrace_bus import EmbeddedServer
+from millrace_bus import Bus, EmbeddedServer
 from millrace_bus.server.ports import free_port
 from millrace_cli.ports import http_port
 from millrace_cli.processes import Processes, Service
+from millrace_core.names import AgentId
 
 AGENTS = {"gatherer": "GATHERER", "magicbox": "MAGICBOX", "executor": "EXECUTOR", "dbsync": "DBSYNC", "api": "API"}
 """The services and their default agent ids."""
-ENDS = {"magicbox": 0, "executor": 1, "gatherer": 2, "api": 2, "dbsync": 3}
+ALERTS = AgentId("ALERTS")
+"""The agent id of alerts, which run once it has a configuration."""
+ENDS = {"magicbox": 0, "alerts": 0, "executor": 1, "gatherer": 2, "api": 2, "dbsync": 3}
 """The order in which they end: strategies may still cancel their orders, and all of it is stored."""
 
 
@@ -35,17 +38,38 @@ async def run(
     async with _redis(redis_url, data_dir, redis_port) as url:
         processes = Processes(None, lambda service, text: say(f"{service} {text}"))
         try:
+            environment = {"MILLRACE_REDIS_URL": url, "MILLRACE_DATA_DIR": str(data_dir)}
             for kind, agent in agents.items():
-                environment = {"MILLRACE_REDIS_URL": url, "MILLRACE_DATA_DIR": str(data_dir)}
                 await processes.start(Service(kind, f"millrace_{kind}", ("--agent-id", agent), environment, ENDS[kind]))
             await processes.start(_console(data_dir))
             # A given URL may contain a password.
             say(
                 f"{', '.join((*agents, 'console'))} run on {'the given Redis' if redis_url else url}; Ctrl-C ends them."
             )
-            await processes.until(stop)
+            alerts = Service("alerts", "millrace_alerts", ("--agent-id", ALERTS), environment, ENDS["alerts"])
+            async with started_when_configured(processes, alerts, url):
+                await processes.until(stop)
         finally:
             await processes.stop()
+
+
+@asynccontextmanager
+async def started_when_configured(processes: Processes, alerts: Service, redis_url: str) -> AsyncIterator[None]:
+    """Start alerts during the block, as soon as somebody has configured them: before, nobody could be told anything."""
+
+    async def watch() -> None:
+        async with Bus.connect(redis_url, name="millrace-up") as bus:
+            async for text in bus.watch_config(ALERTS):
+                if text is not None:
+                    await processes.start(alerts)
+                    return
+
+    watching = asyncio.create_task(watch(), name="start alerts")
+    try:
+        yield
+    finally:
+        watching.cancel()
+        await asyncio.wait({watching})
 
 
 def _check_ports() -> None:
