@@ -44,7 +44,7 @@ async def test_the_choice_stays_in_the_address(page: Page) -> None:
     await page.goto("/portfolio?tenant=StrankaXY&range=7d")
     profit = page.get_by_role("region", name="Profit", exact=True)
     await expect(profit.get_by_role("columnheader", name="Strategy")).to_be_visible(timeout=SLOW)
-    apart = page.get_by_role("group", name="Apart by")
+    apart = page.get_by_role("group", name="Group by")
     await apart.get_by_role("checkbox", name="Day (UTC)").click()
     await apart.get_by_role("checkbox", name="Strategy").click()
     await expect(page).to_have_url(re.compile(r"range=7d&by=tenant&by=day$"))

@@ -10,6 +10,7 @@ from tests.console.conftest import Console, signed_in
 from tests.console.test_configuration import operator
 
 from millrace_console.pages import PAGES
+from millrace_core.names import PUBLIC
 
 FIRST = "StrankaXY"
 SOURCE = "PingPong"
@@ -59,7 +60,7 @@ async def first_tenants_own(console: Console) -> tuple[dict[str, str], set[str]]
 
 
 def addresses(order: dict[str, str]) -> list[str]:
-    """Return every page's address with the first tenant's names in its parameters."""
+    """Return every page's address with the first tenant's names in its parameters, and with that of shared feeds."""
     market = f"{FIRST}.binance.{order['symbol']}"
     names = {"tenant": FIRST, "market": market, "symbol": market}
     keys = (f"stream.{FIRST}.binance.watchOrders", f"{FIRST}.traderActions", "stream.config.EXECUTOR")
@@ -69,11 +70,9 @@ def addresses(order: dict[str, str]) -> list[str]:
         "/strategies": [{"agent": "MAGICBOX"}],
         "/redis": [{"name": each} for each in keys],
     }
-    return [
-        f"{path}?{urlencode(names | each)}"
-        for path in (page.link.path for page in PAGES)
-        for each in special.get(path, [{}])
-    ]
+    paths = [page.link.path for page in PAGES]
+    own = [f"{path}?{urlencode(names | each)}" for path in paths for each in special.get(path, [{}])]
+    return [*own, *(f"{path}?{urlencode({'tenant': PUBLIC})}" for path in paths)]
 
 
 async def settled(page: Page) -> None:

@@ -22,7 +22,7 @@ class Curves:
         self._chart = (
             ui.echart(_options(y_axis), renderer="svg").classes("w-full h-72").props(f'role="img" aria-label="{label}"')
         )
-        self._empty = ui.label("Nothing is stored of this time range yet.").classes("muted")
+        self._empty = ui.label("Nothing is stored for this time range yet.").classes("muted")
         self._drawn: dict[str, list[list[Any]]] | None = None
 
     def show(self, lines: Mapping[str, Line]) -> None:

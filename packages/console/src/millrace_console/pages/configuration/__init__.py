@@ -65,7 +65,7 @@ def _build(visit: Visit, loaded: _Loaded) -> None:
             "flat no-caps"
         )
     if opened is None:
-        ui.label("No configuration is there that your tokens may see.").classes("muted")
+        ui.label("There is no configuration that your tokens may see.").classes("muted")
     elif (kind := loaded.kinds.get(opened.kind or "")) is None:
         _ask_for_kind(visit, opened.agent, list(loaded.kinds))
     else:

@@ -18,7 +18,7 @@ def show_difference(found: dict[str, Any]) -> None:
     """Show what a configuration would change, and which units it would start, stop and restart."""
     Table("Changes", CHANGES, "Nothing changes.").show(change_rows(found["items"]))
     if found["units"] is None:
-        ui.label("Which units start or stop is not known of this agent.").classes("muted")
+        ui.label("It is not known which units of this agent start or stop.").classes("muted")
     else:
         Table("Units", UNITS, "No unit starts, stops or restarts.").show(unit_rows(found["units"]))
 

@@ -62,7 +62,7 @@ def interval_of(text: str) -> str:
 def _choices(visit: Visit, chosen: list[Market], markets: list[Market], group: int, interval: str) -> None:
     def choose(names: list[str]) -> None:
         if len(names) > MOST:
-            ui.notify(f"{MOST} markets at most stand side by side", type="warning")
+            ui.notify(f"At most {MOST} markets side by side", type="warning")
         visit.place.go(market=names[-MOST:])
 
     labels = {str(each): each.label for each in (*chosen, *markets)}

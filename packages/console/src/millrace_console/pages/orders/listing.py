@@ -56,7 +56,7 @@ class OrderList:
         """The streams of the open orders that were shown."""
         with section("Orders"):
             self._filters()
-            self._table = Table("Orders", COLUMNS, "No order fits.")
+            self._table = Table("Orders", COLUMNS, "No order matches.")
             self._table.on_action(self._act)
             self._panel = Panel(self._ask, self._show)
             self._pages = ui.row().classes("items-center gap-3 pt-2")

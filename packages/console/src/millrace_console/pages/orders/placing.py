@@ -22,7 +22,7 @@ def ask_for_order(visit: Visit, *markets: Market, on_done: Callable[[], None] = 
     if markets:
         OrderForm(visit, list(markets), on_done)
     else:
-        ui.notify("No market is streamed that could be traded.", type="warning")
+        ui.notify("No tradable market is streamed.", type="warning")
 
 
 def sight_of(stream: Stream) -> Sight:

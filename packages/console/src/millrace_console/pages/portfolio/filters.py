@@ -56,8 +56,8 @@ class Filters:
             self._place.set(by=[each for each in DIMENSIONS if each in chosen] or [NOTHING])
             self._on_change()
 
-        with ui.element("div").classes("flex items-center gap-x-3").props('role="group" aria-label="Apart by"'):
-            ui.label("Apart by").classes("muted")
+        with ui.element("div").classes("flex items-center gap-x-3").props('role="group" aria-label="Group by"'):
+            ui.label("Group by").classes("muted")
             for name, title in DIMENSIONS.items():
                 ui.checkbox(
                     title, value=name in chosen, on_change=lambda e, name=name: toggle(name, is_on=e.value)

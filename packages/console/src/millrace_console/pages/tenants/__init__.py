@@ -41,7 +41,7 @@ async def show(visit: Visit) -> None:
             show_tokens(visit, operator, chosen)
         if chosen != PUBLIC:
             with section(f"Stop {chosen}"):
-                ui.label("Takes it out of all configurations; you see what changes before it happens.").classes("muted")
+                ui.label("Removes it from all configurations; you see the changes first.").classes("muted")
                 stop = ui.button("Stop it …", icon="block", on_click=lambda: ask_to_stop(visit, operator, chosen))
                 stop.props("no-caps outline dense")
 
