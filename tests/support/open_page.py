@@ -4,6 +4,8 @@ import asyncio
 import json
 import re
 import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -29,6 +31,22 @@ class OpenPage:
         self.is_settled = asyncio.Event()
         """Set once the page has been heard of twice, by when it has asked the API for everything."""
 
+    @asynccontextmanager
+    async def shown(self) -> AsyncIterator[None]:
+        """Keep the page open during a block, which begins once it has settled."""
+        running = asyncio.create_task(self.run())
+        settled = asyncio.create_task(self.is_settled.wait())
+        try:
+            async with asyncio.timeout(60):
+                await asyncio.wait({running, settled}, return_when=asyncio.FIRST_COMPLETED)
+            if running.done():
+                running.result()
+            yield
+        finally:
+            running.cancel()
+            settled.cancel()
+            await asyncio.wait({running, settled})
+
     async def run(self) -> None:
         """Stay open until cancelled."""
         async with self._http.get(self._path) as answer:
@@ -42,7 +60,7 @@ class OpenPage:
                 await self._take(socket, str(frame.data), query["client_id"])
 
     def _query(self, text: str) -> dict[str, str]:
-        found = re.search(r'\\?"client_id\\?":\s*\\?"([^"\\]+)', text) or re.search(r"client_id: ?'([^']+)", text)
+        found = re.search(r"'client_id': '([^']+)'", text)
         assert found, text[:500]
         own = {name: str(uuid.uuid4()) for name in ("tab_id", "document_id")}
         transport = {"EIO": "4", "transport": "websocket", "implicit_handshake": "true"}
