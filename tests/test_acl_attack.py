@@ -188,13 +188,13 @@ async def test_the_attack_finds_what_a_user_may_do_too_much(server: SecuredServe
         before = await state(operator, aims)
         await attacker.open()
         leaks = await attack(attacker, await commands(operator), aims, STRANGERS["string"])
-        heard = await listen(attacker, operator, aims)
+        received = await listen(attacker, operator, aims)
         after = await state(operator, aims)
         await attacker.close()
         await operator.execute_command("ACL", "DELUSER", "careless")
     assert any("by a script" in leak for leak in leaks)
     assert {"GET", "XRANGE", "SMEMBERS", "HGETALL", "ZRANGE"} & {leak.split("'")[1] for leak in leaks}
-    assert heard
+    assert received
     assert before != after
 
 
@@ -216,7 +216,7 @@ async def attack(
 
 
 async def listen(attacker: Attacker, operator: Any, unreadable: list[Target]) -> list[str]:
-    """Subscribe as widely as can be; return what is heard of channels that are not the user's."""
+    """Subscribe as widely as can be; return what is received of channels that are not the user's."""
     for pattern in (*PATTERNS, *(target.name for target in unreadable)):
         for verb in ("PSUBSCRIBE", "SUBSCRIBE", "SSUBSCRIBE"):
             await attacker.try_to(verb, pattern)

@@ -50,8 +50,8 @@ class EchoExchange:
         if request.method == "GET" and key in self._patient:
             return web.json_response(QUESTIONS.get(request.path, []))
         code = -2010 if key in self._patient else -2015
-        told = f"{await request.text()} {request.path_qs}"
-        return web.json_response({"code": code, "msg": self._words(key, told)}, status=400)
+        sent = f"{await request.text()} {request.path_qs}"
+        return web.json_response({"code": code, "msg": self._words(key, sent)}, status=400)
 
     async def _refuse_frames(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()
@@ -64,8 +64,8 @@ class EchoExchange:
             await socket.send_json({"id": asked.get("id"), "status": 401, "error": error})
         return socket
 
-    def _words(self, key: str, told: str) -> str:
+    def _words(self, key: str, sent: str) -> str:
         """Return a refusal with all of the account's secrets, as careless programs print them."""
         known = (key, *self._accounts.get(key, ()))
         repeated = [f"{each} {quote(each, safe='')} {json.dumps(each)} {base64_core(each, 0)}" for each in known]
-        return f"Invalid API-key, IP, or permissions for action: {' '.join(repeated)} in {told}"
+        return f"Invalid API-key, IP, or permissions for action: {' '.join(repeated)} in {sent}"

@@ -1,4 +1,4 @@
-"""Services that cannot work as they are told say so without a secret, wherever it was put."""
+"""Services that cannot work as they are repeated say so without a secret, wherever it was put."""
 
 import asyncio
 from collections.abc import Iterator
@@ -139,6 +139,6 @@ class Postgres:
         writer.write(b"R\0\0\0\x08\0\0\0\x03")
         sent += await reader.read(1024)
         sent += await reader.read(1024)
-        told = sent.replace(b"\0", b" ").decode(errors="replace").encode()
-        body = b"SFATAL\0C28P01\0Mpassword authentication failed: " + told + b"\0\0"
+        repeated = sent.replace(b"\0", b" ").decode(errors="replace").encode()
+        body = b"SFATAL\0C28P01\0Mpassword authentication failed: " + repeated + b"\0\0"
         writer.write(b"E" + (len(body) + 4).to_bytes(4, "big") + body)

@@ -10,7 +10,7 @@ from typing import Any
 
 import aiohttp
 
-_HEARD = 2
+_TIMES = 2
 
 
 async def sign_in(http: aiohttp.ClientSession, url: str, *tokens: str) -> None:
@@ -55,7 +55,7 @@ class OpenPage:
         async with self._http.ws_connect("/_nicegui_ws/socket.io/", params=query, max_msg_size=0) as socket:
             async for frame in socket:
                 self.received.append(str(frame.data))
-                if sum("?.heard()" in each for each in self.received[1:]) >= _HEARD:
+                if sum("?.heard()" in each for each in self.received[1:]) >= _TIMES:
                     self.is_settled.set()
                 await self._take(socket, str(frame.data), query["client_id"])
 
