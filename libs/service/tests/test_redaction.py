@@ -1,10 +1,14 @@
 """Secrets kept out of logs."""
 
+import base64
+import json
+from urllib.parse import quote_plus
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace_service.redaction import HIDDEN, clean, clean_text, learn
+from millrace_service.redaction import HIDDEN, clean, clean_text, learn, secrets_in
 
 VALUE = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A"
 
@@ -96,3 +100,26 @@ def test_cleaning_twice_changes_nothing_more(text: str) -> None:
 def test_a_text_that_is_not_unicode_becomes_one() -> None:
     """Half a surrogate pair could be written neither to the log nor to a heartbeat."""
     assert clean_text("caf\u00e9 \ud800 apiKey=\udfff").encode()
+
+
+def test_a_learned_secret_is_hidden_however_it_is_written() -> None:
+    """In JSON, within JSON that is a text, in a form, and in base64 at any place."""
+    secret = 'Str0ng/+"pass\\word ä'
+    learn([secret])
+    written = [json.dumps(secret), json.dumps(json.dumps(secret)), quote_plus(secret), repr(secret)]
+    written += [base64.b64encode(f"{'u' * n}:{secret}".encode()).decode() for n in range(4)]
+    written += [base64.urlsafe_b64encode(f"{'u' * n}:{secret}".encode()).decode() for n in range(4)]
+    for text in written:
+        assert HIDDEN in clean_text(text), text
+        assert not set(text.split()) & set(clean_text(text).split()), text
+
+
+def test_a_configuration_tells_its_secrets_by_names_and_addresses() -> None:
+    """Words and names of markets under such names are none; encrypted texts are kept as they are."""
+    document = {
+        "exchanges": {"T": {"binance": {"apiKey": "k3y-of-T-123", "secret": "enc:abc123456", "adapter": "native1234"}}},
+        "plugins": [{"configuration": {"webhook": "https://x.example/T0K3N-PART-1", "tokenSymbol": "KCS/USDT"}}],
+        "urls": {"base": "http://user:p4ssw0rd%2F9@host/"},
+    }
+    found = set(secrets_in(document))
+    assert found == {"k3y-of-T-123", "https://x.example/T0K3N-PART-1", "T0K3N-PART-1", "p4ssw0rd/9"}
