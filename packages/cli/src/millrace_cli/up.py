@@ -70,6 +70,8 @@ async def started_when_configured(processes: Processes, alerts: Service, redis_u
     finally:
         watching.cancel()
         await asyncio.wait({watching})
+        if not watching.cancelled():
+            watching.result()
 
 
 def _check_ports() -> None:
