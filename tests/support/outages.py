@@ -67,9 +67,11 @@ async def postgres_stopped(server: PostgresServer) -> AsyncIterator[None]:
     frozen = [server.pid, *_children(server.pid)]
     for pid in frozen:
         os.kill(pid, signal.SIGSTOP)
-    yield
-    for pid in frozen:
-        os.kill(pid, signal.SIGCONT)
+    try:
+        yield
+    finally:
+        for pid in frozen:
+            os.kill(pid, signal.SIGCONT)
 
 
 @asynccontextmanager
