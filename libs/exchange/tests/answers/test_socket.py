@@ -13,7 +13,7 @@ from libs.exchange.tests.answers.test_faulty_answers import create, open_orders
 from libs.exchange.tests.answers.test_identity import ORDER
 from picows import WSMsgType
 
-from millrace_exchange import Acknowledgement, ExchangeError, OutcomeUnknown, Retryable, checked
+from millrace_exchange import Acknowledgement, ExchangeError, OutcomeUnknown, Retryable, guarded
 
 DONE = Reply(json.dumps(ORDER).encode())
 HELD = Reply(is_held=True)
@@ -141,15 +141,19 @@ async def test_a_socket_that_ends_soon_is_replaced_and_what_is_under_way_is_answ
 async def test_nothing_leaves_that_its_sender_does_not_want_sent_any_more(
     server: ScriptedServer, ours: Account
 ) -> None:
-    """The sender's check is made once the request is signed."""
+    """Its sender is asked once more when the request is signed."""
 
     class Unwanted(Exception):
         pass
 
-    def refuse() -> None:
-        raise Unwanted
+    class Guard:
+        def is_sure(self) -> bool:
+            raise Unwanted
 
-    with checked(refuse), pytest.raises(Unwanted):
+        async def assure(self) -> None:
+            """Let it begin."""
+
+    with guarded(Guard()), pytest.raises(Unwanted):
         await create(ours)
     assert server.requests == []
 

@@ -184,10 +184,10 @@ class CheckedAnswer:
         return not (self._profile.lists.are_bare and not names) and _holds_rows(content, names)
 
     def _prove_nothing(self, why: str) -> NoReturn:
-        raise no_evidence(self._profile, self._action, why)
+        raise proves_nothing(self._profile, self._action, why)
 
 
-def no_evidence(profile: ExchangeProfile, action: str, why: str) -> ExchangeError:
+def proves_nothing(profile: ExchangeProfile, action: str, why: str) -> ExchangeError:
     """Return the error for an answer that proves nothing: a change is then unknown, a question may be asked again."""
     return classify(profile, action, BadResponse(why))
 

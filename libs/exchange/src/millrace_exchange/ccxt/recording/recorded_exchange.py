@@ -39,8 +39,8 @@ class Carrier(Protocol):
     def name_of(self, api: Any, method: str, path: str) -> str | None:
         """Return its name of a request that it can carry now, else None."""
 
-    async def ask(self, name: str, params: dict[str, Any]) -> dict[str, Any]:
-        """Return the frame that answers a request: its `status`, and `result` or `error`.
+    async def ask(self, name: str, params: dict[str, Any], *, changes: bool) -> dict[str, Any]:
+        """Return the frame that answers a request, which may change something or not: `status`, `result` or `error`.
 
         Raises:
             ConnectionError: no answer comes.
@@ -132,15 +132,15 @@ class RecordedExchange(DigitKeeper):
         await self.gate.enter(current_action(), self._weight(api, method, path, params, config))
         carrier = self.carrier
         if carrier is not None and (name := carrier.name_of(api, method, path)) is not None:
-            return await self._carried(carrier, name, params)
+            return await self._carried(carrier, name, params, changes=method != "GET")
         return await super().fetch2(path, api, method, params, config)  # type: ignore[misc]
 
-    async def _carried(self, carrier: Carrier, name: str, params: dict[str, Any]) -> Any:
+    async def _carried(self, carrier: Carrier, name: str, params: dict[str, Any], *, changes: bool) -> Any:
         """Have a request carried; its answer means what it would mean over HTTP."""
         self.gate.check(current_action())
         check_carried(str(params))
         try:
-            frame = await carrier.ask(name, params)
+            frame = await carrier.ask(name, params, changes=changes)
         except ConnectionError as error:
             raise NetworkError(str(error)) from error
         self.gate.adopt(limit_reports(frame))

@@ -11,7 +11,7 @@ from millrace_core.clock import now_ns
 from millrace_core.json_problems import UNREADABLE
 from millrace_core.requests import CancelPayload, CreatePayload
 from millrace_exchange.ccxt.caller import CcxtCaller
-from millrace_exchange.ccxt.checked_answer import Asked, no_evidence
+from millrace_exchange.ccxt.checked_answer import Asked, proves_nothing
 from millrace_exchange.ccxt.execution import CcxtExecutionClient
 from millrace_exchange.ccxt.market_listing import MarketListing
 from millrace_exchange.ccxt.order_arguments import create_arguments, further_params
@@ -70,5 +70,5 @@ class BinanceExecutionClient(CcxtExecutionClient):
         try:
             order = read(content, market, asked, ccxt.safe_currency_code)
         except UNREADABLE as error:
-            raise no_evidence(self._caller.profile, action, f"the answer is no order: {error}") from error
+            raise proves_nothing(self._caller.profile, action, f"the answer is no order: {error}") from error
         return Acknowledgement((order,), timed.at_ns or acknowledged_ns, acknowledged_ns)

@@ -61,13 +61,13 @@ class RequestLine:
         """Return the API's name of a request if it can be carried now, else None."""
         return self._requests.name_of(api, method, path) if self._socket.is_open else None
 
-    async def ask(self, name: str, params: dict[str, Any]) -> dict[str, Any]:
-        """Return the answer to a request.
+    async def ask(self, name: str, params: dict[str, Any], *, changes: bool) -> dict[str, Any]:
+        """Return the answer to a request, which may change something or not.
 
         Raises:
             ConnectionError: the socket ended before the answer came.
         """
-        return await self._socket.ask(lambda number: self._requests.written(number, name, params))
+        return await self._socket.ask(lambda number: self._requests.written(number, name, params), changes=changes)
 
     async def _keep(self) -> None:
         loop, backoff = asyncio.get_running_loop(), Backoff(self._again)
@@ -94,7 +94,7 @@ class RequestLine:
                 await self._connect(socket)
                 if self._requests.has_sessions:
                     await self._gate.enter(_LOGON, _LOGON_WEIGHT)
-                    self._requests.check_logon(await socket.ask(self._requests.logon))
+                    self._requests.check_logon(await socket.ask(self._requests.logon, changes=False))
         except BaseException:
             await socket.close()
             raise

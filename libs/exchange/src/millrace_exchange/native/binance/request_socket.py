@@ -55,7 +55,7 @@ class RequestSocket(WSListener):
             auto_ping_reply_timeout=_PING_S,
         )
 
-    async def ask(self, write: Callable[[int], bytes]) -> dict[str, Any]:
+    async def ask(self, write: Callable[[int], bytes], *, changes: bool) -> dict[str, Any]:
         """Send the request that `write` makes with a number; return the frame that answers it.
 
         Raises:
@@ -65,7 +65,7 @@ class RequestSocket(WSListener):
         frame = write(number)
         if transport is None or transport.is_disconnected:
             raise ConnectionError("the connection for requests has ended")
-        stamp()
+        stamp(changes=changes)
         self._number = number
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._answers[number] = answer
