@@ -13,12 +13,12 @@ from picows import (
     WSListener,
     WSMsgType,
     WSTransport,
-    ws_connect,
 )
 
 from millrace_core.clock import now_ns
 from millrace_core.json_problems import UNREADABLE
 from millrace_exchange.errors import ExchangeError
+from millrace_exchange.native.connecting import connected
 from millrace_exchange.native.dialect import (
     Dialect,
     Ended,
@@ -206,15 +206,8 @@ class Connection(WSListener):
 
     async def _connect(self, endpoint: Endpoint) -> WSTransport:
         await self._gate.enter(CONNECT)
-        transport, _ = await ws_connect(
-            lambda: self,
-            endpoint.url,
-            disconnect_on_exception=False,
-            enable_auto_ping=True,
-            **ping_settings(self._dialect, endpoint),
-        )
-        self._transport = transport
-        return transport
+        self._transport = await connected(self, endpoint.url, **ping_settings(self._dialect, endpoint))
+        return self._transport
 
     async def _send_requests(self, transport: WSTransport) -> None:
         while True:

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
-from picows import WSAutoPingStrategy, WSCloseCode, WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+from picows import WSAutoPingStrategy, WSCloseCode, WSError, WSFrame, WSListener, WSMsgType, WSTransport
 
 from millrace_core.json_problems import UNREADABLE
 from millrace_exchange.ccxt.recording.sending import stamp
+from millrace_exchange.native.connecting import connected
 
 _TEXT: Final = WSMsgType.TEXT
 _PING_S: Final = 5.0
@@ -45,11 +46,9 @@ class RequestSocket(WSListener):
         Raises:
             OSError, WSError: it cannot be.
         """
-        await ws_connect(
-            lambda: self,
+        await connected(
+            self,
             url,
-            disconnect_on_exception=False,
-            enable_auto_ping=True,
             auto_ping_strategy=WSAutoPingStrategy.PING_WHEN_IDLE,
             auto_ping_idle_timeout=_PING_S,
             auto_ping_reply_timeout=_PING_S,
