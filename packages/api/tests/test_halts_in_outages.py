@@ -27,6 +27,12 @@ async def postgres() -> AsyncIterator[PostgresServer]:
             yield server
 
 
+@pytest.fixture(autouse=True)
+def _as_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait as long for the database as the API does; the API that other tests share waits longer."""
+    monkeypatch.setattr("millrace_api.trading.halts.PATIENCE_S", 0.05)
+
+
 @asynccontextmanager
 async def outage_of(way: str, url: str, postgres: PostgresServer | None, folder: Path) -> AsyncIterator[None]:
     """Let a database fail in one of the ways."""
