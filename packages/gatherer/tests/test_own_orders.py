@@ -92,6 +92,37 @@ async def test_an_order_that_ended_during_an_outage_is_closed_in_redis(
     ]
 
 
+async def test_own_streams_are_live_once_the_exchange_sends_them(
+    configure: Any, read: Any, bus: Bus, account: Exchange, line: Any
+) -> None:
+    """What happens before a subscription stands comes by no stream: it is asked for as soon as it does."""
+    held = asyncio.Queue[str]()
+
+    def hold_confirmation(text: str) -> str | None:
+        if '"subscriptionId"' not in text:
+            return text
+        held.put_nowait(text)
+        return None
+
+    line.treat = hold_confirmation
+    await configure([OWN], ["watchOrders", "watchMyTrades", "watchBalance"])
+    orders, trades, balance = read("watchOrders", OWN), read("watchMyTrades", OWN), read("watchBalance")
+    async with asyncio.timeout(30):
+        confirmation = await held.get()
+        while sum("openOrders" in text for text in line.sent) < 2:
+            await asyncio.sleep(0.02)  # a question that tells nobody of its end
+    bought = await Trader(bus, account, seed=1).place("market")
+    line.treat = lambda text: text
+    assert [("live", None) in each.statuses() for each in (orders, trades, balance)] == [False] * 3
+    for socket in line.open:
+        if "/ws-api/" in socket.path:
+            socket.say(confirmation)
+    for each in (orders, trades, balance):
+        await each.until(lambda r: r.follower.status == "live")
+    assert [trade.order for trade in trades.state.trades] == [bought.id] * len(trades.state.trades)
+    assert trades.state.trades
+
+
 async def test_an_order_that_the_exchange_does_not_know_is_not_open(configure: Any, bus: Bus) -> None:
     """An exchange that was set up anew, or forgets orders, would leave it open for ever; a new one may just be late."""
     old_ms = now_ms() - 3_600_000

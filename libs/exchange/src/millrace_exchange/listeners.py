@@ -1,6 +1,6 @@
 """Listeners: the interfaces that receive an exchange's streams."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from millrace_core.market import Balances, Candle, ExchangePosition, Fields, Level, Liquidation, Trade
@@ -76,6 +76,14 @@ class CandlesListener(Protocol):
 
     def candles_changed(self, candles: Sequence[Candle], event: EventTimes) -> None:
         """Take new and changed candles, oldest first."""
+
+
+OnSubscribed = Callable[[], None]
+"""Called when the exchange sends a stream from now on."""
+
+
+def ignore() -> None:
+    """Do nothing."""
 
 
 ExchangeListener = Any

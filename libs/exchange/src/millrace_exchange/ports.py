@@ -24,9 +24,11 @@ from millrace_exchange.listeners import (
     CandlesListener,
     FieldsListener,
     LiquidationsListener,
+    OnSubscribed,
     OrdersListener,
     PositionsListener,
     TradesListener,
+    ignore,
 )
 from millrace_exchange.profile import ExchangeProfile
 from millrace_exchange.request_gate import Gauge
@@ -115,15 +117,19 @@ class OrderQueries(Protocol):
 
 
 class AccountFeed(OrderQueries, Protocol):
-    """Streams and queries of one account; streams behave as those of `MarketFeed`."""
+    """Streams and queries of one account; streams behave as those of `MarketFeed`.
 
-    async def orders(self, symbol: str, listener: OrdersListener) -> None:
+    `on_subscribed` is called once the exchange has confirmed the stream, and at once where nothing tells: what happened
+    before it comes by no stream.
+    """
+
+    async def orders(self, symbol: str, listener: OrdersListener, on_subscribed: OnSubscribed = ignore) -> None:
         """Stream every change of the account's orders in a symbol."""
 
-    async def my_trades(self, symbol: str, listener: TradesListener) -> None:
+    async def my_trades(self, symbol: str, listener: TradesListener, on_subscribed: OnSubscribed = ignore) -> None:
         """Stream every trade of the account in a symbol."""
 
-    async def balance(self, listener: BalanceListener) -> None:
+    async def balance(self, listener: BalanceListener, on_subscribed: OnSubscribed = ignore) -> None:
         """Stream the balances that change; the exchange does not send the others."""
 
     async def positions(self, listener: PositionsListener) -> None:

@@ -34,9 +34,10 @@ class BusyAccount:
         self.asked = 0
         self._listener: Any = None
 
-    async def balance(self, listener: Any) -> None:
+    async def balance(self, listener: Any, on_subscribed: Any) -> None:
         """Stream what the questions bring about."""
         self._listener = listener
+        on_subscribed()
         await asyncio.Event().wait()
 
     async def fetch_balance(self) -> Balances:

@@ -97,8 +97,9 @@ class RestingAccount:
         self.trades = [trade("1", at_ms=1)]
         self.answered = asyncio.Condition()
 
-    async def my_trades(self, symbol: str, listener: Any) -> None:
+    async def my_trades(self, symbol: str, listener: Any, on_subscribed: Any) -> None:
         """Stream nothing."""
+        on_subscribed()
         await asyncio.Event().wait()
 
     async def fetch_my_trades(self, symbol: str, since_ms: int | None = None) -> list[Trade]:

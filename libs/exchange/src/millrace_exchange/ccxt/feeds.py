@@ -28,9 +28,11 @@ from millrace_exchange.listeners import (
     CandlesListener,
     FieldsListener,
     LiquidationsListener,
+    OnSubscribed,
     OrdersListener,
     PositionsListener,
     TradesListener,
+    ignore,
 )
 
 
@@ -111,20 +113,23 @@ class CcxtAccountFeed(CcxtOrderQueries):
         super().__init__(caller, listing)
         self._sessions = sessions
 
-    async def orders(self, symbol: str, listener: OrdersListener) -> None:
+    async def orders(self, symbol: str, listener: OrdersListener, on_subscribed: OnSubscribed = ignore) -> None:
         """Stream every change of the account's orders in a symbol."""
+        on_subscribed()
         await self._listing.know(symbol)
         await self._sessions.follow(ORDERS, listener, lambda caller, source: follow(caller, ORDERS, symbol, source))
 
-    async def my_trades(self, symbol: str, listener: TradesListener) -> None:
+    async def my_trades(self, symbol: str, listener: TradesListener, on_subscribed: OnSubscribed = ignore) -> None:
         """Stream every trade of the account in a symbol."""
+        on_subscribed()
         await self._listing.know(symbol)
         await self._sessions.follow(
             MY_TRADES, listener, lambda caller, source: follow(caller, MY_TRADES, symbol, source)
         )
 
-    async def balance(self, listener: BalanceListener) -> None:
+    async def balance(self, listener: BalanceListener, on_subscribed: OnSubscribed = ignore) -> None:
         """Stream the balances that change."""
+        on_subscribed()
         await self._listing.know(None)
         await self._sessions.follow(BALANCE, listener, lambda caller, source: follow(caller, BALANCE, None, source))
 

@@ -9,7 +9,14 @@ from millrace_exchange.ccxt.caller import CcxtCaller
 from millrace_exchange.ccxt.feeds import CcxtAccountFeed
 from millrace_exchange.ccxt.market_listing import MarketListing
 from millrace_exchange.ccxt.sessions import StreamSessions
-from millrace_exchange.listeners import BalanceListener, EventTimes, OrdersListener, TradesListener
+from millrace_exchange.listeners import (
+    BalanceListener,
+    EventTimes,
+    OnSubscribed,
+    OrdersListener,
+    TradesListener,
+    ignore,
+)
 from millrace_exchange.native.dialect import Dialect, Topic
 from millrace_exchange.native.markets import spot_market_id
 from millrace_exchange.native.pool import ConnectionPool
@@ -59,42 +66,42 @@ class NativeAccountFeed(CcxtAccountFeed):
         self._dialect = dialect
         self._pool = ConnectionPool(dialect, caller.profile, caller.gate)
 
-    async def orders(self, symbol: str, listener: OrdersListener) -> None:
+    async def orders(self, symbol: str, listener: OrdersListener, on_subscribed: OnSubscribed = ignore) -> None:
         """Stream every change of the account's orders in a symbol."""
         if (market_id := await self._market_id(symbol)) is None:
-            await super().orders(symbol, listener)
+            await super().orders(symbol, listener, on_subscribed)
             return
         reader = self._dialect.orders()
 
         def take(event: Any, received_ns: int) -> None:
             listener.orders_changed([reader.order(event)], EventTimes(self._dialect.time(event), received_ns))
 
-        await self._follow(ORDERS, market_id, take)
+        await self._follow(ORDERS, market_id, take, on_subscribed)
 
-    async def my_trades(self, symbol: str, listener: TradesListener) -> None:
+    async def my_trades(self, symbol: str, listener: TradesListener, on_subscribed: OnSubscribed = ignore) -> None:
         """Stream every trade of the account in a symbol."""
         if (market_id := await self._market_id(symbol)) is None:
-            await super().my_trades(symbol, listener)
+            await super().my_trades(symbol, listener, on_subscribed)
             return
 
         def take(event: Any, received_ns: int) -> None:
             if (trade := self._dialect.trade(event)) is not None:
                 listener.traded([trade], EventTimes(trade.timestamp, received_ns))
 
-        await self._follow(MY_TRADES, market_id, take)
+        await self._follow(MY_TRADES, market_id, take, on_subscribed)
 
-    async def balance(self, listener: BalanceListener) -> None:
+    async def balance(self, listener: BalanceListener, on_subscribed: OnSubscribed = ignore) -> None:
         """Stream the balances that change."""
         await self._listing.know(None)
         if not await self._is_native():
-            await super().balance(listener)
+            await super().balance(listener, on_subscribed)
             return
 
         def take(event: Any, received_ns: int) -> None:
             if balances := self._dialect.balances(event):
                 listener.balance_changed(balances, EventTimes(self._dialect.time(event), received_ns))
 
-        await self._follow(BALANCE, None, take)
+        await self._follow(BALANCE, None, take, on_subscribed)
 
     async def is_native(self, action: StreamAction, symbol: str | None) -> bool:
         """Tell whether a stream comes over a connection of our own."""
@@ -107,9 +114,14 @@ class NativeAccountFeed(CcxtAccountFeed):
         """Close every connection."""
         await self._pool.close()
 
-    async def _follow(self, action: StreamAction, market_id: str | None, take: Take) -> None:
+    async def _follow(
+        self, action: StreamAction, market_id: str | None, take: Take, on_subscribed: OnSubscribed
+    ) -> None:
         await self._caller.gate.enter(action.name, 0)
-        await self._pool.follow(self._dialect.topic(action, market_id), action, take)
+        with self._pool.subscribed(self._dialect.topic(action, market_id), action, take) as subscription:
+            await subscription.unless_broken(subscription.active.wait())
+            on_subscribed()
+            raise await subscription.broken
 
     async def _market_id(self, symbol: str) -> str | None:
         market_id = await spot_market_id(self._caller, self._listing, symbol)

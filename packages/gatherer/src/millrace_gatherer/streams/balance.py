@@ -38,8 +38,9 @@ class BalanceStream(Stream):
 
     async def follow(self) -> None:
         """Follow the stream and ask for all balances on a timer."""
+        self.is_subscribed = False
         reconciling = reconcile(self._reconcile, self.health, self.reconcile_s, self._questions)
-        await run_all(self.exchange.account.balance(self), reconciling)
+        await run_all(self.exchange.account.balance(self, self.on_subscribed), reconciling)
 
     def take_snapshot(self, as_of: str) -> dict[str, Any]:
         """Return all balances."""

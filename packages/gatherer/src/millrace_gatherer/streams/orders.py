@@ -54,9 +54,9 @@ class OrdersStream(Stream):
 
     async def follow(self) -> None:
         """Follow the stream, and ask what became of the orders: at once, soon again, and on a timer."""
-        self._was_interrupted = True
+        self._was_interrupted, self.is_subscribed = True, False
         await run_all(
-            self.exchange.account.orders(self.symbol, self),
+            self.exchange.account.orders(self.symbol, self, self.on_subscribed),
             reconcile(self._reconcile, self.health, self.reconcile_s, self._questions),
         )
 

@@ -82,6 +82,8 @@ class Stream(ABC):
         """Set once the earlier published state is known; only for streams that resume."""
         self.wake = asyncio.Event()
         """Set when the state was resumed again: the missing part must be fetched."""
+        self.is_subscribed = True
+        """Whether the exchange sends the stream, as far as that is known."""
         self._whole = asyncio.Event()
         self._is_open = False
         self._said: tuple[StreamStatus, str | None] = ("stale", "starting")
@@ -122,6 +124,11 @@ class Stream(ABC):
     async def follow(self) -> None:
         """Take the stream from the exchange until cancelled, or until it breaks."""
 
+    def on_subscribed(self) -> None:
+        """Note that the exchange sends the stream from now on: what happened before is asked for."""
+        self.is_subscribed = True
+        self.wake.set()
+
     async def work(self) -> None:
         """Do the work that runs in parallel to following, also while the exchange is out of reach."""
         return
@@ -158,7 +165,12 @@ class Stream(ABC):
                     self._report()
 
     def live(self, unproved: str | None = None) -> None:
-        """Publish that the state is whole and as the exchange has it; `unproved` says why nothing proves that."""
+        """Publish that the state is whole and as the exchange has it; `unproved` says why nothing proves that.
+
+        Does nothing before the stream is subscribed: what happens now would be missing.
+        """
+        if not self.is_subscribed:
+            return
         self._whole.set()
         self.was_live = True
         self._explain_silence()

@@ -51,7 +51,7 @@ class TradesStream(Stream):
         self._readable = Readable(msgspec.json.Decoder(Trade), health)
         self._held: list[Trade] = []
         self._filling = True
-        self._is_subscribed = False
+        self._has_received = False
         """Whether the stream has brought something since it was last followed anew."""
         self._wanted = asyncio.Event()
         self._resumed = 0
@@ -80,7 +80,7 @@ class TradesStream(Stream):
 
     async def follow(self) -> None:
         """Follow the stream, and ask for everything that it missed."""
-        self._filling, self._is_subscribed = True, False
+        self._filling, self._has_received = True, False
         self._held.clear()
         self._wanted.clear()
         await run_all(self.subscribe(), self._fill_holes())
@@ -103,9 +103,9 @@ class TradesStream(Stream):
         self.on_message()
         self._questions.received()
         trades = self._readable.only(trades)
-        if self._filling or not self._is_subscribed:
+        if self._filling or not self._has_received:
             # Nothing else tells that the subscription stands: what came before its first message is asked for.
-            self._filling = self._is_subscribed = True
+            self._filling = self._has_received = True
             self._held += trades
         elif fresh := self._sequence.unseen(trades):
             if self._sequence.follows(fresh):
@@ -259,6 +259,11 @@ class MyTradesStream(TradesStream):
         self._complete_until_ms = 0
         super().resume(published)
 
+    def on_subscribed(self) -> None:
+        """Ask for what happened before the exchange began to send the stream."""
+        super().on_subscribed()
+        self._wanted.set()
+
     def _new_questions(self, wake: asyncio.Event) -> QuestionTimer:
         return account_timer(self.exchange, self.symbol, wake)
 
@@ -267,7 +272,8 @@ class MyTradesStream(TradesStream):
 
     async def subscribe(self) -> None:
         """Follow the exchange's own trades in the symbol."""
-        await self.exchange.account.my_trades(self.symbol, self)
+        self.is_subscribed = False
+        await self.exchange.account.my_trades(self.symbol, self, self.on_subscribed)
 
     async def ask(self, after: Trade | None, *, few: bool) -> list[Trade]:
         """Ask for the newest, or for those since the last complete answer, or since shortly before the newest known.
