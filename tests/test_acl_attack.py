@@ -149,6 +149,8 @@ def attempts(words: list[str], least: int, target: str, own: str) -> Iterator[li
     yield [*words, own, "1", target]
     yield [*words, "2", own, target]
     yield [*words, "STREAMS", target, "0"]
+    yield [*words, target, "-", "+"]
+    yield [*words, target, "0", "-1"]
     yield [*words, own, "BY", "nosort", "GET", target, "STORE", own]
 
 
@@ -176,37 +178,43 @@ async def test_no_command_reads_or_changes_what_is_not_the_users(server: Secured
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_the_attack_finds_what_a_user_may_do_too_much(server: SecuredServer) -> None:
-    """A user that may read and copy everything is found out by more than one command, and by scripts."""
+    """One that may read everything is found out by each command that reads, and by scripts; so is one that writes."""
     operator: Any = redis_asyncio.Redis.from_url(server.url, decode_responses=True)
-    careless = f">{password_of('careless')} ~* &* +@read +@connection +@scripting +@pubsub +set"
+    careless = f">{password_of('careless')} ~* &* +@read +@connection +@scripting +@pubsub"
     attacker = Attacker(server, "careless")
     async with operator:
         await operator.execute_command("ACL", "SETUSER", "careless", "reset", "on", *careless.split())
-        aims = targets("nobody")
+        aims = targets("nobody")[: len(STRANGERS)]
         for target in aims:
             await plant(operator, target, MARK)
         before = await state(operator, aims)
         await attacker.open()
-        leaks = await attack(attacker, await commands(operator), aims, STRANGERS["string"])
+        leaks = await attack(attacker, await commands(operator), aims, STRANGERS["string"], each_at=len(aims))
         received = await listen(attacker, operator, aims)
+        await operator.execute_command("ACL", "SETUSER", "careless", "+set")
+        await attack(attacker, [(["SET"], 3)], aims, STRANGERS["string"])
         after = await state(operator, aims)
         await attacker.close()
         await operator.execute_command("ACL", "DELUSER", "careless")
     assert any("by a script" in leak for leak in leaks)
-    assert {"GET", "XRANGE", "SMEMBERS", "HGETALL", "ZRANGE"} & {leak.split("'")[1] for leak in leaks}
+    assert {"GET", "XRANGE", "SMEMBERS", "HGETALL", "ZRANGE"} <= {leak.split("'")[1] for leak in leaks}
     assert received
     assert before != after
 
 
 async def attack(
-    attacker: Attacker, known: Iterable[tuple[list[str], int]], forbidden: list[Target], own: str
+    attacker: Attacker,
+    known: Iterable[tuple[list[str], int]],
+    forbidden: list[Target],
+    own: str,
+    each_at: int = KEYS_A_COMMAND,
 ) -> list[str]:
-    """Send everything; return the commands whose replies hold what the user may not read."""
+    """Send everything, each command at some names; return those whose replies hold what the user may not read."""
     leaks: list[str] = []
     turn = itertools.cycle(forbidden)
     (loaded, *_) = await attacker.send("SCRIPT", "LOAD", ANYTHING)
     for words, least in known:
-        for target in itertools.islice(turn, min(KEYS_A_COMMAND, len(forbidden))):
+        for target in itertools.islice(turn, min(each_at, len(forbidden))):
             for command in attempts(words, least, target.name, own):
                 leaks += [repr(command)] if MARK in await attacker.try_to(*command) else []
                 if isinstance(loaded, str):

@@ -12,6 +12,7 @@ from millrace_core.names import Tenant
 from millrace_core.requests import Halt, HaltingPayload
 from millrace_executor.trading_controls import TradingControls
 from millrace_service import UnitHealthReporter
+from millrace_service.redaction import clean_text
 
 AGAIN_S: Final = 10.0
 """How long a request to halt may take to be in force before another one is sent."""
@@ -39,6 +40,7 @@ class AutomaticHalts:
         if scope in self._controls.halts.halts or now_s < self._requested_s.get(scope, -AGAIN_S) + AGAIN_S:
             return
         self._requested_s[scope] = now_s
+        reason = clean_text(reason)  # The exchange's words may repeat the key.
         log.error("trading is halted", tenant=self._tenant, scope=str(scope), cause=reason)
         self._health.error(f"trading is halted ({scope}): {reason}")
         payload = HaltingPayload(order_source=scope.order_source, reason=reason, by="the executor")
