@@ -64,6 +64,6 @@ async def server(tmp_path: Path) -> AsyncIterator[EmbeddedServer]:
 
 @pytest.fixture
 async def bus(server: EmbeddedServer) -> AsyncIterator[Bus]:
-    """The bus of whoever is not tested: another service, or a person's command."""
+    """The bus of another service than the tested one, or of a person's command."""
     async with Bus.connect(server.url, name="test") as bus:
         yield bus

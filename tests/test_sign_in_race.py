@@ -15,7 +15,7 @@ AT_ONCE = 8
 
 @pytest.mark.parametrize("server_if_any", ["sqlite", "postgresql"], indirect=True)
 async def test_of_many_that_use_a_code_at_once_one_is_signed_in(database: Database, tmp_path: Path) -> None:
-    """Two processes serve the API: whoever is first gets the tokens of every tenant, and no other token is made."""
+    """Two processes serve the API: the first gets the tokens of every tenant, and no other token is made."""
     tenants = [tenant("StrankaXY"), PUBLIC]
     async with Store.open(database.url) as one, Store.open(database.url) as other:
         for _ in range(5):

@@ -55,7 +55,7 @@ def read_only(folder: Path) -> Iterator[None]:
 async def sqlite_locked(path: Path) -> AsyncIterator[None]:
     """Hold the lock for writing, as another program might."""
     lock = sqlite3.connect(path, isolation_level=None, timeout=10, check_same_thread=False)
-    # Beside the event loop, in which whoever holds the lock has to go on to release it.
+    # Beside the event loop: the present holder of the lock may need the loop to release it.
     await asyncio.to_thread(lock.execute, "BEGIN IMMEDIATE")
     yield
     lock.close()

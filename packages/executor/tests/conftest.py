@@ -18,6 +18,7 @@ from millrace_core.messages import Response
 from millrace_core.names import Action, AgentId, ExchangeId, StreamName, Symbol, Tenant
 from millrace_core.trace import Trace
 from millrace_executor.agent import ExecutorAgent
+from millrace_executor.execution.order_sender import OrderSender
 from millrace_executor.lease.tenure import Tenure
 from millrace_service import Settings, run_agent
 from millrace_simulator.config import SimulatorConfig
@@ -274,3 +275,16 @@ async def platform(tmp_path: Path, empty_database: Path) -> AsyncIterator[Execut
         yield platform
         await platform.close()
         await proxy.close()
+
+
+@pytest.fixture
+def break_after_sending(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """A function after which the handling of the next request breaks as soon as it was sent, once."""
+    send = OrderSender._send
+
+    async def break_once(sender: OrderSender, *arguments: Any) -> Any:
+        monkeypatch.setattr(OrderSender, "_send", send)
+        await send(sender, *arguments)
+        raise ZeroDivisionError("unforeseen")
+
+    return lambda: monkeypatch.setattr(OrderSender, "_send", break_once)

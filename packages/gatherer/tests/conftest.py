@@ -25,17 +25,9 @@ AGENT = AgentId("GATHERER")
 
 
 @pytest.fixture
-async def redis(tmp_path: Path) -> AsyncIterator[EmbeddedServer]:
-    """A Redis server."""
-    async with await EmbeddedServer.start(tmp_path / "redis") as server:
-        yield server
-
-
-@pytest.fixture
-async def bus(redis: EmbeddedServer) -> AsyncIterator[Bus]:
-    """The bus of a reader."""
-    async with Bus.connect(redis.url, name="test") as bus:
-        yield bus
+def redis(server: EmbeddedServer) -> EmbeddedServer:
+    """The Redis server, beside which exchanges are servers too."""
+    return server
 
 
 @pytest.fixture

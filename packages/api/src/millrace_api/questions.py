@@ -1,6 +1,6 @@
 """Questions about what is stored: the short ones are answered here, all others by workers, beside this process.
 
-Work on rows in this process would delay everybody's requests and live streams, whoever asked.
+Work on rows in this process would delay the requests and live streams of all tenants.
 """
 
 import asyncio

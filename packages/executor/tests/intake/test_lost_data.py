@@ -36,14 +36,20 @@ async def halted(platform: Any) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_an_executor_beside_an_emptied_redis_halts_and_restores_the_ledger(platform: Any, client: Any) -> None:
-    """New orders are refused until somebody resumes; a copy of a request that was done is never done again."""
+async def one_done_and_forgotten(platform: Any, client: Any) -> tuple[Any, Any, dict[str, Any]]:
+    """Have a request done, then empty Redis; return the answers to orders and to resumes, and the request."""
     await platform.start()
     answers, resumed = await platform.answers(), await platform.answers("resume", None, ALL)
     done = create(requestId=new_request_id(), requestedAt=now_ms())
     await platform.publish(done)
     assert await answers.statuses(1) == ["done"]
     await client.flushall()
+    return answers, resumed, done
+
+
+async def test_an_executor_beside_an_emptied_redis_halts_and_restores_the_ledger(platform: Any, client: Any) -> None:
+    """New orders are refused until somebody resumes; a copy of a request that was done is never done again."""
+    answers, resumed, done = await one_done_and_forgotten(platform, client)
     await halted(platform)
     await platform.publish(create())
     refused = (await answers.number(2)).response
@@ -62,12 +68,7 @@ async def test_an_account_that_opens_anew_beside_an_emptied_redis_knows_its_requ
     platform: Any, client: Any
 ) -> None:
     """Its configuration is put again with a change, before the loss was noticed: what it had done is not done again."""
-    await platform.start()
-    answers, resumed = await platform.answers(), await platform.answers("resume", None, ALL)
-    done = create(requestId=new_request_id(), requestedAt=now_ms())
-    await platform.publish(done)
-    assert await answers.statuses(1) == ["done"]
-    await client.flushall()
+    answers, resumed, done = await one_done_and_forgotten(platform, client)
     changed = platform.config().replace('"secret"', '"options":{"changed":1},"secret"')
     await platform.bus.put_config("EXECUTOR", changed)
     await halted(platform)

@@ -9,7 +9,6 @@ from millrace_core.names import ExchangeId, Tenant, intents_key, trader_actions,
 from millrace_core.requests import parse_request
 from millrace_executor import accepted_request
 from millrace_executor.execution.account_executor import AccountExecutor
-from millrace_executor.execution.order_sender import OrderSender
 
 TENANT = Tenant("StrankaXY")
 UNKNOWN = ExchangeId("unknown")
@@ -110,16 +109,9 @@ async def test_a_request_that_breaks_the_decision_has_failed(platform: Any, monk
     assert len(platform.orders()) == 1
 
 
-async def test_a_request_that_breaks_after_it_was_sent_is_found(platform: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_request_that_breaks_after_it_was_sent_is_found(platform: Any, break_after_sending: Any) -> None:
     """It may be on the exchange: it is unknown until the exchange was asked, and the account goes on."""
-    send = OrderSender._send
-
-    async def break_once(sender: OrderSender, *arguments: Any) -> Any:
-        monkeypatch.setattr(OrderSender, "_send", send)
-        await send(sender, *arguments)
-        raise ZeroDivisionError("unforeseen")
-
-    monkeypatch.setattr(OrderSender, "_send", break_once)
+    break_after_sending()
     await platform.start()
     answers = await platform.answers()
     await platform.publish(GOOD)

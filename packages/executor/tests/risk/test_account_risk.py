@@ -11,7 +11,6 @@ from millrace_core.ids import MessageId, new_request_id
 from millrace_core.market import BookSnapshot
 from millrace_core.names import PUBLIC, Action, ExchangeId, StreamName, Symbol
 from millrace_core.requests import CreateOrder, CreatePayload, EditOrder, EditPayload
-from millrace_executor.execution.order_sender import OrderSender
 
 KCS = Symbol("KCS/USDT")
 BOOK = StreamName(PUBLIC, ExchangeId("binance"), Action("watchOrderBook"), KCS)
@@ -123,16 +122,9 @@ async def test_a_copy_counts_nothing(platform: Any) -> None:
     assert [(await ask(platform, order(), number)).status for number in (2, 3)] == ["done", "done"]
 
 
-async def test_an_order_whose_handling_failed_counts_until_its_end(platform: Any, monkeypatch: Any) -> None:
+async def test_an_order_whose_handling_failed_counts_until_its_end(platform: Any, break_after_sending: Any) -> None:
     """It was found on the exchange; once it is canceled there is room for another."""
-    send = OrderSender._send
-
-    async def break_once(sender: OrderSender, *arguments: Any) -> Any:
-        monkeypatch.setattr(OrderSender, "_send", send)
-        await send(sender, *arguments)
-        raise ZeroDivisionError("unforeseen")
-
-    monkeypatch.setattr(OrderSender, "_send", break_once)
+    break_after_sending()
     await start(platform, maxOpenOrders=1)
     first = await ask(platform, order(), 2)
     assert first.status == "done"

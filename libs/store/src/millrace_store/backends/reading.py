@@ -1,4 +1,4 @@
-"""How many rows are read of the database, for whoever counts them."""
+"""Counts the rows that are read from the database."""
 
 from collections.abc import Callable
 from contextvars import ContextVar

@@ -24,7 +24,7 @@ log = structlog.get_logger()
 class IntentLedger:
     """One account's intents in Redis, with the ids of all of them in memory. Writing waits while Redis refuses.
 
-    The memory lasts as long as the tenure: whoever opens the ledger anew knows what Redis may have lost since.
+    The memory lasts as long as the tenure: a ledger that is opened anew knows what Redis may have lost since.
     """
 
     def __init__(
