@@ -1,11 +1,12 @@
 """What holds for all tests of the workspace."""
 
 import gc
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 from zlib import crc32
 
 import pytest
+from aiohttp import web_app
 from hypothesis import HealthCheck, find, settings
 from hypothesis import strategies as st
 from xdist.remote import Producer
@@ -53,6 +54,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Lanes:
 def _unicode_table() -> None:
     """Have Hypothesis build its table of Unicode: in a new checkout the first test to draw text would be too slow."""
     find(st.text(), lambda _: True)
+
+
+@pytest.fixture(autouse=True)
+def _no_exchanges_of_earlier_tests() -> Iterator[None]:
+    """Have aiohttp forget the servers of a test.
+
+    It remembers the last 1,024 routes that it wrapped in a middleware, in a cache for all applications. Each route of
+    a simulated exchange holds all of that exchange, up to 35 MB.
+    """
+    yield
+    web_app._cached_build_middleware.cache_clear()
 
 
 @pytest.fixture
