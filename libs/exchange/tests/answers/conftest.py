@@ -68,7 +68,8 @@ class Account(CcxtExecutionClient):
         return FetchedOrder(self.order) if self.knows else await super().fetch_record(symbol, **ids)
 
     async def fresh(self) -> None:
-        """Forget limits and pauses, and connect again."""
+        """Forget limits, pauses and doubts about the clock, and connect again."""
+        self._caller.clock.is_doubted = False
         self._caller.gate = self._caller.ccxt.gate = RequestGate(self._caller.profile)
         if self._line is not None:
             await self._line.open()
