@@ -1,7 +1,7 @@
 """Markets are followed: what is listed later can be traded, and what is no more cannot."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from aiohttp import web
@@ -10,6 +10,7 @@ from millrace_core.config.common import Credentials
 from millrace_core.requests import CreatePayload
 from millrace_exchange import Exchange, Rejected, open_exchange
 from millrace_exchange.ccxt import market_listing
+from millrace_exchange.ports import MarketFeed
 
 
 class Listing:
@@ -77,6 +78,23 @@ async def test_an_unknown_symbol_is_looked_for_once_a_minute(
     with pytest.raises(Rejected, match="ABC/USDT"):
         await exchange.execution.create_order(order("ABC/USDT"), "1")
     assert (listing.asked, "NEW/USDT" in exchange.rules.symbols) == (asked + 1, True)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda feed: feed.fetch_order_book("KSC/USDT"),
+        lambda feed: feed.fetch_trades("KSC/USDT"),
+        lambda feed: feed.fetch_candles("KSC/USDT", "1m", 1),
+    ],
+    ids=["book", "trades", "candles"],
+)
+async def test_a_question_about_an_unknown_symbol_names_those_that_are_near(
+    exchange: Exchange, ask: Callable[[MarketFeed], Awaitable[object]]
+) -> None:
+    """Whatever is asked first of a stream's market, its detail says what was probably meant."""
+    with pytest.raises(Rejected, match=r"kucoin has no market KSC/USDT; did you mean KCS/USDT\?"):
+        await ask(exchange.market)
 
 
 async def test_markets_are_loaded_again_on_a_timer(listing: Listing, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,18 +80,21 @@ class CcxtMarketFeed:
 
     async def fetch_order_book(self, symbol: str, limit: int | None = None) -> tuple[list[Level], list[Level]]:
         """Return the best bids and asks, best first: `limit` of each, or as many as the exchange has a default for."""
+        await self._listing.know(symbol)
         asked = self._caller.profile.book.snapshot_limit(limit)
         book = await self._caller.call("fetchOrderBook", self._caller.ccxt.fetch_order_book, symbol, asked)
         return levels_of(book["bids"])[:limit], levels_of(book["asks"])[:limit]
 
     async def fetch_trades(self, symbol: str, after: Trade | None = None, limit: int | None = None) -> list[Trade]:
         """Return the newest trades, `limit` at most, oldest first; those after `after` where the exchange can."""
+        await self._listing.know(symbol)
         ask, page = self._caller.ccxt.fetch_trades, limit or self._caller.profile.history.public_trades.page
         raw = await self._caller.call("fetchTrades", ask, symbol, None, page, self._params(after))
         return [self._public_trade(trade) for trade in raw]
 
     async def fetch_candles(self, symbol: str, timeframe: str, limit: int) -> list[Candle]:
         """Return the newest candles, oldest first."""
+        await self._listing.know(symbol)
         ask = self._caller.ccxt.fetch_ohlcv
         return [tuple(row) for row in await self._caller.call("fetchOHLCV", ask, symbol, timeframe, None, limit)]
 
