@@ -40,8 +40,10 @@ def _increases(rule: AlertRule, seen: Observation, holding: Conditions) -> Itera
         if is_failure and f"{agent} {unit}" not in holding:
             yield f"{unit} of {agent} failed and was run again"
         elif not is_failure and kind in _LOSING:
-            what = "gaps" if counter == "gaps" else "messages that nobody can supply any more"
-            yield f"{unit} of {agent}: {by:g} {what}"
+            what = "gap" if counter == "gaps" else "message"
+            plural = "" if by == 1 else "s"
+            ending = "" if counter == "gaps" else " that nobody can supply any more"
+            yield f"{unit} of {agent}: {by:g} {what}{plural}{ending}"
 
 
 def _units(rule: AlertRule, seen: Observation, kind: str | None = None) -> Iterator[tuple[Heartbeat, UnitHealth]]:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 
 from millrace_alerts.agent import receivers
+from millrace_alerts.conditions import utc
 from millrace_alerts.delivery import deliver, keep_quiet
 from millrace_bus import Bus
 from millrace_core.clock import now_ms
@@ -33,6 +34,6 @@ async def send_test(bus: Bus, agent: AgentId, key: bytes | None) -> Mapping[str,
     keep_quiet()
     body = f"A test of {agent}, sent by hand. If you read this, alerts reach you."
     sent = await asyncio.gather(
-        *(deliver(plan.address, f"millrace: test at {now_ms()} ms", body) for plan in plans.values())
+        *(deliver(plan.address, f"millrace: test at {utc(now_ms())}", body) for plan in plans.values())
     )
     return dict(zip(plans, sent, strict=True))

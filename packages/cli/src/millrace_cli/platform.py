@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -192,7 +193,8 @@ def _sign_in_again(options: DemoOptions, ports: _Ports) -> str:
     """Return the command that prints another link, once the first is no longer shown."""
     address = f"http://localhost:{ports.console}"
     elsewhere = "" if address == sign_in.CONSOLE else f" --console {address}"
-    return f"sign in again: millrace sign-in --data-dir {options.data_dir} --tenant {TENANT}{elsewhere}"
+    # As the demo itself was called: `make demo` puts no command on PATH.
+    return f"sign in again: {sys.argv[0]} sign-in --data-dir {options.data_dir} --tenant {TENANT}{elsewhere}"
 
 
 async def _simulator_ready(port: int, logs: Path) -> None:

@@ -54,7 +54,8 @@ def _agent(agent: AgentId, text: bytes | None, beat: Heartbeat | None) -> Findin
         return warn(subject, "waits for a configuration", f"millrace config put {agent} FILE")
     if failed := [unit.name for unit in beat.units if unit.state in ("failed", "stale")]:
         return warn(subject, f"not well: {', '.join(failed)}", "millrace status")
-    return ok(subject, f"{beat.state}, {len(beat.units)} units")
+    units = "1 unit" if len(beat.units) == 1 else f"{len(beat.units)} units"
+    return ok(subject, f"{beat.state}, {units}")
 
 
 def _readable(sealed: Sequence[tuple[AgentId, Sealed]], keys: bytes) -> Finding:
