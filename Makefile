@@ -11,7 +11,7 @@ SEEDS ?= 20
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts check bench storms takeovers faults poison halts hostile mutants env containers lock clean
+.PHONY: help install demo test lint types contracts check bench storms takeovers faults poison halts hostile mutants env containers lock clean
 
 help: ## list the verbs
 	@echo "millrace: make VERB [ARGS=\"…\"]"
@@ -27,6 +27,8 @@ $(READY): requirements.lock $(MEMBERS) VERSION
 	@$(BIN)/uv pip install --quiet --offline --no-deps --no-build-isolation --python $(BIN)/python $(foreach m,$(MEMBERS),-e $(dir $(m)))
 	@touch $@
 	@echo "Setting up .venv: done."
+
+install: $(READY) ## create .venv with millrace and all that it needs, or bring it up to date
 
 demo: $(READY) ## run the whole platform on embedded parts: make demo ARGS="--for 20"
 	@$(BIN)/millrace demo $(ARGS)

@@ -52,6 +52,9 @@ async def terminal(tmp_path: Path) -> AsyncIterator[Terminal]:
 async def test_what_the_docs_say_is_what_happens(terminal: Terminal, tmp_path: Path) -> None:
     """Page after page, beside one demo."""
     token = await _token(tmp_path / "demo.log")
+    again = re.search(r"^sign in again: (.+)$", (tmp_path / "demo.log").read_text(), re.MULTILINE)
+    assert again is not None
+    await terminal.keeps(Command(again.group(1), "http://localhost:8081/enter?code=…\n"))
     for page in PAGES:
         for step in steps((ROOT / page).read_text()):
             if isinstance(step, File):
@@ -67,3 +70,24 @@ async def _token(log: Path) -> str:
             # A file that grows announces nothing.
             await asyncio.sleep(0.1)
     return found.group(1)
+
+
+@pytest.mark.system
+async def test_the_servers_of_the_operators_page_start(tmp_path: Path) -> None:
+    """Its first lines by hand: Redis keeps what is written, behind passwords, and PostgreSQL's programs are found."""
+    for each in ("deploy", "tools"):
+        shutil.copytree(ROOT / each, tmp_path / each)
+    for each in ("Makefile", ".env.example"):
+        shutil.copy(ROOT / each, tmp_path)
+    (tmp_path / ".venv").symlink_to(ROOT / ".venv")
+    block = re.search(r"^```bash\nmake install\n(.*?)^```$", (ROOT / "docs/operations.md").read_text(), re.M | re.S)
+    assert block is not None
+    terminal = Terminal(tmp_path)
+    await terminal.open()
+    try:
+        await terminal.type(block[1])
+        said = "ok   redis appendonly: yes, fsync everysec\n"
+        await terminal.keeps(Command("millrace doctor --no-exchanges | grep appendonly", said))
+        await terminal.keeps(Command("initdb --version; pg_ctl --version", "initdb …\npg_ctl …\n"))
+    finally:
+        await terminal.close()
