@@ -2,9 +2,12 @@
 
 import pytest
 
-from millrace_console.pages.overview import lags
+from millrace_console.accounts import Account
+from millrace_console.display.curves import time_range
+from millrace_console.pages.overview import all_agents, lags, worth
 
 NOW = 1_700_000_000_000
+ACCOUNT = Account("Ann", "mine", "read", is_operator=False, token="mr_…")
 
 
 @pytest.mark.parametrize(
@@ -22,3 +25,28 @@ NOW = 1_700_000_000_000
 def test_what_makes_a_unit_late_is_said(counters: dict[str, float], said: list[str]) -> None:
     """And nothing is said of a unit that keeps up."""
     assert list(lags(counters, NOW)) == said
+
+
+def test_an_operator_who_is_a_tenant_too_misses_no_unit() -> None:
+    """What one account sees of an agent is added to what another one sees, in whatever order they signed in."""
+    unit, error = {"name": "http", "state": "stale"}, {"at": NOW, "where": "http"}
+    own = {"name": "Ann.binance", "state": "live"}
+    operator = {"id": "API", "units": [unit, own], "configErrors": [], "lastErrors": [error]}
+    client = {"id": "API", "units": [own], "configErrors": [], "lastErrors": []}
+    for views in ((operator, client), (client, operator)):
+        (agent,) = all_agents((ACCOUNT, {"items": [view]}) for view in views).values()
+        assert sorted(each["name"] for each in agent["units"]) == ["Ann.binance", "http"]
+        assert agent["lastErrors"] == [error]
+
+
+def test_equity_without_some_balances_is_marked() -> None:
+    """Else it would seem to jump when the price of one is known."""
+    assert worth({"value": "10", "unvalued": []}).text == "10.00"
+    marked = worth({"value": "10", "unvalued": [{"currency": "XRP"}, {"currency": "ADA"}]})
+    assert (marked.text, marked.hint) == ("▲ 10.00", "without ADA, XRP: no price")
+
+
+def test_one_moment_is_not_shown_amid_two_days() -> None:
+    """A chart that has one moment only ends a quarter of an hour beside it; others end where their lines do."""
+    assert time_range([NOW, NOW]) == {"min": NOW - 900_000, "max": NOW + 900_000}
+    assert time_range([NOW, NOW + 1]) == time_range([]) == {"min": None, "max": None}

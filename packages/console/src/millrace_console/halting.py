@@ -40,7 +40,7 @@ def ask(visit: Visit, tenants: Sequence[str] = (), strategy: str = "") -> None:
         source = ui.input("Strategy (order source)", value=strategy, placeholder="empty for all")
         reason = ui.input("Reason", placeholder="why trading is halted")
         for each in (whose, exchange, source, reason):
-            each.classes("w-full")
+            each.classes("w-full").props("stack-label")
         says = ui.label().classes("muted")
 
         def tell() -> None:

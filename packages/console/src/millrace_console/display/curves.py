@@ -1,9 +1,11 @@
 """Lines over time in one chart. Colours are the theme's own, for which the chart is drawn as SVG."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from nicegui import ui
+
+from millrace_core.clock import MINUTE_MS
 
 Line = Sequence[tuple[int, Any]]
 LINEAR = {"type": "value", "scale": True}
@@ -11,6 +13,7 @@ LINEAR = {"type": "value", "scale": True}
 _COLOURS = ("#3f8fe0", "#d9772b", "#8a8f00", "#a86fd6", "#1f9d8f", "#c4566f")
 _DASHES = ("solid", "dashed", "dotted")
 _SYMBOLS = ("circle", "rect", "triangle", "diamond")
+_BESIDE_MS = 15 * MINUTE_MS
 _LABELS = {"color": "var(--muted)", "fontSize": 11}
 _LINES = {"lineStyle": {"color": "var(--line)"}}
 
@@ -35,7 +38,17 @@ class Curves:
         self._chart.visible = bool(points)
         series = [_series(place, name, data) for place, (name, data) in enumerate(points.items())]
         self._chart.options["series"] = series
+        self._chart.options["xAxis"] |= time_range(at for line in lines.values() for at, _ in line)
         self._chart.update()
+
+
+def time_range(times: Iterable[int]) -> dict[str, int | None]:
+    """Return the ends of the time axis. Of one moment: the quarters beside it, or it would stand amid two days."""
+    moments = set(times)
+    if len(moments) != 1:
+        return {"min": None, "max": None}
+    (moment,) = moments
+    return {"min": moment - _BESIDE_MS, "max": moment + _BESIDE_MS}
 
 
 def _series(place: int, name: str, data: list[list[Any]]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from nicegui import ui
 from millrace_console.display.section import section
 from millrace_console.display.table import Cell, Column, Row, Table
 from millrace_console.display.text import NONE, ago, date_and_time, number
+from millrace_console.pages.overview import all_agents
 from millrace_console.visit import Panel, Visit
 from millrace_core.clock import DAY_MS, MINUTE_MS, now_ms
 
@@ -118,7 +119,7 @@ def _dead_letter(_visit: Visit, tenant: str, each: dict[str, Any]) -> Row:
 
 
 async def _errors(visit: Visit) -> list[Row]:
-    agents = {each["id"]: each for _, answer in await visit.each("/agents") for each in answer["items"]}
+    agents = all_agents(await visit.each("/agents"))
     found = [(error, agent) for agent in agents.values() for error in agent["lastErrors"]]
     now = now_ms()
     return [

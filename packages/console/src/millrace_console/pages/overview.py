@@ -1,11 +1,12 @@
 """Overview: what needs a person first, then what it earns and what it does."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from nicegui import ui
 
+from millrace_console.accounts import Account
 from millrace_console.display.section import section
 from millrace_console.display.table import Cell, Column, Row, Table
 from millrace_console.display.text import NONE, ago, number, short_number, sign_class
@@ -65,7 +66,7 @@ async def show(visit: Visit) -> None:
 
 
 async def _troubles(visit: Visit) -> list[Row]:
-    agents = {each["id"]: each for _, answer in await visit.each("/agents") for each in answer["items"]}
+    agents = all_agents(await visit.each("/agents"))
     rows: list[Row] = []
     for agent in agents.values():
         rows += _agent_troubles(visit, agent)
@@ -73,6 +74,21 @@ async def _troubles(visit: Visit) -> list[Row]:
         for each in answer["items"]:
             rows.append(_failure(visit, account.tenant, each))
     return rows
+
+
+def all_agents(answers: Iterable[tuple[Account, Any]]) -> dict[str, dict[str, Any]]:
+    """Return the agents by id, each with all that any of these accounts may see: an answer holds what its own may."""
+    found: dict[str, dict[str, Any]] = {}
+    for each in (agent for _, answer in answers for agent in answer["items"]):
+        known = found.setdefault(each["id"], each)
+        units = {unit["name"]: unit for unit in (*known["units"], *each["units"])}
+        parts = {part: _joined(known[part], each[part]) for part in ("configErrors", "lastErrors")}
+        found[each["id"]] = {**known, "units": list(units.values()), **parts}
+    return found
+
+
+def _joined(known: list[Any], others: list[Any]) -> list[Any]:
+    return known + [each for each in others if each not in known]
 
 
 def _agent_troubles(visit: Visit, agent: dict[str, Any]) -> list[Row]:
@@ -141,10 +157,15 @@ async def _equity(visit: Visit) -> list[Row]:
     for account, answer in zip(visit.trading_accounts, answers, strict=True):
         if answer["items"]:
             last = answer["items"][-1]
-            rows.append(
-                [account.tenant, number(last["value"], 2), last["currency"], f"{ago(last['atMs'], now_ms())} ago"]
-            )
+            rows.append([account.tenant, worth(last), last["currency"], f"{ago(last['atMs'], now_ms())} ago"])
     return rows
+
+
+def worth(sample: Mapping[str, Any]) -> Cell:
+    """Return the value of a sample of equity; of one that leaves out balances without a price, marked, and which."""
+    value = number(sample["value"], 2)
+    left_out = ", ".join(sorted({each["currency"] for each in sample["unvalued"]}))
+    return Cell(f"▲ {value}", "warn", hint=f"without {left_out}: no price") if left_out else Cell(value)
 
 
 async def _activity(visit: Visit) -> list[Row]:
@@ -164,7 +185,7 @@ def _count(answer: dict[str, Any]) -> str:
 
 async def _agents(visit: Visit) -> list[Row]:
     now = now_ms()
-    agents = {each["id"]: each for _, answer in await visit.each("/agents") for each in answer["items"]}
+    agents = all_agents(await visit.each("/agents"))
     return [_agent(visit, each, now) for each in agents.values()]
 
 

@@ -34,9 +34,13 @@ def moment(ms: int) -> str:
 
 def _request(record: Record) -> Event:
     payload = record["request"].get("payload") or {}
-    terms = [f"{name} {value}" for name, value in payload.items() if name not in ("orderSource", "symbol")]
+    terms = [f"{name} {_term(value)}" for name, value in payload.items() if name not in ("orderSource", "symbol")]
     by = f" by {record['orderSource']}" if record["orderSource"] else ""
     return Event(record["atMs"], f"➜ request {record['action'] or ''}{by}", ", ".join(terms))
+
+
+def _term(value: Any) -> str:
+    return ("no", "yes")[value] if isinstance(value, bool) else str(value)
 
 
 def _answer(record: Record) -> Event:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from millrace_console.pages.configuration.agent_config import AgentConfig, known_configs
-from millrace_console.pages.overview import QUIET_AGENT_MS
+from millrace_console.pages.overview import QUIET_AGENT_MS, all_agents
 from millrace_console.visit import Visit
 from millrace_core.clock import DAY_MS, now_ms
 
@@ -43,7 +43,7 @@ async def magicboxes(visit: Visit) -> list[Magicbox]:
         ApiError: the API did not answer.
     """
     answers, configs = await asyncio.gather(visit.each("/agents"), known_configs(visit))
-    agents = {each["id"]: each for _, answer in answers for each in answer["items"]}
+    agents = all_agents(answers)
     boxes = []
     for agent, (account, summary) in configs.items():
         if summary["kind"] == KIND:

@@ -53,6 +53,6 @@ async def _tenants(visit: Visit, operator: Account) -> list[Row]:
 
 def _row(visit: Visit, tenant: dict[str, Any]) -> Row:
     name = tenant["tenant"]
-    agents = Cell(", ".join(tenant["agents"]) or "none: it is stopped", "" if tenant["agents"] else "muted")
+    agents = Cell(", ".join(tenant["agents"]) or "none", "" if tenant["agents"] else "muted")
     link = visit.place.to("/tenants", name=name)
     return [Cell(name, link=link), agents, number(tenant["streams"]), number(tenant["tokens"])]
