@@ -35,9 +35,7 @@ async def show(visit: Visit) -> None:
     contains.on_value_change(lambda event: search(event.value))
     if name := visit.place.get("name"):
         with section(name):
-            about = Table(
-                "About", [Column("Type"), Column("Entries", "number"), Column("Kept for")], "Nothing is there."
-            )
+            about = Table("About", [Column("Type"), Column("Entries", "number"), Column("Kept for")], "")
             value = Table("Content", [Column("Name"), Column("Content")], "Nothing is there that your tokens may read.")
 
             def show_value(stored: dict[str, Any] | None) -> None:
