@@ -111,13 +111,14 @@ async def _console(folder: Path, redis_url: str) -> AsyncIterator[tuple[str, str
         started("millrace_console", "--port", str(port), "--api-url", api, *where) as console,
     ):
         url = f"http://127.0.0.1:{port}"
-        await _answers(f"{api}/ready")
-        await _answers(f"{url}/health")
+        await answers(f"{api}/ready")
+        await answers(f"{url}/health")
         token = await tokens.create(f"sqlite:///{folder / 'millrace.db'}", PUBLIC, "bench", "read", days=1)
         yield url, token, console.pid
 
 
-async def _answers(url: str) -> None:
+async def answers(url: str) -> None:
+    """Wait until an address answers with 200."""
     async with asyncio.timeout(_START_S), aiohttp.ClientSession() as http:
         while True:
             try:

@@ -52,7 +52,9 @@ class OpenPage:
         async with self._http.get(self._path) as answer:
             self.received.append(await answer.text())
         query = self._query(self.received[0])
-        async with self._http.ws_connect("/_nicegui_ws/socket.io/", params=query, max_msg_size=0) as socket:
+        async with self._http.ws_connect(
+            "/_nicegui_ws/socket.io/", params=query, max_msg_size=0, compress=15
+        ) as socket:
             async for frame in socket:
                 self.received.append(str(frame.data))
                 if sum("?.heard()" in each for each in self.received[1:]) >= _TIMES:
@@ -78,3 +80,6 @@ class OpenPage:
             if isinstance(sent[1], dict) and (number := sent[1].get("_id")) is not None:
                 acknowledged = {"client_id": client_id, "next_message_id": number + 1}
                 await socket.send_str(f"42{json.dumps(['ack', acknowledged])}")
+            if sent[0] == "run_javascript" and (request := sent[1].get("request_id")):
+                answer = {"client_id": client_id, "request_id": request, "result": None}
+                await socket.send_str(f"42{json.dumps(['javascript_response', answer])}")

@@ -5,9 +5,9 @@ from typing import Any, cast
 import pytest
 
 from millrace_console.accounts import Account
-from millrace_console.api import Api
 from millrace_console.markets import Market
 from millrace_console.pages.market import history
+from millrace_console.polling import Poll
 
 
 class _Listing:
@@ -29,8 +29,8 @@ async def test_of_too_many_fills_the_newest_are_kept(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(history, "_MOST_FILLS", 5)
     listing, market = _Listing(5), Market.parse("A.binance.KCS/USDT")
     assert market is not None
-    own = history.OwnFills(cast(Api, listing), [Account("A", "x", "read", is_operator=False, token="")], market)
-    await own.refresh(0)
+    own = history.OwnFills([Account("A", "x", "read", is_operator=False, token="")], market)
+    await own.refresh(cast(Poll, listing), 0)
     listing.count = 7
-    await own.refresh(0)
+    await own.refresh(cast(Poll, listing), 0)
     assert [fill.at_ms for fill in own.fills] == [3, 4, 5, 6, 7]

@@ -1,7 +1,7 @@
 """The API over HTTP, as any other client uses it. See docs/api.md."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 import msgspec
@@ -32,6 +32,18 @@ class ApiRefused(ApiError):
         self.problems: list[dict[str, str]] = list(problem.get("problems") or ())
         """Every mistake: `path` and `message`."""
         self.body = problem
+
+
+class Source(Protocol):
+    """Answers questions: the API itself, or a poll that several pages share."""
+
+    async def get(self, account: Account, path: str, **query: Any) -> Any:
+        """Return the answer to a question, decoded from JSON; a query's value of None is left out.
+
+        Raises:
+            ApiAway: it does not answer.
+            ApiRefused: it answered with a problem.
+        """
 
 
 class Api:
@@ -82,7 +94,7 @@ class Api:
         if content is not None:
             sent["content-type"] = "application/json"
         try:
-            answer = await self._http.request(method, path, params=_present(query or {}), content=content, headers=sent)
+            answer = await self._http.request(method, path, params=present(query or {}), content=content, headers=sent)
         except httpx.HTTPError as error:
             raise self._away(error) from error
         if answer.is_success:
@@ -100,7 +112,7 @@ class Api:
             ApiRefused: it answered with a problem.
         """
         headers = {"authorization": f"Bearer {account.token}"}
-        asked = self._http.build_request("GET", path, params=_present(query), headers=headers)
+        asked = self._http.build_request("GET", path, params=present(query), headers=headers)
         try:
             answer = await self._http.send(asked, stream=True)
             if answer.is_success:
@@ -130,7 +142,8 @@ class Api:
         return tuple([await self.session(each["token"]) for each in found["items"]])
 
 
-def _present(query: Mapping[str, Any]) -> dict[str, Any]:
+def present(query: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a question that are sent."""
     return {name: value for name, value in query.items() if value is not None}
 
 

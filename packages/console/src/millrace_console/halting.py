@@ -1,7 +1,7 @@
 """Halting and resuming trading: the button that is on every page, and the banner that says what is halted."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from nicegui import ui
@@ -10,7 +10,8 @@ from millrace_console.accounts import Account
 from millrace_console.api import ApiError
 from millrace_console.display.text import date_and_time
 from millrace_console.ended import leave_if_ended
-from millrace_console.visit import Visit
+from millrace_console.polling import Poll
+from millrace_console.visit import Refreshing, Visit
 from millrace_core.names import PUBLIC
 
 EVERY_S = 2.0
@@ -91,12 +92,12 @@ def banner(visit: Visit) -> None:
     place = ui.element("div").classes("w-full").props('role="status"')
     shown: list[tuple[str, Any]] | None = None
 
-    async def refresh() -> None:
+    async def refresh(poll: Poll) -> None:
         nonlocal shown
         found: list[tuple[str, Any]] = []
         try:
             for account in visit.trading_accounts:
-                answer = await visit.api.get(account, "/halts")
+                answer = await poll.get(account, "/halts")
                 found += [(account.tenant, halt) for halt in answer["items"]]
         except ApiError as error:
             leave_if_ended(error)
@@ -107,12 +108,12 @@ def banner(visit: Visit) -> None:
         place.clear()
         with place:
             for tenant, halt in found:
-                _line(visit, tenant, halt, refresh)
+                _line(visit, tenant, halt, refreshing.anew)
 
-    ui.timer(EVERY_S, refresh)
+    refreshing = Refreshing(visit, EVERY_S, refresh)
 
 
-def _line(visit: Visit, tenant: str, halt: dict[str, Any], refresh: Any) -> None:
+def _line(visit: Visit, tenant: str, halt: dict[str, Any], refresh: Callable[[], Awaitable[None]]) -> None:
     scope = " on ".join(filter(None, (halt["orderSource"] or "all strategies", halt["exchange"] or "all exchanges")))
     account = visit.account(tenant)
 

@@ -19,6 +19,7 @@ from millrace_console.guard import Guard, is_own_page
 from millrace_console.live import Connections
 from millrace_console.pages import PAGES, Page
 from millrace_console.place import Place, own
+from millrace_console.polling import Polls
 from millrace_console.settings import Options
 from millrace_console.shell import framed
 from millrace_console.visit import Visit
@@ -36,6 +37,7 @@ class Console:
 
     def __init__(self, options: Options) -> None:
         self.api = Api(options.api_url)
+        self.polls = Polls(self.api)
         self.connections = Connections(options.api_url)
         self.seal = Seal.of_folder(options.data_dir)
 
@@ -85,7 +87,7 @@ def _add_page(console: Console, page: Page) -> None:
         if not accounts:
             return RedirectResponse(sign_in.address_for(request))
         place = Place(request.url.path, request.query_params.multi_items())
-        visit = Visit(console.api, console.connections, accounts, place)
+        visit = Visit(console.api, console.polls, console.connections, accounts, place)
         with framed(visit, [each.link for each in PAGES], page.link.title):
             await page.show(visit)
         return None

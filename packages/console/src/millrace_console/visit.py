@@ -8,20 +8,24 @@ from typing import Any, TypeVar
 from nicegui import background_tasks, ui
 
 from millrace_console.accounts import Account
-from millrace_console.api import Api, ApiError
+from millrace_console.api import Api, ApiError, Source
 from millrace_console.ended import leave_if_ended
 from millrace_console.live import Connections, Stream
 from millrace_console.place import Place
+from millrace_console.polling import Poll, Polls
 from millrace_core.names import PUBLIC, StreamName
 
+_LATER_S = 0.005
 T = TypeVar("T")
 
 
 class Visit:
     """What a page works with. All that it follows ends with the page."""
 
-    def __init__(self, api: Api, connections: Connections, accounts: Sequence[Account], place: Place) -> None:
-        self.api = api
+    def __init__(
+        self, api: Api, polls: Polls, connections: Connections, accounts: Sequence[Account], place: Place
+    ) -> None:
+        self.api, self.polls = api, polls
         self.place = place
         self.all_accounts = tuple(accounts)
         """Every account that this browser is signed in with."""
@@ -44,17 +48,17 @@ class Visit:
         account = self.account(name.tenant)
         return self._ending.enter_context(self._connections.of(account).watching(name))
 
-    async def each(self, path: str, **query: Any) -> list[tuple[Account, Any]]:
+    async def each(self, source: Source, path: str, **query: Any) -> list[tuple[Account, Any]]:
         """Ask for every chosen tenant, and return the answers in the accounts' order.
 
         Raises:
             ApiError: one of them was not answered.
         """
         accounts = self.accounts
-        answers = await asyncio.gather(*(self.api.get(account, path, **query) for account in accounts))
+        answers = await asyncio.gather(*(source.get(account, path, **query) for account in accounts))
         return list(zip(accounts, answers, strict=True))
 
-    async def rows(self, path: str, **query: Any) -> list[Any]:
+    async def rows(self, source: Source, path: str, **query: Any) -> list[Any]:
         """Return the rows of every chosen tenant and of PUBLIC's feeds, which all may read.
 
         Raises:
@@ -64,7 +68,7 @@ class Visit:
         if all(tenant != PUBLIC for _, tenant in asked):
             asked.append((self.accounts[0], PUBLIC))
         answers = await asyncio.gather(
-            *(self.api.get(account, path, tenant=tenant, **query) for account, tenant in asked)
+            *(source.get(account, path, tenant=tenant, **query) for account, tenant in asked)
         )
         return [row for answer in answers for row in answer["items"]]
 
@@ -74,25 +78,47 @@ class Visit:
         return tuple(each for each in self.accounts if each.tenant != PUBLIC) or self.accounts
 
 
+class Refreshing:
+    """Calls a function with the present poll while the page is open: at once, and as soon as each poll has ended."""
+
+    def __init__(self, visit: Visit, every_s: float, refresh: Callable[[Poll], Awaitable[None]]) -> None:
+        self._visit, self._every_s, self._refresh = visit, every_s, refresh
+        self._timer = ui.timer(every_s, self._next)
+
+    async def _next(self) -> None:
+        poll = self._visit.polls.present(self._every_s)
+        # A little later than its end, since a timer may wake up a little too early.
+        self._timer.interval = poll.left_s + _LATER_S
+        await self._refresh(poll)
+
+    async def anew(self) -> None:
+        """Refresh with answers that are asked for from now on, such as after a change."""
+        poll = self._visit.polls.present(self._every_s)
+        poll.forget(self._visit.all_accounts)
+        await self._refresh(poll)
+
+
 class Panel:
     """A part of a page that asks the API again and again, and never shows an old answer as a new one."""
 
-    def __init__(self, ask: Callable[[], Awaitable[T]], show: Callable[[T], None], every_s: float = 2.0) -> None:
+    def __init__(
+        self, visit: Visit, ask: Callable[[Poll], Awaitable[T]], show: Callable[[T], None], every_s: float = 2.0
+    ) -> None:
         self._ask, self._show = ask, show
         self._is_asking = False
         with ui.element("div").classes("w-full"):
             self._trouble = ui.label().classes("bad").props('role="status"')
             self._trouble.visible = False
             self._content = ui.element("div").classes("w-full")
-        self._timer = ui.timer(every_s, self.refresh)
+        self._refreshing = Refreshing(visit, every_s, self._refresh)
 
-    async def refresh(self) -> None:
-        """Ask now, and show the answer; a question that is still under way is not asked twice."""
+    async def _refresh(self, poll: Poll) -> None:
+        """Ask, and show the answer; a question that is still under way is not asked twice."""
         if self._is_asking:
             return
         self._is_asking = True
         try:
-            answer = await self._ask()
+            answer = await self._ask(poll)
         except ApiError as error:
             self._trouble.text = f"Not up to date: {error}"
             self._trouble.visible = True
@@ -109,4 +135,4 @@ class Panel:
 
     def soon(self) -> None:
         """Ask as soon as possible, such as after a change."""
-        background_tasks.create(self.refresh(), name="refresh a panel")
+        background_tasks.create(self._refreshing.anew(), name="refresh a panel")

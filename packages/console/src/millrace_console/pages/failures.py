@@ -10,6 +10,7 @@ from millrace_console.display.section import section
 from millrace_console.display.table import Cell, Column, Row, Table
 from millrace_console.display.text import NONE, ago, date_and_time, number
 from millrace_console.pages.overview import all_agents
+from millrace_console.polling import Poll
 from millrace_console.visit import Panel, Visit
 from millrace_core.clock import DAY_MS, MINUTE_MS, now_ms
 
@@ -62,11 +63,11 @@ async def show(visit: Visit) -> None:
     for part in _PARTS:
         with section(part.title):
             table = Table(part.title, part.columns, part.empty)
-            panels.append(Panel(partial(_rows, visit, part), table.show, 5.0))
+            panels.append(Panel(visit, partial(_rows, visit, part), table.show, 5.0))
     with section("Errors of agents"):
         columns = (Column("When (UTC)"), Column("Agent"), Column("Where"), Column("Error"))
         errors = Table("Errors of agents", columns, "No agent reports an error.")
-        Panel(lambda: _errors(visit), errors.show, 5.0)
+        Panel(visit, lambda poll: _errors(visit, poll), errors.show, 5.0)
 
 
 def _range(visit: Visit) -> str:
@@ -74,10 +75,10 @@ def _range(visit: Visit) -> str:
     return chosen if chosen in RANGES else "24h"
 
 
-async def _rows(visit: Visit, part: _Part) -> list[Row]:
-    since = now_ms() - RANGES[_range(visit)]
+async def _rows(visit: Visit, part: _Part, poll: Poll) -> list[Row]:
+    since = poll.at_ms - RANGES[_range(visit)]
     rows: list[Row] = []
-    for account, answer in await visit.each(part.path, since=since, limit=ROWS):
+    for account, answer in await visit.each(poll, part.path, since=since, limit=ROWS):
         rows += [part.row(visit, account.tenant, each) for each in answer["items"]]
     return rows
 
@@ -118,8 +119,8 @@ def _dead_letter(_visit: Visit, tenant: str, each: dict[str, Any]) -> Row:
     ]
 
 
-async def _errors(visit: Visit) -> list[Row]:
-    agents = all_agents(await visit.each("/agents"))
+async def _errors(visit: Visit, poll: Poll) -> list[Row]:
+    agents = all_agents(await visit.each(poll, "/agents"))
     found = [(error, agent) for agent in agents.values() for error in agent["lastErrors"]]
     now = now_ms()
     return [

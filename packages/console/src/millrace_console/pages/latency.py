@@ -11,8 +11,9 @@ from millrace_console.display.curves import Curves
 from millrace_console.display.section import section
 from millrace_console.display.table import Column, Row, Table
 from millrace_console.display.text import NONE, duration, number
+from millrace_console.polling import Poll
 from millrace_console.visit import Panel, Visit
-from millrace_core.clock import DAY_MS, MINUTE_MS, now_ms
+from millrace_core.clock import DAY_MS, MINUTE_MS
 from millrace_core.names import StreamName
 from millrace_core.trace import HOPS
 
@@ -47,7 +48,7 @@ async def show(visit: Visit) -> None:
             *(Column(f"{title} {what}", "number") for title in ("Minute", "Day") for what in _SAID),
         ]
         page.table = Table("Latency by hop", columns, "Nothing was measured yet.")
-        page.panel = Panel(page.ask, page.show, 5.0)
+        page.panel = Panel(visit, page.ask, page.show, 5.0)
     with section("p99 over the day, ms"):
         page.chart = Curves("p99 of each hop, ms", LOG_MS)
 
@@ -86,11 +87,11 @@ class _Page:
             self._visit.place.set(**{name: value})
             self.panel.soon()
 
-    async def ask(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    async def ask(self, poll: Poll) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """Return the rows of the last two minutes, and those of the day."""
-        now = now_ms()
-        minute = await self._visit.rows("/latencies", since=now - 2 * MINUTE_MS, minutes=1)
-        return minute, await self._visit.rows("/latencies", since=now - DAY_MS, minutes=DAY_MINUTES)
+        now = poll.at_ms
+        minute = await self._visit.rows(poll, "/latencies", since=now - 2 * MINUTE_MS, minutes=1)
+        return minute, await self._visit.rows(poll, "/latencies", since=now - DAY_MS, minutes=DAY_MINUTES)
 
     def show(self, found: tuple[list[dict[str, Any]], list[dict[str, Any]]]) -> None:
         """Show them."""

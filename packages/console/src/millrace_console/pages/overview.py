@@ -10,6 +10,7 @@ from millrace_console.accounts import Account
 from millrace_console.display.section import section
 from millrace_console.display.table import Cell, Column, Row, Table
 from millrace_console.display.text import NONE, ago, number, short_number, sign_class
+from millrace_console.polling import Poll
 from millrace_console.visit import Panel, Visit
 from millrace_core.clock import DAY_MS, MINUTE_MS, now_ms
 from millrace_core.config.alerts import DEFAULT_THRESHOLDS
@@ -28,7 +29,7 @@ async def show(visit: Visit) -> None:
         needs = Table(
             "What needs you", [Column("What"), Column("Where"), Column("Since"), Column("Why")], "All is well."
         )
-        Panel(lambda: _troubles(visit), needs.show)
+        Panel(visit, lambda poll: _troubles(visit, poll), needs.show)
     with ui.element("div").classes("grid-panels"):
         with section("Profit today (UTC)"):
             columns = [
@@ -39,14 +40,14 @@ async def show(visit: Visit) -> None:
                 Column("Fees", "number"),
             ]
             profit = Table("Profit today", columns, "No trade today.")
-            Panel(lambda: _profit(visit), profit.show, 5.0)
+            Panel(visit, lambda poll: _profit(visit, poll), profit.show, 5.0)
         with section("Equity"):
             equity = Table(
                 "Equity",
                 [Column("Tenant"), Column("Value", "number"), Column("Currency"), Column("As of")],
                 "No balance is known yet.",
             )
-            Panel(lambda: _equity(visit), equity.show, 5.0)
+            Panel(visit, lambda poll: _equity(visit, poll), equity.show, 5.0)
         with section("Orders, last minute"):
             columns = [
                 Column("Tenant"),
@@ -55,22 +56,22 @@ async def show(visit: Visit) -> None:
                 Column("Failed", "number"),
             ]
             activity = Table("Orders in the last minute", columns, "No tenant.")
-            Panel(lambda: _activity(visit), activity.show, 5.0)
+            Panel(visit, lambda poll: _activity(visit, poll), activity.show, 5.0)
         with section("Agents"):
             agents = Table(
                 "Agents",
                 [Column("Agent"), Column("State"), Column("Units", "number"), Column("Heard")],
                 "No agent runs.",
             )
-            Panel(lambda: _agents(visit), agents.show)
+            Panel(visit, lambda poll: _agents(visit, poll), agents.show)
 
 
-async def _troubles(visit: Visit) -> list[Row]:
-    agents = all_agents(await visit.each("/agents"))
+async def _troubles(visit: Visit, poll: Poll) -> list[Row]:
+    agents = all_agents(await visit.each(poll, "/agents"))
     rows: list[Row] = []
     for agent in agents.values():
         rows += _agent_troubles(visit, agent)
-    for account, answer in await visit.each("/failed-executions", limit=5, since=now_ms() - DAY_MS):
+    for account, answer in await visit.each(poll, "/failed-executions", limit=5, since=poll.at_ms - DAY_MS):
         for each in answer["items"]:
             rows.append(_failure(visit, account.tenant, each))
     return rows
@@ -131,10 +132,10 @@ def _failure(visit: Visit, tenant: str, failed: dict[str, Any]) -> Row:
     ]
 
 
-async def _profit(visit: Visit) -> list[Row]:
-    today = now_ms() // DAY_MS * DAY_MS
+async def _profit(visit: Visit, poll: Poll) -> list[Row]:
+    today = poll.at_ms // DAY_MS * DAY_MS
     rows: list[Row] = []
-    for account, answer in await visit.each("/pnl", since=today, by="source"):
+    for account, answer in await visit.each(poll, "/pnl", since=today, by="source"):
         for each in answer["items"]:
             profit = Cell(short_number(each["realised"], signed=True), sign_class(each["realised"]))
             rows.append(
@@ -149,9 +150,9 @@ async def _profit(visit: Visit) -> list[Row]:
     return rows
 
 
-async def _equity(visit: Visit) -> list[Row]:
+async def _equity(visit: Visit, poll: Poll) -> list[Row]:
     answers = await asyncio.gather(
-        *(visit.api.get(each, "/equity", since=now_ms() - 3_600_000) for each in visit.trading_accounts)
+        *(poll.get(each, "/equity", since=poll.at_ms - 3_600_000) for each in visit.trading_accounts)
     )
     rows: list[Row] = []
     for account, answer in zip(visit.trading_accounts, answers, strict=True):
@@ -168,13 +169,13 @@ def worth(sample: Mapping[str, Any]) -> Cell:
     return Cell(f"▲ {value}", "warn", hint=f"without {left_out}: no price") if left_out else Cell(value)
 
 
-async def _activity(visit: Visit) -> list[Row]:
+async def _activity(visit: Visit, poll: Poll) -> list[Row]:
     """Return how much each tenant traded; more than a page of it is shown as at least that much."""
-    since = now_ms() - MINUTE_MS
+    since = poll.at_ms - MINUTE_MS
     rows: list[Row] = []
     for account in visit.trading_accounts:
         paths = ("/requests", "/own-trades", "/failed-executions")
-        answers = await asyncio.gather(*(visit.api.get(account, path, since=since, limit=_MOST) for path in paths))
+        answers = await asyncio.gather(*(poll.get(account, path, since=since, limit=_MOST) for path in paths))
         rows.append([account.tenant, *(_count(answer) for answer in answers)])
     return rows
 
@@ -183,9 +184,9 @@ def _count(answer: dict[str, Any]) -> str:
     return number(len(answer["items"])) + ("+" if answer["next_cursor"] else "")
 
 
-async def _agents(visit: Visit) -> list[Row]:
+async def _agents(visit: Visit, poll: Poll) -> list[Row]:
     now = now_ms()
-    agents = all_agents(await visit.each("/agents"))
+    agents = all_agents(await visit.each(poll, "/agents"))
     return [_agent(visit, each, now) for each in agents.values()]
 
 

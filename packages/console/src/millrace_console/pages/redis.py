@@ -9,6 +9,7 @@ from millrace_console.api import ApiRefused
 from millrace_console.display.section import section
 from millrace_console.display.table import Cell, Column, Row, Table
 from millrace_console.display.text import NONE, number
+from millrace_console.polling import Poll
 from millrace_console.visit import Panel, Visit
 
 NOT_FOUND = 404
@@ -26,7 +27,7 @@ async def show(visit: Visit) -> None:
         )
         with ui.element("div").classes("redis-names"):
             names = Table("Names", [Column("Name"), Column("What may be read")], "There is no such name.")
-            found = Panel(lambda: _names(visit), names.show, _NAMES_EVERY_S)
+            found = Panel(visit, lambda poll: _names(visit, poll), names.show, _NAMES_EVERY_S)
 
     def search(text: str | None) -> None:
         visit.place.set(contains=text or None)
@@ -42,14 +43,14 @@ async def show(visit: Visit) -> None:
                 about.show(about_rows(stored))
                 value.show([] if stored is None else value_rows(visit, name, stored["entries"]))
 
-            Panel(lambda: _value(visit, name), show_value)
+            Panel(visit, lambda poll: _value(visit, poll, name), show_value)
 
 
-async def _names(visit: Visit) -> list[Row]:
+async def _names(visit: Visit, poll: Poll) -> list[Row]:
     """Return the names that any of the chosen accounts may know of."""
     readable: dict[str, bool] = {}
     query = {"contains": visit.place.get("contains"), "limit": _MOST_NAMES}
-    for _, answer in await visit.each("/redis/names", **query):
+    for _, answer in await visit.each(poll, "/redis/names", **query):
         for each in answer["items"]:
             readable[each["name"]] = readable.get(each["name"], False) or each["readable"]
     return [
@@ -58,19 +59,19 @@ async def _names(visit: Visit) -> list[Row]:
     ]
 
 
-async def _value(visit: Visit, name: str) -> dict[str, Any] | None:
+async def _value(visit: Visit, poll: Poll, name: str) -> dict[str, Any] | None:
     """Return what a name holds, by the account that may read most of it; None if there is nothing."""
     best: dict[str, Any] | None = None
     for account in visit.accounts:
-        found = await _ask(visit, account, name)
+        found = await _ask(poll, account, name)
         if found is not None and (best is None or len(found["entries"]) > len(best["entries"])):
             best = found
     return best
 
 
-async def _ask(visit: Visit, account: Account, name: str) -> dict[str, Any] | None:
+async def _ask(poll: Poll, account: Account, name: str) -> dict[str, Any] | None:
     try:
-        found: dict[str, Any] = await visit.api.get(account, "/redis/value", name=name)
+        found: dict[str, Any] = await poll.get(account, "/redis/value", name=name)
     except ApiRefused as refused:
         if refused.status != NOT_FOUND:
             raise

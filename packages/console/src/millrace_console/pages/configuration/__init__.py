@@ -28,7 +28,7 @@ async def show(visit: Visit) -> None:
 
 
 async def _load(visit: Visit) -> _Loaded:
-    configs = await known_configs(visit)
+    configs = await known_configs(visit, visit.api)
     about = await visit.api.get(visit.accounts[0], "/configs/kinds")
     kinds = {each["kind"]: each for each in about["items"]}
     opened = _config(visit, configs)

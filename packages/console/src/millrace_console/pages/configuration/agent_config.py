@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from millrace_console.accounts import Account
-from millrace_console.api import Api, ApiRefused
+from millrace_console.api import Api, ApiRefused, Source
 from millrace_console.visit import Visit
 
 
@@ -39,19 +39,20 @@ class AgentConfig:
         """The path of the agent, for the API."""
         return f"/agents/{quote(self.agent, safe='')}"
 
-    async def load(self) -> None:
-        """Read the configuration in force; an agent without one keeps an empty text.
+    async def load(self, source: Source | None = None) -> None:
+        """Read the configuration in force, of the API or a poll; an agent without one keeps an empty text.
 
         Raises:
             ApiError: the API does not answer, or refuses for another reason than that there is none.
         """
+        source = source or self._api
         try:
-            self._take(await self._api.get(self.account, self.path))
+            self._take(await source.get(self.account, self.path))
         except ApiRefused as refused:
             if refused.status != 404:
                 raise
         if self.kind == "magicbox":
-            self.plugins = await self._schemas()
+            self.plugins = await self._schemas(source)
 
     async def problems(self, text: str) -> list[Mapping[str, str]]:
         """Return every mistake that the API finds in a text that is a JSON object.
@@ -106,18 +107,18 @@ class AgentConfig:
         )
         return answer
 
-    async def _schemas(self) -> dict[str, Mapping[str, Any]]:
+    async def _schemas(self, source: Source) -> dict[str, Mapping[str, Any]]:
         try:
-            found = await self._api.get(self.account, f"{self.agent_path}/plugins")
+            found = await source.get(self.account, f"{self.agent_path}/plugins")
         except ApiRefused:
             return {}  # the magicbox does not run, so its strategies are not known
         return {each["name"]: each["schema"] or {} for each in found["items"]}
 
 
-async def known_configs(visit: Visit) -> dict[str, tuple[Account, dict[str, Any]]]:
+async def known_configs(visit: Visit, source: Source) -> dict[str, tuple[Account, dict[str, Any]]]:
     """Return the configurations that the chosen accounts may see, by agent, each with the account that may do most."""
     found: dict[str, tuple[Account, dict[str, Any]]] = {}
-    for account, answer in await visit.each("/configs"):
+    for account, answer in await visit.each(source, "/configs"):
         for each in answer["items"]:
             known = found.get(each["agentId"])
             if known is None or each["mayChange"] > known[1]["mayChange"]:

@@ -13,6 +13,7 @@ from millrace_console.pages.configuration.editor import Editor
 from millrace_console.pages.configuration.history import show_history
 from millrace_console.pages.configuration.json_places import line_of
 from millrace_console.pages.configuration.saving import ask_to_save
+from millrace_console.polling import Poll
 from millrace_console.visit import Panel, Visit
 
 LARGEST = 1_000_000
@@ -28,7 +29,7 @@ class Workbench:
         with section("In force"):
             columns = [Column("Revision"), Column("State"), Column("Detail")]
             in_force = Table("In force", columns, "This agent has no configuration yet.")
-            self._in_force = Panel(self._read_in_force, in_force.show)
+            self._in_force = Panel(visit, self._read_in_force, in_force.show)
         with section(f"{config.agent} ({config.kind})"):
             with ui.row().classes("w-full items-center gap-1") as row:
                 row.props('role="toolbar" aria-label="What to do with the text"')
@@ -120,10 +121,10 @@ class Workbench:
             ).props("accept=.json,application/json flat bordered")
             ui.button("Close", on_click=dialog.close).props("flat no-caps")
 
-    async def _read_in_force(self) -> list[Row]:
+    async def _read_in_force(self, poll: Poll) -> list[Row]:
         config = self._config
-        _, summary = (await known_configs(self._visit)).get(config.agent, (None, None))
-        agents = await self._visit.api.get(config.account, "/agents")
+        _, summary = (await known_configs(self._visit, poll)).get(config.agent, (None, None))
+        agents = await poll.get(config.account, "/agents")
         agent = next((each for each in agents["items"] if each["id"] == config.agent), None)
         return in_force_rows(config.revision, summary, agent)
 

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 
 from millrace_console.accounts import Account
-from millrace_console.api import Api
 from millrace_console.markets import Market
 from millrace_console.pages.market.candles import INTERVALS, KEPT
 from millrace_console.pages.market.fills import Fill
-from millrace_core.clock import now_ms
+from millrace_console.polling import Poll
 from millrace_core.market import Candle
 
 _MOST_FILLS = 2_000
@@ -16,18 +15,18 @@ _MOST_FILLS = 2_000
 class BuiltCandles:
     """Candles that the API builds from stored trades."""
 
-    def __init__(self, api: Api, account: Account, market: Market, interval: str) -> None:
-        self._api, self._account, self._market, self._interval = api, account, market, interval
+    def __init__(self, account: Account, market: Market, interval: str) -> None:
+        self._account, self._market, self._interval = account, market, interval
         self.candles: dict[int, Candle] = {}
 
-    async def refresh(self) -> None:
+    async def refresh(self, poll: Poll) -> None:
         """Ask for the last candle, which still changes, and those after it.
 
         Raises:
             ApiError: it was not answered.
         """
-        since = max(self.candles, default=now_ms() - KEPT * INTERVALS[self._interval])
-        answer = await self._api.get(
+        since = max(self.candles, default=poll.at_ms - KEPT * INTERVALS[self._interval])
+        answer = await poll.get(
             self._account,
             "/candles",
             tenant=self._market.tenant,
@@ -47,8 +46,8 @@ class BuiltCandles:
 class OwnFills:
     """The chosen accounts' own trades in one market."""
 
-    def __init__(self, api: Api, accounts: Sequence[Account], market: Market) -> None:
-        self._api, self._accounts, self._market = api, accounts, market
+    def __init__(self, accounts: Sequence[Account], market: Market) -> None:
+        self._accounts, self._market = accounts, market
         self._since: dict[str, int] = {}
         self._found: dict[tuple[str, str], Fill] = {}
         """By tenant and the trade's message and id: the newest moment is asked for again, and may hold more by now."""
@@ -58,7 +57,7 @@ class OwnFills:
         """All that is known."""
         return list(self._found.values())
 
-    async def refresh(self, from_ms: int) -> None:
+    async def refresh(self, poll: Poll, from_ms: int) -> None:
         """Ask for the fills since the newest that is known, at first since `from_ms`.
 
         Raises:
@@ -66,7 +65,7 @@ class OwnFills:
         """
         for account in self._accounts:
             since = max(from_ms, self._since.get(account.tenant, 0))
-            answer = await self._api.get(
+            answer = await poll.get(
                 account,
                 "/own-trades",
                 exchange=self._market.exchange,

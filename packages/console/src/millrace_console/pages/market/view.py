@@ -20,6 +20,7 @@ from millrace_console.markets import Market
 from millrace_console.pages.market.candles import CandleChart, chart_options, shown
 from millrace_console.pages.market.history import BuiltCandles, OwnFills
 from millrace_console.pages.orders.placing import ask_for_order
+from millrace_console.polling import Poll
 from millrace_console.visit import Panel, Visit
 from millrace_core.book import OrderBook
 from millrace_core.clock import now_ms
@@ -47,8 +48,8 @@ class MarketView:
             visit.follow(market._replace(tenant=Tenant(each.tenant)).stream("watchOrders"))
             for each in visit.trading_accounts
         ]
-        self._built = BuiltCandles(visit.api, visit.account(market.tenant), market, interval)
-        self._fills = OwnFills(visit.api, visit.trading_accounts, market)
+        self._built = BuiltCandles(visit.account(market.tenant), market, interval)
+        self._fills = OwnFills(visit.trading_accounts, market)
         self._scale = NO_SCALE
         self._drawn: tuple[object, ...] = ()
         self._is_old = False
@@ -74,7 +75,7 @@ class MarketView:
                 self._ladder = _region(f"Order book {label}", "part-book")
                 with ui.element("div").classes("part-charts"):
                     self._chart = CandleChart(f"Candles of {label}")
-                    Panel(self._ask, lambda _: self._draw_chart(), ASK_S)
+                    Panel(self._visit, self._ask, lambda _: self._draw_chart(), ASK_S)
                     self._source = ui.label().classes("muted text-xs")
                     self._depth = ui.html("", sanitize=False)
                 self._tape = _region(f"Trades {label}", "part-trades")
@@ -155,12 +156,12 @@ class MarketView:
             if order.price is not None
         ]
 
-    async def _ask(self) -> None:
+    async def _ask(self, poll: Poll) -> None:
         if self._streamed() is None:
-            await self._built.refresh()
+            await self._built.refresh(poll)
         candles = shown(self._streamed() or self._built.candles)
         if candles:
-            await self._fills.refresh(candles[0][0])
+            await self._fills.refresh(poll, candles[0][0])
 
     def _streamed(self) -> dict[int, Candle] | None:
         """Return the exchange's own candles; None where they are not streamed, or not right."""

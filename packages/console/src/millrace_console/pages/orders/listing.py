@@ -16,6 +16,7 @@ from millrace_console.pages.orders.canceling import ask_to_cancel_all
 from millrace_console.pages.orders.changing import ask_to_cancel, ask_to_edit
 from millrace_console.pages.orders.paging import Answer, OrderPage, page_of
 from millrace_console.pages.orders.placing import ask_for_order
+from millrace_console.polling import Poll
 from millrace_console.visit import Panel, Visit
 from millrace_core.clock import now_ms
 from millrace_core.names import ExchangeId, Symbol, Tenant
@@ -58,7 +59,7 @@ class OrderList:
             self._filters()
             self._table = Table("Orders", COLUMNS, "No order matches.")
             self._table.on_action(self._act)
-            self._panel = Panel(self._ask, self._show)
+            self._panel = Panel(visit, self._ask, self._show)
             self._pages = ui.row().classes("items-center gap-3 pt-2")
 
     def _filters(self) -> None:
@@ -99,15 +100,13 @@ class OrderList:
     def _cancel_all(self) -> None:
         ask_to_cancel_all(self._visit, self._markets, on_done=self._panel.soon)
 
-    async def _ask(self) -> OrderPage:
+    async def _ask(self, poll: Poll) -> OrderPage:
         place = self._visit.place
         names = ("exchange", "symbol", "status", "source", "since")
         query = {name: place.get(name) or None for name in names}
         query["until"] = place.get("before") or place.get("until") or None
         accounts = self._visit.trading_accounts
-        answers = await asyncio.gather(
-            *(self._visit.api.get(each, "/orders", limit=PAGE, **query) for each in accounts)
-        )
+        answers = await asyncio.gather(*(poll.get(each, "/orders", limit=PAGE, **query) for each in accounts))
         return page_of(
             [
                 Answer(account.tenant, answer["items"], answer["next_cursor"] is not None)

@@ -11,6 +11,7 @@ from millrace_console.display.text import NONE, html, number
 from millrace_console.display.waterfall import bars_of, waterfall_html
 from millrace_console.pages.orders.changing import ask_to_cancel, ask_to_edit
 from millrace_console.pages.orders.timeline import moment, timeline
+from millrace_console.polling import Poll
 from millrace_console.visit import Panel, Visit
 
 Record = dict[str, Any]
@@ -43,20 +44,20 @@ class OrderHistoryPage:
             self._events = Table("What happened", columns, "Nothing is stored of it yet.")
         with section("Where the time went"):
             self._latency = ui.html("", sanitize=False).classes("w-full")
-            self._panel = Panel(self._ask, self._show, 1.0)
+            self._panel = Panel(visit, self._ask, self._show, 1.0)
 
     @property
     def _title(self) -> str:
         place = self._visit.place
         return f"Order {place.get('order')}" if place.get("order") else f"Request {place.get('request')}"
 
-    async def _ask(self) -> Record:
+    async def _ask(self, poll: Poll) -> Record:
         place, account = self._visit.place, self._visit.account(self._tenant)
         if request := place.get("request"):
-            found = await self._visit.api.get(account, f"/requests/{quote(request, safe='')}")
+            found = await poll.get(account, f"/requests/{quote(request, safe='')}")
         else:
             path = f"/orders/{quote(place.get('order'), safe='')}"
-            found = await self._visit.api.get(account, path, **self._market)
+            found = await poll.get(account, path, **self._market)
         return dict(found)
 
     def _show(self, history: Record) -> None:

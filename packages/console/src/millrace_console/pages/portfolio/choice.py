@@ -59,10 +59,9 @@ class Choice(NamedTuple):
             tuple(each for each in DIMENSIONS if each in by),
         )
 
-    @property
-    def since_ms(self) -> int | None:
-        """When the range begins, ms."""
-        return None if self.span.ms is None else now_ms() - self.span.ms
+    def since_ms(self, until_ms: int) -> int | None:
+        """Return when the range begins that ends at a time, ms; None for everything."""
+        return None if self.span.ms is None else until_ms - self.span.ms
 
     def shows(self, row: Mapping[str, Any]) -> bool:
         """Tell whether a position is among what is chosen."""
@@ -79,7 +78,8 @@ class Choice(NamedTuple):
 
     def export(self, kind: str) -> dict[str, str | None]:
         """Return the filters as an export takes them: of strategies, one or all; balances belong to no market."""
-        since = None if self.since_ms is None else str(self.since_ms)
+        since_ms = self.since_ms(now_ms())
+        since = None if since_ms is None else str(since_ms)
         if kind == "balances":
             return {"since": since, "exchange": self.exchange}
         one = self.sources[0] if len(self.sources) == 1 and self.sources[0] != NO_REQUEST else None

@@ -22,6 +22,7 @@ from millrace_console.pages.portfolio.rows import (
     profit_columns,
     profit_rows,
 )
+from millrace_console.polling import Poll
 from millrace_console.visit import Panel, Visit
 from millrace_core.clock import DAY_MS, now_ms
 
@@ -59,32 +60,31 @@ class PortfolioPage:
                 self._panel(self._ask_equity, lambda found: equity.show(_equity_lines(found)), 10.0)
         with section("Positions"):
             self._positions = Table("Positions", POSITIONS, "No own trade fits.")
-            self._panel(lambda: self._ask_each("/positions", limit=MOST), self._show_positions, 2.0)
+            self._panel(lambda poll: self._ask_each(poll, "/positions", limit=MOST), self._show_positions, 2.0)
         with section("Balances, all strategies"):
             balances = Table("Balances", BALANCES, "No balance is known yet.")
-            asked = {"descending": True, "limit": 1, "holdings": True}
-            self._panel(lambda: self._ask_each("/equity", **asked), lambda found: _show_balances(balances, found), 5.0)
+            self._panel(self._ask_balances, lambda found: _show_balances(balances, found), 5.0)
         with section("Exports of the chosen time and market"):
             self._exports = ui.html("", sanitize=False).classes("w-full")
             self._show_exports()
 
     def _panel(self, ask: Any, show: Any, every_s: float) -> None:
-        self._panels.append(Panel(ask, show, every_s))
+        self._panels.append(Panel(self._visit, ask, show, every_s))
 
     def _again(self) -> None:
         self._show_exports()
         for each in self._panels:
             each.soon()
 
-    async def _ask_each(self, path: str, **query: Any) -> Samples:
+    async def _ask_each(self, poll: Poll, path: str, **query: Any) -> Samples:
         accounts = self._visit.trading_accounts
-        answers = await asyncio.gather(*(self._visit.api.get(each, path, **query) for each in accounts))
+        answers = await asyncio.gather(*(poll.get(each, path, **query) for each in accounts))
         return [(account.tenant, answer["items"]) for account, answer in zip(accounts, answers, strict=True)]
 
-    async def _ask_profits(self) -> tuple[Choice, list[Profit]]:
+    async def _ask_profits(self, poll: Poll) -> tuple[Choice, list[Profit]]:
         choice = Choice.at(self._visit.place)
         query = choice.query() | {"by": ["source", "symbol", "exchange"], "interval": choice.span.profit}
-        found = await self._ask_each("/pnl", since=choice.since_ms, **query)
+        found = await self._ask_each(poll, "/pnl", since=choice.since_ms(poll.at_ms), **query)
         return choice, [Profit(tenant, row) for tenant, rows in found for row in rows]
 
     def _show_profits(self, found: tuple[Choice, list[Profit]]) -> None:
@@ -99,9 +99,13 @@ class PortfolioPage:
         apart = [each for each in choice.by if each != "day"]
         self._profit_curve.show(cumulated(profits, apart, interval_ms, now_ms()))
 
-    async def _ask_equity(self) -> Samples:
+    async def _ask_equity(self, poll: Poll) -> Samples:
         choice = Choice.at(self._visit.place)
-        return await self._ask_each("/equity", since=choice.since_ms, interval=choice.span.equity, limit=MOST)
+        since_ms = choice.since_ms(poll.at_ms)
+        return await self._ask_each(poll, "/equity", since=since_ms, interval=choice.span.equity, limit=MOST)
+
+    async def _ask_balances(self, poll: Poll) -> Samples:
+        return await self._ask_each(poll, "/equity", descending=True, limit=1, holdings=True)
 
     def _show_positions(self, found: Samples) -> None:
         self._filters.offer(row for _, rows in found for row in rows)

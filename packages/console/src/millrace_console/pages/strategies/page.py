@@ -30,6 +30,7 @@ from millrace_console.pages.strategies.rows import (
 )
 from millrace_console.pages.strategies.running import KIND, Magicbox, Today, magicboxes, profits_today
 from millrace_console.pages.strategies.saving import ask_to_save, say_refused
+from millrace_console.polling import Poll
 from millrace_console.visit import Panel, Visit
 from millrace_core.clock import now_ms
 
@@ -47,7 +48,7 @@ class StrategiesPage:
         with section("Strategies"):
             self._list = Table("Strategies", STRATEGIES, "No strategy is configured that your tokens may see.")
             self._list.on_action(self._act)
-            self._panel = Panel(self._ask, self._show)
+            self._panel = Panel(visit, self._ask, self._show)
             self._buttons = ui.row().classes("items-center gap-2 pt-2")
         if self._unit:
             self._detail()
@@ -64,8 +65,8 @@ class StrategiesPage:
                 columns = (Column("What"), Column("Count", "number"))
                 self._counters = Table("Counted since its start", columns, "Nothing was counted yet.")
 
-    async def _ask(self) -> Found:
-        (boxes, today) = await asyncio.gather(magicboxes(self._visit), profits_today(self._visit))
+    async def _ask(self, poll: Poll) -> Found:
+        (boxes, today) = await asyncio.gather(magicboxes(self._visit, poll), profits_today(self._visit, poll))
         return boxes, today
 
     def _show(self, found: Found) -> None:
@@ -159,7 +160,7 @@ class StrategiesPage:
                 ui.button("Restart now", on_click=restart).props("no-caps unelevated")
 
     async def _load(self) -> AgentConfig | None:
-        configs = await known_configs(self._visit)
+        configs = await known_configs(self._visit, self._visit.api)
         agent = self._visit.place.get("agent")
         if agent not in configs:
             return None

@@ -11,6 +11,7 @@ from millrace_console.display.text import number
 from millrace_console.pages.tenants.adding import ask_for_tenant
 from millrace_console.pages.tenants.stopping import ask_to_stop
 from millrace_console.pages.tenants.tokens import show_tokens
+from millrace_console.polling import Poll
 from millrace_console.visit import Panel, Visit
 from millrace_core.names import PUBLIC, tenant_or_none
 
@@ -33,7 +34,7 @@ async def show(visit: Visit) -> None:
             "no-caps unelevated dense"
         )
         table = Table("Tenants", COLUMNS, "There is no tenant yet.")
-        Panel(lambda: _tenants(visit, operator), table.show)
+        Panel(visit, lambda poll: _tenants(visit, poll, operator), table.show)
         ui.label("Orders, balances and positions of a tenant are seen with its own tokens only.").classes("muted")
     chosen = tenant_or_none(visit.place.get("name"))
     if chosen is not None:
@@ -46,8 +47,8 @@ async def show(visit: Visit) -> None:
                 stop.props("no-caps outline dense")
 
 
-async def _tenants(visit: Visit, operator: Account) -> list[Row]:
-    found = await visit.api.get(operator, "/tenants")
+async def _tenants(visit: Visit, poll: Poll, operator: Account) -> list[Row]:
+    found = await poll.get(operator, "/tenants")
     return [_row(visit, each) for each in found["items"]]
 
 

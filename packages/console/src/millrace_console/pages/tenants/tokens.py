@@ -7,6 +7,7 @@ from nicegui import ui
 from millrace_console.accounts import Account
 from millrace_console.api import ApiError
 from millrace_console.display.text import NONE, date_and_time
+from millrace_console.polling import Poll
 from millrace_console.visit import Panel, Visit
 
 
@@ -33,11 +34,11 @@ def show_tokens(visit: Visit, operator: Account, tenant: str) -> None:
                 for each in tokens:
                     _line(visit, operator, tenant, each, panel)
 
-    async def ask() -> list[dict[str, Any]]:
-        found = await visit.api.get(operator, "/tokens", tenant=tenant)
+    async def ask(poll: Poll) -> list[dict[str, Any]]:
+        found = await poll.get(operator, "/tokens", tenant=tenant)
         return [each for each in found["items"] if each["revokedMs"] is None]
 
-    panel = Panel(ask, show)
+    panel = Panel(visit, ask, show)
     place = ui.element("div").classes("w-full")
 
 
