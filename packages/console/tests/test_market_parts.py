@@ -74,8 +74,8 @@ def test_a_chart_has_candles_marks_and_lines() -> None:
         [(60_000, 1.0, 4.0, 0.5, 2.0, 9.0)], "1m", [Fill(61_000, "sell", 2.0, 1.0)], [("buy", 1.5, 3.0)]
     )
     prices, bought, sold = options["series"]
-    assert prices["data"] == [[1.0, 2.0, 0.5, 4.0]]
+    assert prices["data"] == ((1.0, 2.0, 0.5, 4.0),)
     assert [(each["yAxis"], each["name"]) for each in prices["markLine"]["data"]] == [(1.5, "buy 3 @ 1.5")]
     (faded,) = chart_options([], "1m", [], [("buy", 1.5, 3.0)], is_old=True)["series"][0]["markLine"]["data"]
     assert faded["name"] == "buy 3 @ 1.5, not up to date" and faded["lineStyle"]["opacity"] < 1
-    assert (bought["data"], sold["data"][0]["value"]) == ([], [0, 2.0])
+    assert (bought["data"], sold["data"][0]["value"]) == ((), [0, 2.0])

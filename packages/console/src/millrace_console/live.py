@@ -140,9 +140,10 @@ class LiveConnection:
             await asyncio.wait({self._task})
 
     def _forget(self, key: str) -> None:
-        if not self._watchers.get(key) and self._streams.pop(key, None) is not None:
-            self._watchers.pop(key, None)
-            self._send("unsubscribe", key)
+        if self._watchers.get(key) or self._streams.pop(key, None) is None:
+            return
+        self._watchers.pop(key, None)
+        self._send("unsubscribe", key)
         if not self._streams:
             self._on_unneeded()
 

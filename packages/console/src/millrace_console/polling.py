@@ -6,13 +6,15 @@ same answer, so an answer is never older than the interval. Nothing is asked wit
 
 import asyncio
 import time
-from collections.abc import Coroutine, Iterable
-from typing import Any
+from collections.abc import Callable, Coroutine, Hashable
+from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
 
 from millrace_console.accounts import Account
 from millrace_console.api import Api, present
 from millrace_core.clock import now_ms
+
+T = TypeVar("T")
 
 
 class Poll:
@@ -23,8 +25,7 @@ class Poll:
         """When it began. A question about the time until now counts from here, so that it is the same on every page."""
         self._api = api
         self._until_s = time.monotonic() + every_s
-        self._questions: dict[tuple[str, str, str], _Question] = {}
-        """By token, path and parameters."""
+        self._questions: dict[Hashable, _Question[Any]] = {}
 
     @property
     def left_s(self) -> float:
@@ -39,21 +40,28 @@ class Poll:
             ApiRefused: it answered with a problem.
         """
         key = account.token, path, urlencode(present(query), doseq=True)
-        question = self._questions.get(key)
+        return await self.once(key, lambda: self._api.get(account, path, **query))
+
+    async def once(self, key: Hashable, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Return what `ask` returned when this key was asked for first; while it is under way, wait for it.
+
+        Raises:
+            Exception: what `ask` raised.
+        """
+        question: _Question[T] | None = self._questions.get(key)
         if question is None or question.was_given_up:
-            question = self._questions[key] = _Question(self._api.get(account, path, **query))
+            question = self._questions[key] = _Question(ask())
         return await question.answer()
 
-    def forget(self, accounts: Iterable[Account]) -> None:
-        """Ask anew what is asked in the name of these accounts from now on, such as after a change."""
-        tokens = {account.token for account in accounts}
-        self._questions = {key: each for key, each in self._questions.items() if key[0] not in tokens}
+    def forget(self) -> None:
+        """Ask anew from now on, such as after a change."""
+        self._questions.clear()
 
 
-class _Question:
+class _Question(Generic[T]):
     """A question under way, or answered; given up when nobody waits for its answer any more."""
 
-    def __init__(self, asking: Coroutine[Any, Any, Any]) -> None:
+    def __init__(self, asking: Coroutine[Any, Any, T]) -> None:
         self._task = asyncio.create_task(asking, name="ask the API")
         self._waiting = 0
 
@@ -61,7 +69,7 @@ class _Question:
     def was_given_up(self) -> bool:
         return self._task.cancelling() > 0
 
-    async def answer(self) -> Any:
+    async def answer(self) -> T:
         self._waiting += 1
         try:
             return await asyncio.shield(self._task)

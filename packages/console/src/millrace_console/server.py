@@ -16,13 +16,11 @@ from millrace_console.accounts import COOKIE, LIFETIME_S, Account, Seal, joined
 from millrace_console.api import Api, ApiError
 from millrace_console.downloads import download
 from millrace_console.guard import Guard, is_own_page
-from millrace_console.live import Connections
 from millrace_console.pages import PAGES, Page
 from millrace_console.place import Place, own
-from millrace_console.polling import Polls
 from millrace_console.settings import Options
 from millrace_console.shell import framed
-from millrace_console.visit import Visit
+from millrace_console.visit import Backend, Visit
 from millrace_core.errors import MillraceError
 
 HERE = Path(__file__).parent
@@ -33,22 +31,20 @@ A browser that is too busy to answer for 0.4 times this long is taken to be away
 
 
 class Console:
-    """All that the pages share: the API, live connections, and the seal of the sign-in cookies."""
+    """All that the pages share: what is behind them, and the seal of the sign-in cookies."""
 
     def __init__(self, options: Options) -> None:
-        self.api = Api(options.api_url)
-        self.polls = Polls(self.api)
-        self.connections = Connections(options.api_url)
+        self.backend = Backend(options.api_url)
         self.seal = Seal.of_folder(options.data_dir)
 
     def accounts(self, request: Request) -> tuple[Account, ...]:
         """Return the accounts of the browser that sent a request."""
         return self.seal.open(request.cookies.get(COOKIE))
 
-    async def close(self) -> None:
-        """Close what is open."""
-        await self.connections.close()
-        await self.api.close()
+    @property
+    def api(self) -> Api:
+        """The API."""
+        return self.backend.api
 
 
 def make_app(options: Options) -> FastAPI:
@@ -65,7 +61,7 @@ def make_app(options: Options) -> FastAPI:
     ui.add_head_html(f"<style>{(HERE / 'theme.css').read_text()}</style>", shared=True)
     for script in ("freshness.js", "theme.js"):
         ui.add_head_html(f"<script>{(HERE / script).read_text()}</script>", shared=True)
-    nicegui_app.on_shutdown(console.close)
+    nicegui_app.on_shutdown(console.backend.close)
     ui.run_with(
         outer,
         title="millrace",
@@ -87,7 +83,7 @@ def _add_page(console: Console, page: Page) -> None:
         if not accounts:
             return RedirectResponse(sign_in.address_for(request))
         place = Place(request.url.path, request.query_params.multi_items())
-        visit = Visit(console.api, console.polls, console.connections, accounts, place)
+        visit = Visit(console.backend, accounts, place)
         with framed(visit, [each.link for each in PAGES], page.link.title):
             await page.show(visit)
         return None

@@ -1,7 +1,7 @@
 """One page in one browser: who looks, at which place, and what the page asks and follows."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from contextlib import ExitStack
 from typing import Any, TypeVar
 
@@ -13,23 +13,37 @@ from millrace_console.ended import leave_if_ended
 from millrace_console.live import Connections, Stream
 from millrace_console.place import Place
 from millrace_console.polling import Poll, Polls
+from millrace_console.sharing import Shares
 from millrace_core.names import PUBLIC, StreamName
 
 _LATER_S = 0.005
 T = TypeVar("T")
 
 
+class Backend:
+    """What all pages have in common: the API, shared questions and streams, and what they draw together."""
+
+    def __init__(self, api_url: str) -> None:
+        self.api = Api(api_url)
+        self.polls = Polls(self.api)
+        self.connections = Connections(api_url)
+        self.shares = Shares()
+
+    async def close(self) -> None:
+        """Close what is open."""
+        await self.connections.close()
+        await self.api.close()
+
+
 class Visit:
     """What a page works with. All that it follows ends with the page."""
 
-    def __init__(
-        self, api: Api, polls: Polls, connections: Connections, accounts: Sequence[Account], place: Place
-    ) -> None:
-        self.api, self.polls = api, polls
+    def __init__(self, backend: Backend, accounts: Sequence[Account], place: Place) -> None:
+        self.api, self.polls, self.connections = backend.api, backend.polls, backend.connections
         self.place = place
         self.all_accounts = tuple(accounts)
         """Every account that this browser is signed in with."""
-        self._connections = connections
+        self._shares = backend.shares
         self._ending = ExitStack()
         ui.context.client.on_delete(self._ending.close)
 
@@ -46,7 +60,16 @@ class Visit:
     def follow(self, name: StreamName) -> Stream:
         """Return a stream that is followed while the page is open."""
         account = self.account(name.tenant)
-        return self._ending.enter_context(self._connections.of(account).watching(name))
+        return self._ending.enter_context(self.connections.of(account).watching(name))
+
+    def share(self, key: Hashable, make: Callable[[ExitStack], T]) -> T:
+        """Return what all pages with this key use while they are open; see `Shares.using`."""
+        return self._ending.enter_context(self._shares.using(key, make))
+
+    def listen(self, listeners: set[Callable[[T], None]], listener: Callable[[T], None]) -> None:
+        """Add a listener while the page is open."""
+        listeners.add(listener)
+        self._ending.callback(listeners.discard, listener)
 
     async def each(self, source: Source, path: str, **query: Any) -> list[tuple[Account, Any]]:
         """Ask for every chosen tenant, and return the answers in the accounts' order.
@@ -94,7 +117,7 @@ class Refreshing:
     async def anew(self) -> None:
         """Refresh with answers that are asked for from now on, such as after a change."""
         poll = self._visit.polls.present(self._every_s)
-        poll.forget(self._visit.all_accounts)
+        poll.forget()
         await self._refresh(poll)
 
 

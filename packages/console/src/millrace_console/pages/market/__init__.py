@@ -14,7 +14,6 @@ from millrace_console.visit import Visit
 
 MOST = 4
 """Markets side by side."""
-DRAW_S = 0.1
 RETRY_S = 2.0
 STYLE = (Path(__file__).parent / "market.css").read_text()
 
@@ -34,13 +33,8 @@ async def show(visit: Visit) -> None:
     group, interval = group_of(visit.place.get("group")), interval_of(visit.place.get("interval"))
     _choices(visit, chosen, markets, group, interval)
     with ui.element("div").classes("market-grid"):
-        views = [MarketView(visit, each, group, interval) for each in chosen]
-
-    def draw() -> None:
-        for view in views:
-            view.draw()
-
-    ui.timer(DRAW_S, draw)
+        for each in chosen:
+            MarketView(visit, each, group, interval)
 
 
 def chosen_markets(wanted: tuple[str, ...], markets: list[Market]) -> list[Market]:

@@ -32,7 +32,7 @@ def chart_options(
     *,
     is_old: bool = False,
 ) -> dict[str, Any]:
-    """Return what ECharts draws.
+    """Return what ECharts draws. Its data are tuples: NiceGUI would watch each list within for changes.
 
     An own open order is its side, price and remaining amount. The orders' lines fade if their stream is not live
     (`is_old`): they may be gone.
@@ -40,14 +40,14 @@ def chart_options(
     moments = [each[0] for each in candles]
     marks = marks_of(fills, moments, INTERVALS[interval])
     return {
-        "xAxis": {"data": [_label(each, interval) for each in moments]},
+        "xAxis": {"data": tuple(_label(each, interval) for each in moments)},
         "series": [
             {
-                "data": [[opened, close, low, high] for _, opened, high, low, close, _ in candles],
-                "markLine": {"data": [_line(*each, is_old=is_old) for each in orders]},
+                "data": tuple((opened, close, low, high) for _, opened, high, low, close, _ in candles),
+                "markLine": {"data": tuple(_line(*each, is_old=is_old) for each in orders)},
             },
-            {"data": [_mark(each) for each in marks if each.side == "buy"]},
-            {"data": [_mark(each) for each in marks if each.side == "sell"]},
+            {"data": tuple(_mark(each) for each in marks if each.side == "buy")},
+            {"data": tuple(_mark(each) for each in marks if each.side == "sell")},
         ],
     }
 
