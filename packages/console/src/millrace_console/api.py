@@ -1,9 +1,11 @@
 """The API over HTTP, as any other client uses it. See docs/api.md."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Protocol
+from urllib.parse import quote, urlencode
 
-import httpx
+import aiohttp
 import msgspec
 
 from millrace_console.accounts import Account
@@ -12,6 +14,10 @@ from millrace_core.json_problems import UNREADABLE
 
 PREFIX = "/api/v1"
 TIMEOUT_S = 15.0
+"""How long the API may be silent."""
+MAX_CONNECTIONS = 64
+_KEPT_S = 30.0
+"""How long a connection is kept for the next question: the API closes an idle one after 60 s."""
 
 
 class ApiError(MillraceError):
@@ -51,15 +57,19 @@ class Api:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._http = httpx.AsyncClient(
-            base_url=url + PREFIX,
-            timeout=TIMEOUT_S,
-            limits=httpx.Limits(max_connections=64, max_keepalive_connections=16),
+
+    @cached_property
+    def _http(self) -> aiohttp.ClientSession:
+        # Made with the first question, since it belongs to the event loop in which it is made.
+        return aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=TIMEOUT_S, sock_read=TIMEOUT_S),
+            connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS, keepalive_timeout=_KEPT_S),
+            cookie_jar=aiohttp.DummyCookieJar(),
         )
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._http.aclose()
+        await self._http.close()
 
     async def get(self, account: Account, path: str, **query: Any) -> Any:
         """Return the answer to a question, decoded from JSON; a query's value of None is left out.
@@ -68,8 +78,7 @@ class Api:
             ApiAway: it does not answer.
             ApiRefused: it answered with a problem.
         """
-        answer, _ = await self.ask(account, "GET", path, query=query)
-        return answer
+        return await self.ask(account, "GET", path, query=query)
 
     async def ask(
         self,
@@ -80,8 +89,8 @@ class Api:
         query: Mapping[str, Any] | None = None,
         body: Any = None,
         headers: Mapping[str, str] | None = None,
-    ) -> tuple[Any, httpx.Headers]:
-        """Return the answer's JSON (None if it has no body) and its headers.
+    ) -> Any:
+        """Return the answer's JSON; None if it has no body.
 
         Raises:
             ApiAway: it does not answer.
@@ -94,17 +103,24 @@ class Api:
         if content is not None:
             sent["content-type"] = "application/json"
         try:
-            answer = await self._http.request(method, path, params=present(query or {}), content=content, headers=sent)
-        except httpx.HTTPError as error:
+            async with self._http.request(
+                method, self._at(path, query or {}), data=content, headers=sent, allow_redirects=False
+            ) as answer:
+                status, text = answer.status, await answer.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
             raise self._away(error) from error
-        if answer.is_success:
-            return _json(answer), answer.headers
-        raise _refused(answer)
+        if _is_success(status):
+            return _json(status, text)
+        raise _refused(status, text)
 
-    def _away(self, error: httpx.HTTPError) -> ApiAway:
+    def _at(self, path: str, query: Mapping[str, Any]) -> str:
+        parameters = encoded(query)
+        return f"{self.url}{PREFIX}{path}" + (f"?{parameters}" if parameters else "")
+
+    def _away(self, error: Exception) -> ApiAway:
         return ApiAway(f"the API does not answer at {self.url} ({type(error).__name__})")
 
-    async def stream(self, account: Account, path: str, query: Mapping[str, Any]) -> httpx.Response:
+    async def stream(self, account: Account, path: str, query: Mapping[str, Any]) -> aiohttp.ClientResponse:
         """Return an answer whose body is still to be read; the caller closes it.
 
         Raises:
@@ -112,15 +128,14 @@ class Api:
             ApiRefused: it answered with a problem.
         """
         headers = {"authorization": f"Bearer {account.token}"}
-        asked = self._http.build_request("GET", path, params=present(query), headers=headers)
         try:
-            answer = await self._http.send(asked, stream=True)
-            if answer.is_success:
+            answer = await self._http.get(self._at(path, query), headers=headers, allow_redirects=False)
+            if _is_success(answer.status):
                 return answer
-            await answer.aread()
-        except httpx.HTTPError as error:
+            text = await answer.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
             raise self._away(error) from error
-        raise _refused(answer)
+        raise _refused(answer.status, text)
 
     async def session(self, token: str) -> Account:
         """Return the account of a token.
@@ -138,22 +153,32 @@ class Api:
         Raises:
             ApiError: the code is used up or too old, or the API does not answer.
         """
-        found, _ = await self.ask(None, "POST", "/session/code", body={"code": code})
+        found = await self.ask(None, "POST", "/session/code", body={"code": code})
         return tuple([await self.session(each["token"]) for each in found["items"]])
 
 
-def present(query: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters of a question that are sent."""
-    return {name: value for name, value in query.items() if value is not None}
+def encoded(query: Mapping[str, Any]) -> str:
+    """Return parameters as an address has them; a value of None is left out, a list is a parameter repeated."""
+    return urlencode(
+        {name: _text(value) for name, value in query.items() if value is not None}, doseq=True, quote_via=quote
+    )
 
 
-def _refused(answer: httpx.Response) -> ApiRefused:
-    problem = _json(answer)
-    return ApiRefused(answer.status_code, problem if isinstance(problem, dict) else {})
+def _text(value: Any) -> Any:
+    return str(value).lower() if isinstance(value, bool) else value
 
 
-def _json(answer: httpx.Response) -> Any:
+def _is_success(status: int) -> bool:
+    return status // 100 == 2
+
+
+def _refused(status: int, text: bytes) -> ApiRefused:
+    problem = _json(status, text)
+    return ApiRefused(status, problem if isinstance(problem, dict) else {})
+
+
+def _json(status: int, text: bytes) -> Any:
     try:
-        return msgspec.json.decode(answer.content) if answer.content else None
+        return msgspec.json.decode(text) if text else None
     except UNREADABLE:
-        return {"detail": f"the API answered {answer.status_code} with what is no JSON"}
+        return {"detail": f"the API answered {status} with what is no JSON"}

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from urllib.parse import quote
 
-import httpx
+import aiohttp
 from fastapi import Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
 from starlette.background import BackgroundTask
@@ -33,9 +33,9 @@ async def download(api: Api, accounts: Sequence[Account], kind: str, query: Mapp
     except ApiError as error:
         return PlainTextResponse(str(error), error.status if isinstance(error, ApiRefused) else 503)
     headers = {name: answer.headers[name] for name in _HEADERS if name in answer.headers}
-    return StreamingResponse(_pieces(answer), headers=headers, background=BackgroundTask(answer.aclose))
+    return StreamingResponse(_pieces(answer), headers=headers, background=BackgroundTask(answer.close))
 
 
-async def _pieces(answer: httpx.Response) -> AsyncIterator[bytes]:
-    async for piece in answer.aiter_bytes():
+async def _pieces(answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    async for piece in answer.content.iter_any():
         yield piece

@@ -8,10 +8,9 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine, Hashable
 from typing import Any, Generic, TypeVar
-from urllib.parse import urlencode
 
 from millrace_console.accounts import Account
-from millrace_console.api import Api, present
+from millrace_console.api import Api, encoded
 from millrace_core.clock import now_ms
 
 T = TypeVar("T")
@@ -39,7 +38,7 @@ class Poll:
             ApiAway: the API does not answer.
             ApiRefused: it answered with a problem.
         """
-        key = account.token, path, urlencode(present(query), doseq=True)
+        key = account.token, path, encoded(query)
         return await self.once(key, lambda: self._api.get(account, path, **query))
 
     async def once(self, key: Hashable, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:

@@ -102,10 +102,9 @@ class AgentConfig:
         self.kind = view["kind"] or self.kind
 
     async def _ask(self, method: str, tail: str, text: str, headers: Mapping[str, str] | None = None) -> Any:
-        answer, _ = await self._api.ask(
+        return await self._api.ask(
             self.account, method, self.path + tail, query={"kind": self.kind}, body=text.encode(), headers=headers
         )
-        return answer
 
     async def _schemas(self, source: Source) -> dict[str, Mapping[str, Any]]:
         try:

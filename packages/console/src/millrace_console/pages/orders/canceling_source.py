@@ -65,7 +65,7 @@ class SourceCancellation:
         """Cancel an order; return why it was not done, or nothing."""
         number = order["order"]["id"]
         try:
-            answer, _ = await self._visit.api.ask(
+            answer = await self._visit.api.ask(
                 self._account, "DELETE", f"/orders/{quote(number, safe='')}",
                 query={"exchange": order["exchange"], "symbol": order["symbol"]}, headers={"Idempotency-Key": key},
             )  # fmt: skip

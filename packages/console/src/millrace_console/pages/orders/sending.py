@@ -58,7 +58,7 @@ class Confirmation:
         self._go.disable()
         self._say("Sent; waiting for the answer …")
         try:
-            answer, _ = await self._visit.api.ask(
+            answer = await self._visit.api.ask(
                 self._change.account, self._change.method, self._change.path, query=self._change.query,
                 body=self._change.body, headers={"Idempotency-Key": self._key},
             )  # fmt: skip

@@ -46,7 +46,7 @@ async def create_token(visit: Visit, operator: Account, tenant: str, name: str, 
     """Create a token and show it, once."""
     body = {"name": name, "role": role}
     try:
-        made, _ = await visit.api.ask(operator, "POST", "/tokens", query={"tenant": tenant}, body=body)
+        made = await visit.api.ask(operator, "POST", "/tokens", query={"tenant": tenant}, body=body)
     except ApiError as error:
         ui.notify(f"No token was created: {error}", type="negative", multi_line=True, timeout=0, close_button="OK")
         return
