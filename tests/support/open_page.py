@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 
 _TIMES = 2
+_ALIVE = '42["alive"]'
 
 
 async def sign_in(http: aiohttp.ClientSession, url: str, *tokens: str) -> None:
@@ -57,7 +58,7 @@ class OpenPage:
         ) as socket:
             async for frame in socket:
                 self.received.append(str(frame.data))
-                if sum("?.heard()" in each for each in self.received[1:]) >= _TIMES:
+                if self.received.count(_ALIVE) >= _TIMES:
                     self.is_settled.set()
                 await self._take(socket, str(frame.data), query["client_id"])
 
@@ -76,7 +77,7 @@ class OpenPage:
         elif text.startswith("40"):
             self.is_open.set()
         elif text.startswith("42"):
-            sent: Any = json.loads(text[2:])
+            sent: Any = [*json.loads(text[2:]), None]
             if isinstance(sent[1], dict) and (number := sent[1].get("_id")) is not None:
                 acknowledged = {"client_id": client_id, "next_message_id": number + 1}
                 await socket.send_str(f"42{json.dumps(['ack', acknowledged])}")

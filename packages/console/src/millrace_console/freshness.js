@@ -19,6 +19,7 @@
   // The browser's own pauses between two attempts grow to several seconds.
   const hurry = setInterval(() => {
     if (!window.socket?.io) return;
+    window.socket.on("alive", () => document.getElementById("quiet-banner") && window.millrace.heard());
     window.socket.io.reconnectionDelay(300);
     window.socket.io.reconnectionDelayMax(1000);
     clearInterval(hurry);

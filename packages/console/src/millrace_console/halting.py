@@ -10,8 +10,9 @@ from millrace_console.accounts import Account
 from millrace_console.api import ApiError
 from millrace_console.display.text import date_and_time
 from millrace_console.ended import leave_if_ended
+from millrace_console.panels import Refreshing
 from millrace_console.polling import Poll
-from millrace_console.visit import Refreshing, Visit
+from millrace_console.visit import Visit
 from millrace_core.names import PUBLIC
 
 EVERY_S = 2.0

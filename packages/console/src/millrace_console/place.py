@@ -18,6 +18,10 @@ class Place:
         for name, value in query:
             self._values[name] = (*self._values.get(name, ()), value)
 
+    def copy(self) -> "Place":
+        """Return the place as it is now, whatever the page changes later."""
+        return Place(self.path, [(name, each) for name, several in self._values.items() for each in several])
+
     def get(self, name: str, default: str = "") -> str:
         """Return a parameter's first value."""
         return self._values.get(name, (default,))[0]

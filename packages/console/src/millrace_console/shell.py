@@ -9,8 +9,6 @@ from nicegui import ui
 from millrace_console import halting
 from millrace_console.visit import Visit
 
-FRESH_S = 1.0
-
 
 class PageLink(NamedTuple):
     """A page's place in the navigation."""
@@ -47,7 +45,6 @@ def framed(visit: Visit, links: Sequence[PageLink], title: str) -> Iterator[None
         halting.button(visit)
         _menu(visit)
     _keys(visit, shown)
-    ui.timer(FRESH_S, lambda: ui.run_javascript("window.millrace?.heard()"))
     halting.banner(visit)
     with ui.element("div").classes("w-full flex flex-col gap-3"):
         yield

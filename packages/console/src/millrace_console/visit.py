@@ -1,22 +1,20 @@
 """One page in one browser: who looks, at which place, and what the page asks and follows."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import ExitStack
 from typing import Any, TypeVar
 
-from nicegui import background_tasks, ui
+from nicegui import ui
 
 from millrace_console.accounts import Account
-from millrace_console.api import Api, ApiError, Source
-from millrace_console.ended import leave_if_ended
+from millrace_console.api import Api, Source
 from millrace_console.live import Connections, Stream
 from millrace_console.place import Place
-from millrace_console.polling import Poll, Polls
+from millrace_console.polling import Polls
 from millrace_console.sharing import Shares
 from millrace_core.names import PUBLIC, StreamName
 
-_LATER_S = 0.005
 T = TypeVar("T")
 
 
@@ -99,63 +97,3 @@ class Visit:
     def trading_accounts(self) -> tuple[Account, ...]:
         """The chosen accounts of tenants that trade; the operator's PUBLIC only holds feeds."""
         return tuple(each for each in self.accounts if each.tenant != PUBLIC) or self.accounts
-
-
-class Refreshing:
-    """Calls a function with the present poll while the page is open: at once, and as soon as each poll has ended."""
-
-    def __init__(self, visit: Visit, every_s: float, refresh: Callable[[Poll], Awaitable[None]]) -> None:
-        self._visit, self._every_s, self._refresh = visit, every_s, refresh
-        self._timer = ui.timer(every_s, self._next)
-
-    async def _next(self) -> None:
-        poll = self._visit.polls.present(self._every_s)
-        # A little later than its end, since a timer may wake up a little too early.
-        self._timer.interval = poll.left_s + _LATER_S
-        await self._refresh(poll)
-
-    async def anew(self) -> None:
-        """Refresh with answers that are asked for from now on, such as after a change."""
-        poll = self._visit.polls.present(self._every_s)
-        poll.forget()
-        await self._refresh(poll)
-
-
-class Panel:
-    """A part of a page that asks the API again and again, and never shows an old answer as a new one."""
-
-    def __init__(
-        self, visit: Visit, ask: Callable[[Poll], Awaitable[T]], show: Callable[[T], None], every_s: float = 2.0
-    ) -> None:
-        self._ask, self._show = ask, show
-        self._is_asking = False
-        with ui.element("div").classes("w-full"):
-            self._trouble = ui.label().classes("bad").props('role="status"')
-            self._trouble.visible = False
-            self._content = ui.element("div").classes("w-full")
-        self._refreshing = Refreshing(visit, every_s, self._refresh)
-
-    async def _refresh(self, poll: Poll) -> None:
-        """Ask, and show the answer; a question that is still under way is not asked twice."""
-        if self._is_asking:
-            return
-        self._is_asking = True
-        try:
-            answer = await self._ask(poll)
-        except ApiError as error:
-            self._trouble.text = f"Not up to date: {error}"
-            self._trouble.visible = True
-            self._content.classes(add="old")
-            with self._content:
-                leave_if_ended(error)
-        else:
-            self._trouble.visible = False
-            self._content.classes(remove="old")
-            with self._content:
-                self._show(answer)
-        finally:
-            self._is_asking = False
-
-    def soon(self) -> None:
-        """Ask as soon as possible, such as after a change."""
-        background_tasks.create(self._refreshing.anew(), name="refresh a panel")

@@ -62,7 +62,7 @@ class Table:
     """A table in the page, drawn again only when it has changed."""
 
     def __init__(self, caption: str, columns: Sequence[Column], empty: str) -> None:
-        self._caption, self._columns, self._empty = caption, columns, empty
+        self.caption, self._columns, self._empty = caption, columns, empty
         self._html = ui.html("", sanitize=False).classes("w-full")
 
     def on_action(self, act: Callable[[str], Awaitable[None] | None]) -> None:
@@ -73,8 +73,14 @@ class Table:
             js_handler="(e) => { const b = e.target.closest('[data-action]'); if (b) emit(b.dataset.action); }",
         )
 
+    def html(self, rows: Iterable[Row]) -> str:
+        """Return what the table is with these rows."""
+        return table_html(self.caption, self._columns, rows, self._empty)
+
+    def put(self, content: str) -> None:
+        """Show what `html` returned."""
+        self._html.content = content
+
     def show(self, rows: Iterable[Row]) -> None:
         """Show these rows."""
-        content = table_html(self._caption, self._columns, rows, self._empty)
-        if content != self._html.content:
-            self._html.content = content
+        self.put(self.html(rows))

@@ -10,8 +10,9 @@ from millrace_console.display.section import section
 from millrace_console.display.table import Cell, Column, Row, Table
 from millrace_console.display.text import NONE, ago, date_and_time, number
 from millrace_console.pages.overview import all_agents
+from millrace_console.panels import Panel, table_panel
 from millrace_console.polling import Poll
-from millrace_console.visit import Panel, Visit
+from millrace_console.visit import Visit
 from millrace_core.clock import DAY_MS, MINUTE_MS, now_ms
 
 RANGES = {"1h": 60 * MINUTE_MS, "24h": DAY_MS, "7d": 7 * DAY_MS}
@@ -63,11 +64,11 @@ async def show(visit: Visit) -> None:
     for part in _PARTS:
         with section(part.title):
             table = Table(part.title, part.columns, part.empty)
-            panels.append(Panel(visit, partial(_rows, visit, part), table.show, 5.0))
+            panels.append(table_panel(visit, table, partial(_rows, visit, part), 5.0))
     with section("Errors of agents"):
         columns = (Column("When (UTC)"), Column("Agent"), Column("Where"), Column("Error"))
         errors = Table("Errors of agents", columns, "No agent reports an error.")
-        Panel(visit, lambda poll: _errors(visit, poll), errors.show, 5.0)
+        table_panel(visit, errors, partial(_errors, visit), 5.0)
 
 
 def _range(visit: Visit) -> str:

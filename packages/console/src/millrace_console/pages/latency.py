@@ -11,8 +11,9 @@ from millrace_console.display.curves import Curves
 from millrace_console.display.section import section
 from millrace_console.display.table import Column, Row, Table
 from millrace_console.display.text import NONE, duration, number
+from millrace_console.panels import Panel
 from millrace_console.polling import Poll
-from millrace_console.visit import Panel, Visit
+from millrace_console.visit import Visit
 from millrace_core.clock import DAY_MS, MINUTE_MS
 from millrace_core.names import StreamName
 from millrace_core.trace import HOPS

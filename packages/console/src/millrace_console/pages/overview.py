@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from nicegui import ui
@@ -10,8 +11,9 @@ from millrace_console.accounts import Account
 from millrace_console.display.section import section
 from millrace_console.display.table import Cell, Column, Row, Table
 from millrace_console.display.text import NONE, ago, number, short_number, sign_class
+from millrace_console.panels import table_panel
 from millrace_console.polling import Poll
-from millrace_console.visit import Panel, Visit
+from millrace_console.visit import Visit
 from millrace_core.clock import DAY_MS, MINUTE_MS, now_ms
 from millrace_core.config.alerts import DEFAULT_THRESHOLDS
 
@@ -29,7 +31,7 @@ async def show(visit: Visit) -> None:
         needs = Table(
             "What needs you", [Column("What"), Column("Where"), Column("Since"), Column("Why")], "All is well."
         )
-        Panel(visit, lambda poll: _troubles(visit, poll), needs.show)
+        table_panel(visit, needs, partial(_troubles, visit))
     with ui.element("div").classes("grid-panels"):
         with section("Profit today (UTC)"):
             columns = [
@@ -40,14 +42,14 @@ async def show(visit: Visit) -> None:
                 Column("Fees", "number"),
             ]
             profit = Table("Profit today", columns, "No trade today.")
-            Panel(visit, lambda poll: _profit(visit, poll), profit.show, 5.0)
+            table_panel(visit, profit, partial(_profit, visit), 5.0)
         with section("Equity"):
             equity = Table(
                 "Equity",
                 [Column("Tenant"), Column("Value", "number"), Column("Currency"), Column("As of")],
                 "No balance is known yet.",
             )
-            Panel(visit, lambda poll: _equity(visit, poll), equity.show, 5.0)
+            table_panel(visit, equity, partial(_equity, visit), 5.0)
         with section("Orders, last minute"):
             columns = [
                 Column("Tenant"),
@@ -56,14 +58,14 @@ async def show(visit: Visit) -> None:
                 Column("Failed", "number"),
             ]
             activity = Table("Orders in the last minute", columns, "No tenant.")
-            Panel(visit, lambda poll: _activity(visit, poll), activity.show, 5.0)
+            table_panel(visit, activity, partial(_activity, visit), 5.0)
         with section("Agents"):
             agents = Table(
                 "Agents",
                 [Column("Agent"), Column("State"), Column("Units", "number"), Column("Heard")],
                 "No agent runs.",
             )
-            Panel(visit, lambda poll: _agents(visit, poll), agents.show)
+            table_panel(visit, agents, partial(_agents, visit))
 
 
 async def _troubles(visit: Visit, poll: Poll) -> list[Row]:

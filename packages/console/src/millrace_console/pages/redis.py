@@ -1,5 +1,6 @@
 """Redis: the protocol's names and what they hold, read-only, to find a fault."""
 
+from functools import partial
 from typing import Any
 
 from nicegui import ui
@@ -9,8 +10,9 @@ from millrace_console.api import ApiRefused
 from millrace_console.display.section import section
 from millrace_console.display.table import Cell, Column, Row, Table
 from millrace_console.display.text import NONE, number
+from millrace_console.panels import Panel, table_panel
 from millrace_console.polling import Poll
-from millrace_console.visit import Panel, Visit
+from millrace_console.visit import Visit
 
 NOT_FOUND = 404
 _MOST_NAMES = 300
@@ -27,7 +29,7 @@ async def show(visit: Visit) -> None:
         )
         with ui.element("div").classes("redis-names"):
             names = Table("Names", [Column("Name"), Column("What may be read")], "There is no such name.")
-            found = Panel(visit, lambda poll: _names(visit, poll), names.show, _NAMES_EVERY_S)
+            found = table_panel(visit, names, partial(_names, visit), _NAMES_EVERY_S)
 
     def search(text: str | None) -> None:
         visit.place.set(contains=text or None)

@@ -13,8 +13,9 @@ from millrace_console.pages.configuration.editor import Editor
 from millrace_console.pages.configuration.history import show_history
 from millrace_console.pages.configuration.json_places import line_of
 from millrace_console.pages.configuration.saving import ask_to_save
+from millrace_console.panels import Panel
 from millrace_console.polling import Poll
-from millrace_console.visit import Panel, Visit
+from millrace_console.visit import Visit
 
 LARGEST = 1_000_000
 """Bytes of a file that is imported: what the API takes."""

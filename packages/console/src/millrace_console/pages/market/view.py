@@ -7,8 +7,9 @@ from millrace_console.markets import Market
 from millrace_console.pages.market.candles import CandleChart
 from millrace_console.pages.market.drawing import BookDrawing, ChartDrawing, Choice, MarketDrawing
 from millrace_console.pages.orders.placing import ask_for_order
+from millrace_console.panels import Panel
 from millrace_console.polling import Poll
-from millrace_console.visit import Panel, Visit
+from millrace_console.visit import Visit
 
 ASK_S = 3.0
 

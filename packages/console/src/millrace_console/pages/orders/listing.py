@@ -1,23 +1,27 @@
 """The list of orders: filters that stand in the address, pages, and what can be done with each open order."""
 
 import asyncio
+from contextlib import ExitStack
 from typing import Any
 
 from nicegui import ui
 
+from millrace_console.accounts import Account
 from millrace_console.api import ApiError
 from millrace_console.display.condition import RIGHT, condition_of
 from millrace_console.display.section import section
 from millrace_console.display.table import Cell, Column, Row, Table
 from millrace_console.display.text import NONE, date_and_time, number
-from millrace_console.live import Stream
+from millrace_console.live import Connections, Stream
 from millrace_console.markets import Market, listed
 from millrace_console.pages.orders.canceling import ask_to_cancel_all
 from millrace_console.pages.orders.changing import ask_to_cancel, ask_to_edit
 from millrace_console.pages.orders.paging import Answer, OrderPage, page_of
 from millrace_console.pages.orders.placing import ask_for_order
+from millrace_console.panels import Panel
+from millrace_console.place import Place
 from millrace_console.polling import Poll
-from millrace_console.visit import Panel, Visit
+from millrace_console.visit import Visit
 from millrace_core.clock import now_ms
 from millrace_core.names import ExchangeId, Symbol, Tenant
 
@@ -53,13 +57,14 @@ class OrderList:
     def __init__(self, visit: Visit, markets: list[Market]) -> None:
         self._visit, self._markets = visit, markets
         self._page = OrderPage([], None)
-        self._own: dict[Market, Stream] = {}
-        """The streams of the open orders that were shown."""
+        self._own = visit.share(
+            ("streams of own orders", visit.all_accounts), lambda ending: _OwnStreams(visit.connections, ending)
+        )
         with section("Orders"):
             self._filters()
             self._table = Table("Orders", COLUMNS, "No order matches.")
             self._table.on_action(self._act)
-            self._panel = Panel(visit, self._ask, self._show)
+            self._panel = Panel(visit, self._ask, self._show, name="Orders")
             self._pages = ui.row().classes("items-center gap-3 pt-2")
 
     def _filters(self) -> None:
@@ -100,22 +105,25 @@ class OrderList:
     def _cancel_all(self) -> None:
         ask_to_cancel_all(self._visit, self._markets, on_done=self._panel.soon)
 
-    async def _ask(self, poll: Poll) -> OrderPage:
-        place = self._visit.place
+    async def _ask(self, poll: Poll) -> tuple[OrderPage, str]:
+        """Return the page of orders, and its table."""
+        place = self._visit.place.copy()
         names = ("exchange", "symbol", "status", "source", "since")
         query = {name: place.get(name) or None for name in names}
         query["until"] = place.get("before") or place.get("until") or None
         accounts = self._visit.trading_accounts
         answers = await asyncio.gather(*(poll.get(each, "/orders", limit=PAGE, **query) for each in accounts))
-        return page_of(
+        page = page_of(
             [
                 Answer(account.tenant, answer["items"], answer["next_cursor"] is not None)
                 for account, answer in zip(accounts, answers, strict=True)
             ]
         )
+        return page, self._table.html(_row(self._visit, place, *each, self._doubt(*each)) for each in page.orders)
 
-    def _show(self, page: OrderPage) -> None:
-        self._table.show(_row(self._visit, *each, self._doubt(*each)) for each in page.orders)
+    def _show(self, found: tuple[OrderPage, str]) -> None:
+        page, content = found
+        self._table.put(content)
         is_same = page.before_ms == self._page.before_ms
         self._page = page
         if not is_same or not self._pages.default_slot.children:
@@ -126,9 +134,7 @@ class OrderList:
         if record["order"].get("status") != "open" or not record["symbol"]:
             return ""
         market = Market(Tenant(tenant), ExchangeId(record["exchange"]), Symbol(record["symbol"]))
-        if market not in self._own:
-            self._own[market] = self._visit.follow(market.stream("watchOrders"))
-        condition = condition_of(self._own[market], now_ms())
+        condition = condition_of(self._own.of(self._visit.account(tenant), market), now_ms())
         return "" if condition in (*RIGHT, "starting") else condition
 
     def _links(self) -> None:
@@ -150,12 +156,27 @@ class OrderList:
             ask(self._visit, *found, on_done=self._panel.soon)
 
 
+class _OwnStreams:
+    """The streams of the open orders that were shown, followed while any page shows orders of these accounts."""
+
+    def __init__(self, connections: Connections, ending: ExitStack) -> None:
+        self._connections, self._ending = connections, ending
+        self._streams: dict[Market, Stream] = {}
+
+    def of(self, account: Account, market: Market) -> Stream:
+        """Return the stream of an account's own orders in a market."""
+        if market not in self._streams:
+            watching = self._connections.of(account).watching(market.stream("watchOrders"))
+            self._streams[market] = self._ending.enter_context(watching)
+        return self._streams[market]
+
+
 def key_of(tenant: str, order: dict[str, Any]) -> str:
     """Return what tells an order from all others: exchanges number their own orders, some those of each symbol."""
     return f"{tenant}.{order['exchange']}.{order['symbol']} {order['order']['id']}"
 
 
-def _row(visit: Visit, tenant: str, record: dict[str, Any], doubt: str) -> Row:
+def _row(visit: Visit, place: Place, tenant: str, record: dict[str, Any], doubt: str) -> Row:
     order = record["order"]
     side, status = order.get("side") or NONE, order.get("status") or NONE
     at = f"{tenant}.{record['exchange']}.{record['symbol'] or ''}"
@@ -165,7 +186,7 @@ def _row(visit: Visit, tenant: str, record: dict[str, Any], doubt: str) -> Row:
     key = key_of(tenant, record)
     return [
         Cell(created[5:], hint=created),
-        Cell(order["id"], link=visit.place.here(order=order["id"], at=at)),
+        Cell(order["id"], link=place.here(order=order["id"], at=at)),
         f"{record['symbol'] or NONE} {record['exchange']}" + (f" · {tenant}" if several else ""),
         Cell({"buy": "▲ buy", "sell": "▼ sell"}.get(side, side), {"buy": "up", "sell": "down"}.get(side, "")),
         order.get("type") or NONE,

@@ -11,8 +11,9 @@ from millrace_console.display.text import NONE, html, number
 from millrace_console.display.waterfall import bars_of, waterfall_html
 from millrace_console.pages.orders.changing import ask_to_cancel, ask_to_edit
 from millrace_console.pages.orders.timeline import moment, timeline
+from millrace_console.panels import Panel
 from millrace_console.polling import Poll
-from millrace_console.visit import Panel, Visit
+from millrace_console.visit import Visit
 
 Record = dict[str, Any]
 

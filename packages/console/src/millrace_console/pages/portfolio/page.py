@@ -22,8 +22,9 @@ from millrace_console.pages.portfolio.rows import (
     profit_columns,
     profit_rows,
 )
+from millrace_console.panels import Panel
 from millrace_console.polling import Poll
-from millrace_console.visit import Panel, Visit
+from millrace_console.visit import Visit
 from millrace_core.clock import DAY_MS, now_ms
 
 MOST = 10_000

@@ -30,8 +30,9 @@ from millrace_console.pages.strategies.rows import (
 )
 from millrace_console.pages.strategies.running import KIND, Magicbox, Today, magicboxes, profits_today
 from millrace_console.pages.strategies.saving import ask_to_save, say_refused
+from millrace_console.panels import Panel
 from millrace_console.polling import Poll
-from millrace_console.visit import Panel, Visit
+from millrace_console.visit import Visit
 from millrace_core.clock import now_ms
 
 Found = tuple[list[Magicbox], Today]

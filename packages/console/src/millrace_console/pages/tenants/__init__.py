@@ -11,8 +11,9 @@ from millrace_console.display.text import number
 from millrace_console.pages.tenants.adding import ask_for_tenant
 from millrace_console.pages.tenants.stopping import ask_to_stop
 from millrace_console.pages.tenants.tokens import show_tokens
+from millrace_console.panels import table_panel
 from millrace_console.polling import Poll
-from millrace_console.visit import Panel, Visit
+from millrace_console.visit import Visit
 from millrace_core.names import PUBLIC, tenant_or_none
 
 COLUMNS = (
@@ -34,7 +35,7 @@ async def show(visit: Visit) -> None:
             "no-caps unelevated dense"
         )
         table = Table("Tenants", COLUMNS, "There is no tenant yet.")
-        Panel(visit, lambda poll: _tenants(visit, poll, operator), table.show)
+        table_panel(visit, table, lambda poll: _tenants(visit, poll, operator))
         ui.label("Orders, balances and positions of a tenant are seen with its own tokens only.").classes("muted")
     chosen = tenant_or_none(visit.place.get("name"))
     if chosen is not None:

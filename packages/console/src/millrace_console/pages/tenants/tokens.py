@@ -7,8 +7,9 @@ from nicegui import ui
 from millrace_console.accounts import Account
 from millrace_console.api import ApiError
 from millrace_console.display.text import NONE, date_and_time
+from millrace_console.panels import Panel
 from millrace_console.polling import Poll
-from millrace_console.visit import Panel, Visit
+from millrace_console.visit import Visit
 
 
 def show_tokens(visit: Visit, operator: Account, tenant: str) -> None:
