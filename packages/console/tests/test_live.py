@@ -36,5 +36,26 @@ async def test_a_token_that_no_page_uses_is_not_tried_again(monkeypatch: pytest.
         await connections.close()
 
 
+async def test_an_ended_connection_leaves_its_successor_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that left the former one earlier is forgotten there later than the last page."""
+    connections = live.Connections("http://127.0.0.1:9")
+    account = Account("Ann", "x", "read", is_operator=False, token="t")
+    name = StreamName.parse("stream.Ann.binance.watchTrades.ETH/BTC")
+    former = connections.of(account)
+    all_forgotten = asyncio.Event()
+    with former.watching(name):
+        monkeypatch.setattr(live, "_LINGER_S", 0.1)
+        with former.watching(name):
+            pass
+        asyncio.get_running_loop().call_later(0.11, all_forgotten.set)
+        monkeypatch.setattr(live, "_LINGER_S", 0.0)
+    while (successor := connections.of(account)) is former:
+        await asyncio.sleep(0)
+    with successor.watching(name):
+        await all_forgotten.wait()
+        assert connections.of(account) is successor
+    await connections.close()
+
+
 def _tries() -> list[asyncio.Task[Any]]:
     return [each for each in asyncio.all_tasks() if each.get_name() == "live Ann"]

@@ -244,6 +244,6 @@ class Connections:
 
     async def close(self) -> None:
         """End all connections."""
-        for connection in self._by_token.values():
+        for connection in list(self._by_token.values()):
             with suppress(OSError):
                 await connection.close()
