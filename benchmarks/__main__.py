@@ -13,6 +13,7 @@ from rich.console import Console
 from benchmarks import (
     bus,
     console,
+    console_pages,
     database,
     feed,
     footprint,
@@ -39,10 +40,11 @@ PARTS: dict[str, Part] = {
     "history": history.run,
     "strategy-process": strategy_process.run,
     "console": console.run,
+    "console-pages": console_pages.run,
     "tenants": tenants.run,
     "halt-outages": halt_outages.run,
 }
-LONG = {"history", "strategy-process", "console", "tenants", "halt-outages"}
+LONG = {"history", "strategy-process", "console", "console-pages", "tenants", "halt-outages"}
 """Parts that run only when they are named."""
 
 

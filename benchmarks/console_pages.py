@@ -37,8 +37,8 @@ KINDS = {
     "mixed": tuple(page.link.path for page in PAGES if not page.link.operator_only),
 }
 """The addresses that are opened in turn."""
-MOST_CPU_MS, MOST_MB, MOST_REQUESTS = 2.5, 1.0, 1.5
-"""Of a page, ms of CPU a second and MB; of many pages, requests a second beside those of one of each address."""
+MOST_CPU_MS, MOST_MB = 2.5, 1.5
+"""Of a page: ms of CPU a second, and MB."""
 
 
 class Cost(NamedTuple):

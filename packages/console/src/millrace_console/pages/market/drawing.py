@@ -4,8 +4,6 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any, NamedTuple
 
-from nicegui import app
-
 from millrace_console.accounts import Account
 from millrace_console.display.condition import RIGHT, condition_html, condition_of, old_html
 from millrace_console.display.depth import depth_svg
@@ -24,6 +22,7 @@ from millrace_console.live import Connections, Stream
 from millrace_console.markets import Market
 from millrace_console.pages.market.candles import chart_options, shown
 from millrace_console.pages.market.history import BuiltCandles, OwnFills
+from millrace_console.pages.market.ticks import Ticks
 from millrace_console.polling import Poll
 from millrace_core.book import OrderBook
 from millrace_core.clock import now_ms
@@ -36,8 +35,6 @@ ROWS = 12
 TRADES = 25
 DEPTH_EVERY = 5
 """The depth chart is drawn at every fifth drawing of the ladder: its shape changes slowly."""
-DRAW_S = 0.1
-CHART_S = 1.0
 
 
 class Choice(NamedTuple):
@@ -73,9 +70,11 @@ class ChartDrawing(NamedTuple):
 
 
 class MarketDrawing:
-    """One market as it is now. What changed is drawn ten times a second at most, the chart once a second."""
+    """One market as it is now. What has changed is drawn at the next tick."""
 
-    def __init__(self, choice: Choice, connections: Connections, ending: ExitStack) -> None:
+    def __init__(
+        self, choice: Choice, connections: Connections, book_ticks: Ticks, chart_ticks: Ticks, ending: ExitStack
+    ) -> None:
         def follow(name: StreamName, account: Account) -> Stream:
             return ending.enter_context(connections.of(account).watching(name))
 
@@ -97,8 +96,8 @@ class MarketDrawing:
         self.on_book: set[Callable[[BookDrawing], None]] = set()
         """Called with each new drawing of book and trades."""
         self.on_chart: set[Callable[[ChartDrawing], None]] = set()
-        for every_s, draw in ((DRAW_S, self._next_book), (CHART_S, self._next_chart)):
-            ending.callback(app.timer(every_s, draw).cancel)
+        book_ticks.call(self._next_book, ending)
+        chart_ticks.call(self._next_chart, ending)
 
     async def ask(self, poll: Poll) -> None:
         """Ask for candles and fills, once in a poll.

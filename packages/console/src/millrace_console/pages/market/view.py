@@ -1,16 +1,21 @@
 """One market in the page: its book, trades, candles, and what is one's own in it."""
 
+from functools import partial
+
 from nicegui import ui
 
 from millrace_console.display.text import html
 from millrace_console.markets import Market
 from millrace_console.pages.market.candles import CandleChart
 from millrace_console.pages.market.drawing import BookDrawing, ChartDrawing, Choice, MarketDrawing
+from millrace_console.pages.market.ticks import Ticks
 from millrace_console.pages.orders.placing import ask_for_order
 from millrace_console.panels import Panel
 from millrace_console.polling import Poll
 from millrace_console.visit import Visit
 
+BOOK_S, CHART_S = 0.1, 1.0
+"""How often a book and its trades are drawn at most, and a chart."""
 ASK_S = 3.0
 
 
@@ -20,7 +25,8 @@ class MarketView:
     def __init__(self, visit: Visit, market: Market, group: int, interval: str) -> None:
         self._visit, self._market = visit, market
         choice = Choice(market, visit.account(market.tenant), visit.trading_accounts, group, interval)
-        self._drawing = visit.share(choice, lambda ending: MarketDrawing(choice, visit.connections, ending))
+        book, chart = (visit.share(("ticks", each), partial(Ticks, each)) for each in (BOOK_S, CHART_S))
+        self._drawing = visit.share(choice, partial(MarketDrawing, choice, visit.connections, book, chart))
         self._is_old = False
         self._build()
         self._show_book(self._drawing.book)
