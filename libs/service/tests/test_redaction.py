@@ -90,6 +90,20 @@ def test_an_errors_text_is_cleaned() -> None:
     assert clean(error) == f"ValueError: binance GET /api/v3/order?signature={HIDDEN}"
 
 
+@pytest.mark.parametrize(
+    "part", ["secret:", "/sign:xx", "token: ", "-----BEGIN PRIVATE KEY-----", "://a:", "/ws/", 'secret="', "secret-"]
+)
+def test_a_long_text_is_cleaned_in_one_pass(part: str) -> None:
+    """A stranger writes the path of an address; looked through from each place to its end, this one would take hours."""
+    assert clean_text(part * (500_000 // len(part)))
+
+
+def test_the_key_that_ends_is_hidden_whatever_begins_before_it() -> None:
+    """The beginning of another one keeps nothing from being hidden."""
+    begun = "-----BEGIN PRIVATE KEY-----"
+    assert clean_text(f"{begun} {begun}\nMC4C\n-----END PRIVATE KEY-----") == f"{begun} {HIDDEN}"
+
+
 @given(st.text(alphabet="abcdeSECRET=:'\"& -_10/@", max_size=200))
 def test_cleaning_twice_changes_nothing_more(text: str) -> None:
     """Cleaning a clean text changes nothing."""

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final, NoReturn
 
@@ -17,6 +18,9 @@ UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 MAX_DEPTH: Final = 64
 """How deep objects and lists may be nested in what people write: comparing two such values recurses that deep."""
 TOO_DEEP: Final = Problem("$", f"objects and lists are nested more than {MAX_DEPTH} deep")
+MAX_VALUES: Final = 50_000
+"""How many values may stand in what people write: every one may be a mistake, whose report costs time."""
+TOO_LARGE: Final = Problem("$", f"more than {MAX_VALUES:,} values: remove what is not needed, or divide it")
 
 
 def is_too_deep(text: bytes, most: int = MAX_DEPTH) -> bool:
@@ -43,8 +47,8 @@ class JsonObject(dict[str, Any]):
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         super().__init__(pairs)
-        names = [name for name, _ in pairs]
-        self.repeated = sorted({name for name in names if names.count(name) > 1}) if len(self) < len(pairs) else []
+        counts = Counter(name for name, _ in pairs) if len(self) < len(pairs) else Counter()
+        self.repeated = sorted(name for name, count in counts.items() if count > 1)
 
 
 def load_json(text: bytes | str) -> Any:
@@ -64,8 +68,13 @@ def load_json(text: bytes | str) -> Any:
 def silent_mistakes(value: Any) -> Iterator[Problem]:
     """Yield the mistakes in a value of `load_json` that JSON's grammar allows."""
     waiting: list[tuple[str, int, Any]] = [("$", 0, value)]
+    seen = 0
     while waiting:
         path, depth, held = waiting.pop()
+        seen += 1
+        if seen > MAX_VALUES:
+            yield TOO_LARGE
+            return
         if isinstance(held, float) and not math.isfinite(held):
             yield Problem(path, "is too large")
         elif isinstance(held, str) and not _is_unicode(held):

@@ -3,6 +3,8 @@
 Three rules apply: fields whose name says that they hold a secret are hidden; so are values that stand in a text after
 such a name, as in an address with `signature=…`; and so are the secrets of the settings and the configuration, wherever
 they occur and however they are written: in an address, in JSON, in base64.
+
+Strangers' texts are cleaned too, so no pattern looks ahead further than a bound, or than where its next match may begin.
 """
 
 import base64
@@ -29,7 +31,7 @@ _ASSIGNED: Final = re.compile(
     rf"(?P<name>(?:{_NAME})[\w-]{{0,24}}\\{{0,3}}[\"']?\s{{0,2}})"
     r"(?:(?P<quoted>[=:]\s{0,2}(?P<quote>\\{0,3}[\"']))(?:(?!(?P=quote))(?:\\.|.))*"
     r"|(?P<equals>=\s{0,2})(?P<value>[^\s\"'&,;)}\]\\]+)"
-    r"|(?P<colon>:\s{0,2}(?:(?:Bearer|Basic)\s)?)(?=[^\s\"'&,;)}\]]*\d)[^\s\"'&,;)}\]]{8,})",
+    r"|(?P<colon>:\s{0,2}(?:(?:Bearer|Basic)\s)?)(?=[^\s\"'&,;)}\]\d]{0,256}+\d)[^\s\"'&,;)}\]]{8,})",
     re.IGNORECASE | re.DOTALL,
 )
 _USERINFO: Final = re.compile(r"(://[^\s/:@]*:)([^\s/@]+)(?=@)")
@@ -37,7 +39,9 @@ _LISTEN_KEY: Final = re.compile(r"(?<=/ws/)[A-Za-z0-9]{40,}")
 """A listen key opens the account's stream to every reader of the address."""
 _TOKEN: Final = re.compile(r"(?<=mr_[0-9a-f]{12}_)[A-Za-z0-9_-]{32}")
 """The secret of a token of our API, which may stand anywhere: a person may paste it into an address."""
-_PEM: Final = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----", re.DOTALL)
+_PEM: Final = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:(?!-----BEGIN ).)*?-----END [A-Z ]*PRIVATE KEY-----", re.DOTALL
+)
 
 _ALL_SECRET: Final = frozenset({"receivers", "headers"})
 """Fields of which every text is secret, whatever it is called."""

@@ -8,7 +8,7 @@ from pydantic_core import ErrorDetails
 
 from millrace_core.config.common import BaseConfig
 from millrace_core.errors import ConfigInvalid, Problem
-from millrace_core.json_problems import TOO_DEEP, load_json, silent_mistakes
+from millrace_core.json_problems import TOO_DEEP, TOO_LARGE, load_json, silent_mistakes
 
 AgentConfig = TypeVar("AgentConfig", bound=BaseConfig)
 
@@ -43,6 +43,7 @@ _MESSAGES: Final = {
     "tuple_type": "must be a list",
 }
 """Plain words for pydantic's types of mistakes; all others keep pydantic's own."""
+_MOST_REPORTED: Final = 1_000
 
 
 def parse_config(model: type[AgentConfig], text: bytes | str) -> AgentConfig:
@@ -64,8 +65,11 @@ def parse_config(model: type[AgentConfig], text: bytes | str) -> AgentConfig:
 
 
 def problems_of(error: ValidationError, model: Any, root: str = "$") -> list[Problem]:
-    """Return every mistake that a model found; `root` is the JSON path of the value that was checked."""
-    found = (problem for details in _causes(error) for problem in _problems(details, model))
+    """Return every mistake that a model found, the first thousand of more; `root` is the JSON path of the value that was checked."""
+    causes = list(_causes(error))
+    found = [problem for details in causes[:_MOST_REPORTED] for problem in _problems(details, model)]
+    if len(causes) > _MOST_REPORTED:
+        found.append(Problem("$", f"has {len(causes) - _MOST_REPORTED:,} more mistakes"))
     return [Problem(root + problem.path.removeprefix("$"), problem.message) for problem in found]
 
 
@@ -78,7 +82,7 @@ def message_of(details: ErrorDetails) -> str:
 def read_json(text: bytes | str) -> tuple[Any, tuple[Problem, ...]]:
     """Return the value of a configuration's text, and every mistake in its form.
 
-    The value is None if the text is no JSON object, or is nested too deep.
+    The value is None if the text is no JSON object, is nested too deep, or holds too many values.
     """
     try:
         value = load_json(text)
@@ -89,17 +93,14 @@ def read_json(text: bytes | str) -> tuple[Any, tuple[Problem, ...]]:
     mistakes = tuple(silent_mistakes(value))
     if not isinstance(value, dict):
         return None, (*mistakes, Problem("$", "must be an object"))
-    return None if TOO_DEEP in mistakes else value, mistakes
+    return None if TOO_DEEP in mistakes or TOO_LARGE in mistakes else value, mistakes
 
 
 def _causes(error: ValidationError) -> Iterator[ErrorDetails]:
     # A list counts as too short when one of its entries is unreadable; then only the entry's mistake is reported.
-    all_details = error.errors()
-    for details in all_details:
-        loc = details["loc"]
-        has_inner = any(len(each["loc"]) > len(loc) and each["loc"][: len(loc)] == loc for each in all_details)
-        if details["type"] != "too_short" or not has_inner:
-            yield details
+    all_details = error.errors(include_url=False)
+    outer = {each["loc"][:length] for each in all_details for length in range(len(each["loc"]))}
+    yield from (each for each in all_details if each["type"] != "too_short" or each["loc"] not in outer)
 
 
 def _problems(details: ErrorDetails, model: Any) -> list[Problem]:
