@@ -94,7 +94,7 @@ def test_an_errors_text_is_cleaned() -> None:
     "part", ["secret:", "/sign:xx", "token: ", "-----BEGIN PRIVATE KEY-----", "://a:", "/ws/", 'secret="', "secret-"]
 )
 def test_a_long_text_is_cleaned_in_one_pass(part: str) -> None:
-    """A stranger writes the path of an address; looked through from each place to its end, this one would take hours."""
+    """A stranger writes the path of an address. Looked through from each place to its end, it would take hours."""
     assert clean_text(part * (500_000 // len(part)))
 
 

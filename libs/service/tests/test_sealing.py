@@ -55,3 +55,30 @@ def test_whatever_somebody_set_is_kept(config: Any) -> None:
     kept = for_history(json.dumps(config).encode(), None)
     assert json.loads(for_history(kept.encode(), None)) == json.loads(kept)
     json.loads(for_history(json.dumps(config).encode(), KEY))
+
+
+ACCOUNT = '"exchanges": {"Ann": {"kucoin": {"apiKey": "k3y-of-it-1", "secret": "s3cr3t-of-it", "uid": "7654321"}}}'
+RECEIVER = '"receivers": {"Ann": {"chat": "tgram:\\/\\/123456789:abcdef/1"}}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'{{{ACCOUNT}, {RECEIVER}, "exchanges": {{}}, "receivers": {{}}}}',
+        f"\ufeff{{{ACCOUNT}, {RECEIVER}}}",
+        f'{{{ACCOUNT}, {RECEIVER}, "more": Infinity}}',
+        f'{{{ACCOUNT}, {RECEIVER}, "more": "\\ud800"}}',
+        f'{{{ACCOUNT}, {RECEIVER}, "more": {"[" * 70}{"]" * 70}}}',
+        f"[{{{ACCOUNT}, {RECEIVER}}}]",
+        f"{{{RECEIVER}, {ACCOUNT}",
+        f"{{{ACCOUNT}, {RECEIVER}}}".replace("Ann", "no tenant"),
+        '{"exchanges": {"Ann": {"kucoin": [{"secret": "s3cr3t-of-it"}], "binance": {"secret": ["s3cr3t-of-it"]}}}}',
+        '{"exchanges": [{"secret": "s3cr3t-of-it"}], "receivers": ["tgram:\\/\\/123456789:abcdef/1"]}',
+        '{"receivers": {"Ann": ["tgram:\\/\\/123456789:abcdef/1"], "Bob": {"chat": {"to": "tgram://1:abcdef/1"}}}}',
+    ],
+)
+@pytest.mark.parametrize("key", [KEY, None], ids=["a key", "none"])
+def test_no_form_of_a_configuration_keeps_a_secret(text: str, key: bytes | None) -> None:
+    """Keys that occur twice, a byte order mark, mistakes, and values where an agent would take none."""
+    kept = for_history(text.encode(), key)
+    assert not any(each in kept for each in ("k3y-of-it-1", "s3cr3t-of-it", "7654321", "abcdef"))

@@ -4,7 +4,7 @@ Three rules apply: fields whose name says that they hold a secret are hidden; so
 such a name, as in an address with `signature=…`; and so are the secrets of the settings and the configuration, wherever
 they occur and however they are written: in an address, in JSON, in base64.
 
-Strangers' texts are cleaned too, so no pattern looks ahead further than a bound, or than where its next match may begin.
+Texts of strangers are cleaned too: no pattern looks further ahead than a bound, or than where its next match may begin.
 """
 
 import base64

@@ -4,75 +4,93 @@ Secrets are the fields of an account that grant access to it, and the addresses 
 """
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
-import msgspec
-
-from millrace_core.json_problems import UNREADABLE
+from millrace_core.config import read_json
 from millrace_core.names import tenant_or_none
 from millrace_service.encryption import encrypt, is_encrypted
 from millrace_service.redaction import HIDDEN, clean_field, clean_text
 
 _SEALED: Final = frozenset({"apiKey", "secret", "password", "uid"})
 """The fields of an account that are encrypted."""
+_SECTIONS: Final = re.compile(r"(\"(?:receivers|headers)\"\s*:\s*[{\[])(?:[^{}]|\{[^{}]*\}?)*")
+"""In a text that cannot be read, the fields of which every text is secret."""
 
-_Seal = Callable[[str, str], str]
-"""Returns a secret of a tenant as it is to be kept."""
+_Seal = Callable[[str, Any], Any]
+"""Returns a tenant's secret as it is to be kept; what is no text cannot be used as a secret."""
 
 
 def sealed(config: Any, keys: bytes) -> Any:
     """Return a configuration with every plain secret encrypted for its tenant; what has another form stays."""
 
-    def seal(name: str, text: str) -> str:
+    def seal(name: str, value: Any) -> Any:
         # What is no tenant's is no configuration that an agent takes.
-        return text if (tenant := tenant_or_none(name)) is None else encrypt(tenant, text, keys)
+        tenant = tenant_or_none(name)
+        return encrypt(tenant, value, keys) if tenant is not None and isinstance(value, str) else value
 
-    return _with_secrets(config, seal)
+    return _with_secrets(config, seal, lambda _, value: value)
 
 
 def for_history(text: bytes, keys: bytes | None) -> str:
-    """Return a configuration's text as it may be kept for years: no secret in it can be read.
+    """Return a configuration's text as it may be kept for years: no secret of an account or receiver can be read in it.
 
     Plain secrets are encrypted; without a key they are `***`, as passwords in an account's addresses and options always
-    are. A text that is no JSON has `***` after names of secrets.
+    are, and what no agent would take for a secret. A text with mistakes in its form has `***` after names of secrets.
     """
-    shown = text.decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
-    try:
-        config = msgspec.json.decode(text)
-    except UNREADABLE:
-        return clean_text(shown)
-    kept = _with_secrets(config, lambda *_: HIDDEN) if keys is None else sealed(config, keys)
-    kept = _with_secrets(kept, lambda _, text: text, others=clean_field)
-    return shown if kept == config else json.dumps(kept, indent=2, ensure_ascii=False)
+    config, mistakes = read_json(text)
+    if mistakes:
+        return shown(text)
+    kept = config if keys is None else sealed(config, keys)
+    kept = _with_secrets(kept, lambda *_: HIDDEN, clean_field)
+    if kept == config:
+        return text.decode()
+    return json.dumps(kept, indent=2, ensure_ascii=False)
 
 
-def _with_secrets(config: Any, seal: _Seal, others: Callable[[str, Any], Any] = lambda _, value: value) -> Any:
-    if not isinstance(config, dict):
-        return config
+def shown(text: bytes | str) -> str:
+    """Return a configuration's text with mistakes in its form as it may be shown and kept."""
+    plain = text if isinstance(text, str) else text.decode(errors="replace")
+    plain = plain.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
+    return _SECTIONS.sub(rf"\1{HIDDEN}", clean_text(plain))
+
+
+def _with_secrets(config: dict[str, Any], seal: _Seal, others: Callable[[str, Any], Any]) -> dict[str, Any]:
     written = dict(config)
-    for tenant, exchanges in _items(config.get("exchanges")):
-        accounts = {exchange: _account(tenant, held, seal, others) for exchange, held in _items(exchanges)}
-        if accounts:
-            written["exchanges"] = written["exchanges"] | {tenant: accounts}
-    for tenant, addresses in _items(config.get("receivers")):
-        sealed_addresses = {name: _text(tenant, address, seal) for name, address in _items(addresses)}
-        if sealed_addresses:
-            written["receivers"] = written["receivers"] | {tenant: sealed_addresses}
+    if exchanges := config.get("exchanges"):
+        written["exchanges"] = _by_tenant(exchanges, lambda tenant, held: _accounts(tenant, held, seal, others), others)
+    if receivers := config.get("receivers"):
+        written["receivers"] = _by_tenant(receivers, lambda tenant, held: _addresses(tenant, held, seal), seal)
     return written
+
+
+def _by_tenant(section: Any, each: Callable[[str, Any], Any], others: Callable[[str, Any], Any]) -> Any:
+    if not isinstance(section, dict):
+        return others("", section)
+    return {tenant: each(tenant, held) for tenant, held in section.items()}
+
+
+def _accounts(tenant: str, exchanges: Any, seal: _Seal, others: Callable[[str, Any], Any]) -> Any:
+    if not isinstance(exchanges, dict):
+        return others("", exchanges)
+    return {exchange: _account(tenant, held, seal, others) for exchange, held in exchanges.items()}
 
 
 def _account(tenant: str, held: Any, seal: _Seal, others: Callable[[str, Any], Any]) -> Any:
     if not isinstance(held, dict):
-        return held
+        return others("", held)
     return {
-        name: _text(tenant, value, seal) if name in _SEALED else others(name, value) for name, value in held.items()
+        name: _secret(tenant, value, seal) if name in _SEALED else others(name, value) for name, value in held.items()
     }
 
 
-def _text(tenant: str, value: Any, seal: _Seal) -> Any:
-    return seal(tenant, value) if isinstance(value, str) and value and not is_encrypted(value) else value
+def _addresses(tenant: str, held: Any, seal: _Seal) -> Any:
+    if not isinstance(held, dict):
+        return _secret(tenant, held, seal)
+    return {name: _secret(tenant, address, seal) for name, address in held.items()}
 
 
-def _items(section: Any) -> list[tuple[str, Any]]:
-    return list(section.items()) if isinstance(section, dict) else []
+def _secret(tenant: str, value: Any, seal: _Seal) -> Any:
+    is_plain = value and not (isinstance(value, str) and is_encrypted(value))
+    return seal(tenant, value) if is_plain else value

@@ -65,7 +65,7 @@ def parse_config(model: type[AgentConfig], text: bytes | str) -> AgentConfig:
 
 
 def problems_of(error: ValidationError, model: Any, root: str = "$") -> list[Problem]:
-    """Return every mistake that a model found, the first thousand of more; `root` is the JSON path of the value that was checked."""
+    """Return every mistake that a model found, of many the first thousand; `root` is the path of the checked value."""
     causes = list(_causes(error))
     found = [problem for details in causes[:_MOST_REPORTED] for problem in _problems(details, model)]
     if len(causes) > _MOST_REPORTED:

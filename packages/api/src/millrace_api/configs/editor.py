@@ -24,8 +24,8 @@ from millrace_core.config import MagicboxConfig, parse_config, read_json, revisi
 from millrace_core.errors import Problem
 from millrace_core.names import PUBLIC, AgentId
 from millrace_core.plugins import PluginDescription
-from millrace_service.redaction import HIDDEN, clean_text
-from millrace_service.sealing import for_history, sealed
+from millrace_service.redaction import HIDDEN
+from millrace_service.sealing import for_history, sealed, shown
 from millrace_store import DatabaseUnavailable
 from millrace_store.queries.records import ConfigRecord
 
@@ -272,8 +272,7 @@ def _shown(text: bytes | str) -> tuple[Any, list[MistakeAt]]:
     value, problems = read_json(text)
     if not problems:
         return masked(value), []
-    plain = text if isinstance(text, str) else text.decode(errors="replace")
-    return clean_text(plain.encode(errors="replace").decode()), _listed(problems)
+    return shown(text), _listed(problems)
 
 
 def _listed(problems: Sequence[Problem]) -> list[MistakeAt]:
