@@ -40,23 +40,29 @@ def _ms(text: str) -> int:
 
 
 def _plausible(text: str) -> int:
-    """Return ms since 1970; a number that is rather a date or seconds is a mistake that nobody would see.
+    """Return ms since 1970; a number that is rather a date, seconds or µs is a mistake that nobody would see.
 
     Raises:
-        ValueError: it means a moment of 1970 to 1973, before any exchange.
+        ValueError: it means a moment before any exchange, or one of the far future.
     """
     ms = int(text[:20])
-    if 0 < ms < _EARLIEST_MS:
+    if ms and not _EARLIEST_MS <= ms <= _LATEST_NUMBER_MS:
         raise ValueError(
-            f"must be ms since 1970, and {ms} lies before 1973: write a date as 2026-11-27, and seconds times 1000"
+            f"must be ms since 1970, and {text[:20]} is a moment before 2000 or after 2286: write a date as 2026-11-27 "
+            "or 2026-11-27T12:00:00Z, and seconds times 1000"
         )
     return ms
 
 
-_EARLIEST_MS: Final = 100_000_000_000
-"""1973. As seconds it is a moment of the year 5138."""
+_EARLIEST_MS: Final = 946_684_800_000
+"""2000. A smaller number is seconds, a date or a date with hours and minutes."""
+_LATEST_NUMBER_MS: Final = 9_999_999_999_999
+"""2286. A larger number is µs, ns or a date with a time to the second."""
 _TIMESTAMP_SCHEMA: dict[str, Any] = {
-    "anyOf": [{"type": "integer", "minimum": 0, "maximum": LATEST_MS}, {"type": "string", "format": "date-time"}],
+    "anyOf": [
+        {"type": "integer", "minimum": 0, "maximum": _LATEST_NUMBER_MS},
+        {"type": "string", "format": "date-time"},
+    ],
     "examples": ["2026-01-31T12:00:00Z", 1769860800000],
 }
 
