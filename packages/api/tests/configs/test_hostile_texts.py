@@ -112,6 +112,8 @@ async def test_a_new_agents_id_says_whose_it_is(api: Any, admin: Any, tenant: An
         ("http://10.1.2.3/", False),
         ("http://[::1]/", False),
         ("http://[::ffff:127.0.0.1]/", False),
+        ("http://[2002:7f00:1::]/", False),
+        ("http://[64:ff9b::10.1.2.3]/", False),
         ("http://[", False),
         ("10.1.2.3:80", False),
         ("http://0.0.0.0/", False),
@@ -138,3 +140,21 @@ async def test_addresses_of_a_tenant_are_public(url: str, is_allowed: bool, api:
             assert put.status_code == 200, put.text
         changed, headers = config | {"environment": "test"}, {"If-Match": put.headers["etag"]}
         assert (await admin.put(path, json=changed, params=params, headers=headers)).status_code == 200
+
+
+async def test_nobody_learns_which_addresses_anothers_configuration_names(
+    api: Any, admin: Any, tenant: Any, other: Any
+) -> None:
+    """What stands at the key of another tenant's agent excuses nothing, whether it is the right address or not."""
+    agent, params = f"EXECUTOR-{other}", {"kind": "executor"}
+    path = f"/api/v1/agents/{agent}/config"
+
+    def config(of: Any, port: int) -> dict[str, Any]:
+        account = {"apiKey": "k", "secret": "s", "urls": {"api": f"http://10.1.2.3:{port}"}}
+        return {"agent": {"id": agent}, "exchanges": {of: {"kucoin": account}}, "risk": {of: {}}}
+
+    async with api.client(await api.token(PUBLIC)) as operator:
+        assert (await operator.put(path, json=config(other, 81), params=params)).status_code == 200
+    answers = [await admin.post(f"{path}/validate", json=config(tenant, port), params=params) for port in (81, 82)]
+    assert [each.status_code for each in answers] == [422, 422]
+    assert answers[0].json() == answers[1].json()

@@ -12,6 +12,8 @@ from millrace_core.errors import Problem
 Network = IPv4Network | IPv6Network
 _RESOLVE_S: Final = 3.0
 _MOST: Final = 50
+_TRANSLATED: Final = IPv6Network("64:ff9b::/96")
+"""IPv4 addresses as a network without IPv4 translates them (RFC 6052)."""
 
 
 class _Named(NamedTuple):
@@ -73,5 +75,9 @@ async def _mistake(text: str, allowed: Sequence[Network]) -> str | None:
 
 
 def _place(text: str) -> IPv4Address | IPv6Address:
+    """Return where an address leads: of one in IPv6 that stands for an IPv4 address, that one."""
     place = ip_address(text.partition("%")[0])
-    return place.ipv4_mapped or place if isinstance(place, IPv6Address) else place
+    if isinstance(place, IPv4Address):
+        return place
+    translated = IPv4Address(int(place) & 0xFFFF_FFFF) if place in _TRANSLATED else None
+    return place.ipv4_mapped or place.sixtofour or translated or place

@@ -105,7 +105,9 @@ class ConfigEditor:
         _check_shape(new)
         text = await redis(self.services.bus.get_config(self.agent))
         current = None if text is None else decoded(text)
-        whole = unmasked(new, current) if current is not None and may_see(self.caller, current) else new
+        if not may_see(self.caller, current):
+            current = None
+        whole = new if current is None else unmasked(new, current)
         if not self.caller.is_operator and tenants_of(whole) - {self.caller.tenant, PUBLIC}:
             raise ApiError(403, f"the configuration may name only {self.caller.tenant}; ask an operator to name others")
         is_exact = exact_text is not None and HIDDEN.encode() not in exact_text
