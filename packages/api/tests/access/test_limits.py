@@ -179,3 +179,16 @@ async def _never(*_: Any, **__: Any) -> Any:
 async def _endless(*_: Any, **__: Any) -> Any:
     yield b"a piece"
     await asyncio.Event().wait()
+
+
+async def test_sign_ins_count_as_requests(fresh: Any, tenant: Any) -> None:
+    """Each writes a row of the trail; too many are told when to come back, and are no mistakes of their address."""
+    limits = {"requests_per_second": 0.01, "burst": 2, "failures_per_minute": 0.01, "failures_burst": 1}
+    fresh.services.configure(fresh.services.config.model_copy(update=limits))
+    token = await fresh.token(tenant)
+    async with fresh.client() as browser:
+        answers = [await browser.post("/api/v1/session", json={"token": token}) for _ in range(4)]
+        wrong = await browser.post("/api/v1/session", json={"token": "mr_0123456789ab_" + "x" * 32})
+    assert [each.status_code for each in answers] == [200, 200, 429, 429]
+    assert int(answers[-1].headers["retry-after"]) > 0
+    assert wrong.status_code == 401

@@ -71,12 +71,14 @@ class Authenticator:
         """Start a browser session; return the cookie's value and the principal.
 
         Raises:
-            ApiError: the token is invalid, or the page belongs to another site.
+            ApiError: the token is invalid, it or its tenant sends too many requests, or the page belongs to another site.
         """
         origin = headers.get("origin")
         if origin is not None and not is_own_origin(origin, headers.get("host"), self._origins):
             raise ApiError(403, f"pages of {origin} may not log in; add the origin to allowedOrigins")
-        return self.sessions.begin(await self._by_token(token, address))
+        principal = await self._by_token(token, address)
+        self.admit(principal, headers, "POST")
+        return self.sessions.begin(principal)
 
     def end(self, token_id: str) -> None:
         """End everything that a token holds: it was revoked."""

@@ -30,7 +30,7 @@ OPEN = frozenset(
 are made from the code alone, and are the same for every caller."""
 CLIENT_LEFT: Final = 499
 """The status of a response that was never sent, since the client had left."""
-_DENIED = (401, 403)
+DENIED = (401, 403)
 
 
 class AccessMiddleware:
@@ -86,7 +86,7 @@ class AccessMiddleware:
 
     def _reject(self, request: Request, refusal: ApiError) -> ASGIApp:
         request.state.reason = str(refusal)
-        if refusal.status in _DENIED:
+        if refusal.status in DENIED:
             try:
                 self._services.authenticator.failed(address_of(request))
             except ApiError as too_many:
@@ -101,7 +101,7 @@ class AccessMiddleware:
 
     async def _record(self, request: Request, status: int) -> None:
         operation = _operation(request.scope)
-        is_denial = status in _DENIED or (status == 404 and operation is not None)
+        is_denial = status in DENIED or (status == 404 and operation is not None)
         if not is_denial and (request.method in SAFE or status == 429):
             return
         principal: Principal | None = getattr(request.state, "principal", None)

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from millrace_api.access import sign_in_codes
 from millrace_api.access.audit import entry
-from millrace_api.access.middleware import address_of
+from millrace_api.access.middleware import DENIED, address_of
 from millrace_api.access.principal import Caller, Principal
 from millrace_api.access.sessions import COOKIE, LIFETIME_S
 from millrace_api.documents import ListOf, accepts, body_of, json_response, returns
@@ -58,8 +58,9 @@ async def log_in(
     """Start a browser's session with a token."""
     try:
         cookie, principal = await services.authenticator.log_in(wanted.token, request.headers, address_of(request))
-    except ApiError:
-        services.authenticator.failed(address_of(request))
+    except ApiError as refusal:
+        if refusal.status in DENIED:
+            services.authenticator.failed(address_of(request))
         raise
     request.state.principal = principal
     response = json_response(_view(principal))
