@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import secrets
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
+from millrace_api.configs.models import MODELS
 from millrace_core.names import PUBLIC, AgentId
 
 SECRET = "s3cr3t-of-the-account"
@@ -145,3 +147,14 @@ async def _put(admin: Any, path: str, config: Any, tag: str, params: Any) -> Any
     found = await admin.put(path, json=config, headers={"If-Match": tag}, params=params)
     assert found.status_code == 200, found.text
     return found
+
+
+@pytest.mark.parametrize("kind", MODELS)
+async def test_an_agent_of_each_kind_may_be_new(kind: str, api: Any) -> None:
+    """The operator puts its first configuration and names its kind."""
+    agent = f"{kind.upper()}-of-{PUBLIC}-{secrets.token_hex(4)}"
+    async with api.client(await api.token(PUBLIC)) as operator:
+        body = {"agent": {"id": agent}}
+        found = await operator.post(f"/api/v1/agents/{agent}/config/validate", json=body, params={"kind": kind})
+    assert "query.kind" not in found.text
+    assert found.status_code == 200, found.text

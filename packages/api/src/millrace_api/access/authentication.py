@@ -71,7 +71,7 @@ class Authenticator:
         """Start a browser session; return the cookie's value and the principal.
 
         Raises:
-            ApiError: the token is invalid, it or its tenant sends too many requests, or the page belongs to another site.
+            ApiError: the token is invalid or sends too many requests, or the page belongs to another site.
         """
         origin = headers.get("origin")
         if origin is not None and not is_own_origin(origin, headers.get("host"), self._origins):

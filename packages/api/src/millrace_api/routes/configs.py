@@ -18,7 +18,7 @@ from millrace_core.plugins import PluginDescription
 router = APIRouter(prefix="/agents/{agent_id}", tags=["configuration"])
 
 AgentKind = Annotated[
-    Literal["gatherer", "magicbox", "executor", "dbsync", "api"] | None,
+    Literal["gatherer", "magicbox", "executor", "dbsync", "api", "alerts"] | None,
     Query(description="The agent's kind; needed only for an agent that has never run."),
 ]
 IfMatch = Annotated[
