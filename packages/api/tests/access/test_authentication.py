@@ -3,9 +3,14 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from millrace_api.access import sign_in_codes
+from millrace_api.access.sessions import COOKIE, cookie_in
 from millrace_api.access.tokens import new_token
 from millrace_core.clock import now_ms
+
+BACKSLASHES = "\\" * 9
 
 
 async def test_a_token_made_by_an_admin_works_until_it_is_revoked(api: Any, admin: Any, tenant: Any) -> None:
@@ -112,3 +117,25 @@ async def test_strangers_do_not_fill_the_audit_trail(fresh: Any) -> None:
         found = [(await stranger.get("/api/v1/trades")).status_code for _ in range(8)]
     assert found == [401] * 5 + [429] * 3
     assert len(await fresh.audit("-")) == 5
+
+
+@pytest.mark.parametrize("headers", [{}, {"Connection": "Upgrade", "Upgrade": "websocket"}], ids=["page", "socket"])
+async def test_pythons_reader_of_cookies_sees_none(
+    headers: dict[str, str], api: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stranger's cookie of 60 kB with backslashes kept it, and with it everybody, for half a minute."""
+
+    def never(text: str) -> str:
+        raise AssertionError(text)
+
+    monkeypatch.setattr("http.cookies._unquote", never)
+    cookie = {"Cookie": f'a=1; {COOKIE}="{BACKSLASHES}"; b'}
+    async with api.client() as stranger:
+        assert (await stranger.get("/api/v1/live", headers=headers | cookie)).status_code == 401
+
+
+def test_a_sessions_cookie_is_found_among_others() -> None:
+    """Other programs on the same host have cookies of any form."""
+    assert cookie_in({"cookie": f'a="x; y"; {COOKIE}=abc-_1; =; b'}) == "abc-_1"
+    assert cookie_in({"cookie": f"x{COOKIE}=1; {COOKIE}"}) == ""
+    assert cookie_in({}) is None

@@ -8,7 +8,7 @@ from millrace_api.access.holdings import Holdings
 from millrace_api.access.principal import Principal
 from millrace_api.access.rates import RateLimiter
 from millrace_api.access.refusals import Refusals
-from millrace_api.access.sessions import COOKIE, CSRF_HEADER, Sessions, is_csrf_of, is_own_origin
+from millrace_api.access.sessions import CSRF_HEADER, Sessions, cookie_in, is_csrf_of, is_own_origin
 from millrace_api.access.trail import Trail
 from millrace_api.access.verifier import Verifier
 from millrace_api.configs.models import ApiConfig
@@ -39,7 +39,7 @@ class Authenticator:
         self._origins = config.allowed_origins
         self.budget.set_limits(config.tenant_limits)
 
-    async def identify(self, headers: Mapping[str, str], cookies: Mapping[str, str], address: str) -> Principal:
+    async def identify(self, headers: Mapping[str, str], address: str) -> Principal:
         """Return the principal of a request from an address.
 
         Raises:
@@ -50,7 +50,7 @@ class Authenticator:
             if scheme.lower() != "bearer":
                 raise _unauthenticated("the header must be `Authorization: Bearer mr_…`")
             return await self._by_token(token.strip(), address)
-        if (cookie := cookies.get(COOKIE)) is not None:
+        if (cookie := cookie_in(headers)) is not None:
             return await self._by_cookie(cookie)
         raise _unauthenticated("send `Authorization: Bearer mr_…`; `millrace tokens create` creates a token")
 

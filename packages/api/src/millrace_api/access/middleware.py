@@ -31,6 +31,8 @@ are made from the code alone, and are the same for every caller."""
 CLIENT_LEFT: Final = 499
 """The status of a response that was never sent, since the client had left."""
 DENIED = (401, 403)
+_MOST_CLEANED: Final = 4_096
+"""Characters of an address that are searched for secrets: the trail keeps a few hundred of them."""
 
 
 class AccessMiddleware:
@@ -58,7 +60,7 @@ class AccessMiddleware:
         principal: Principal | None = None
         try:
             if (request.method, request.url.path) not in OPEN:
-                principal = await authenticator.identify(request.headers, request.cookies, address_of(request))
+                principal = await authenticator.identify(request.headers, address_of(request))
                 request.state.principal = principal
                 authenticator.admit(principal, request.headers, request.method)
             if principal is None:
@@ -111,7 +113,7 @@ class AccessMiddleware:
         for each in dict.fromkeys((tenant, getattr(request.state, "concerns", tenant))):
             self._services.authenticator.trail.add(
                 entry(
-                    action=operation or f"{request.method} {clean_text(request.url.path)[:128]}",
+                    action=operation or f"{request.method} {clean_text(request.url.path[:_MOST_CLEANED])[:128]}",
                     outcome="denied" if is_denial else _outcome(status),
                     tenant=each,
                     actor=principal.token_id if principal else NOBODY,
@@ -167,4 +169,4 @@ def _outcome(status: int) -> str:
 def _target(request: Request) -> str:
     query = request.url.query
     # Denied requests are recorded too: among them those that bring a token in the address.
-    return clean_text(f"{request.url.path}?{query}" if query else request.url.path)
+    return clean_text((f"{request.url.path}?{query}" if query else request.url.path)[:_MOST_CLEANED])

@@ -8,7 +8,6 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable
-from http.cookies import CookieError, SimpleCookie
 from typing import Any, ClassVar, cast
 
 import h11
@@ -136,7 +135,7 @@ class SocketProtocol(asyncio.Protocol):
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in request.headers}
         authenticator, principal = self.services.authenticator, None
         try:
-            principal = await authenticator.identify(headers, _cookies(headers), address)
+            principal = await authenticator.identify(headers, address)
             authenticator.admit(principal, headers, "GET", is_socket=True)
             self.services.hub.check_room(principal)
         except ApiError as refusal:
@@ -207,13 +206,6 @@ def _request(data: bytes) -> h11.Request:
     connection = h11.Connection(h11.SERVER)
     connection.receive_data(data)
     return cast(h11.Request, connection.next_event())
-
-
-def _cookies(headers: dict[str, str]) -> dict[str, str]:
-    try:
-        return {name: morsel.value for name, morsel in SimpleCookie(headers.get("cookie", "")).items()}
-    except CookieError:
-        return {}
 
 
 def _raw(problem: ApiError) -> bytes:

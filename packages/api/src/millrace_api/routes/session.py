@@ -9,7 +9,7 @@ from millrace_api.access import sign_in_codes
 from millrace_api.access.audit import entry
 from millrace_api.access.middleware import DENIED, address_of
 from millrace_api.access.principal import Caller, Principal
-from millrace_api.access.sessions import COOKIE, LIFETIME_S
+from millrace_api.access.sessions import COOKIE, LIFETIME_S, cookie_in
 from millrace_api.documents import ListOf, accepts, body_of, json_response, returns
 from millrace_api.problems import ApiError
 from millrace_api.services import ServicesDep
@@ -108,7 +108,7 @@ async def get_session(caller: Caller) -> Response:
 @router.delete("", operation_id="log_out", responses=returns(SessionView))
 async def log_out(request: Request, services: ServicesDep, caller: Caller) -> Response:
     """End this browser's session."""
-    services.authenticator.sessions.end(request.cookies.get(COOKIE, ""))
+    services.authenticator.sessions.end(cookie_in(request.headers) or "")
     response = json_response(_view(caller))
     response.delete_cookie(COOKIE)
     return response
