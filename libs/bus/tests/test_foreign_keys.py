@@ -210,3 +210,18 @@ async def test_a_server_that_cannot_save_is_still_read(killable: EmbeddedServer,
             await asyncio.sleep(0.05)
     async with Bus.connect(killable.url) as new:
         await new.ready(3)
+
+
+@pytest.mark.parametrize("index", [AGENTS_INDEX, CONFIGS_INDEX, TENANTS_INDEX])
+async def test_another_programs_key_in_place_of_an_index_ends_nothing(
+    killable: EmbeddedServer, bus: Bus, raw: Any, index: str
+) -> None:
+    """Nothing is found by it until it is deleted; what is written and read by name goes on."""
+    await raw.set(index, "x")
+    await bus.heartbeat(beat("GATHERER"))
+    await bus.put_config(AgentId("GATHERER"), "{}")
+    found = [await bus.heartbeats(), await bus.all_configs(), await bus.stream_names()]
+    assert [bool(each) for each in found] == [index != AGENTS_INDEX, index != CONFIGS_INDEX, False]
+    assert await bus.get_config(AgentId("GATHERER")) == b"{}"
+    await bus.end_heartbeat(AgentId("GATHERER"), 1)
+    await raw.delete(index)

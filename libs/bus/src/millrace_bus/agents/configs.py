@@ -2,20 +2,18 @@
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 
 from millrace_bus.agents.notifications import KeyspaceNotifications
 from millrace_bus.connection.command_pool import CommandPool
+from millrace_bus.connection.indexes import members, register
 from millrace_bus.connection.subscriptions import Subscriptions
-from millrace_bus.errors import CommandRefused
 from millrace_core.errors import InvalidName
 from millrace_core.names import CONFIGS_INDEX, AgentId, agent_id, config_key, keyspace_channel
 
 POLL_S = 5.0
 """Poll interval; it catches changes whose keyspace notification was lost."""
 
-_log = logging.getLogger(__name__)
 _ALL = AgentId("*")
 _PREFIX = config_key(AgentId("")).encode()
 
@@ -125,19 +123,12 @@ class Configs:
             await self._notifications.ensure()
 
     async def _registered(self) -> list[AgentId]:
-        return sorted(
-            AgentId(agent.decode(errors="replace")) for agent in await self._redis.call("SMEMBERS", CONFIGS_INDEX)
-        )
+        found = await members(self._redis.call, CONFIGS_INDEX)
+        return [AgentId(agent.decode(errors="replace")) for agent in found]
 
     async def _register(self, agent: AgentId) -> bool:
-        """Register an agent; False if Redis refuses to write, which must keep nobody from a text that can be read."""
         # Never taken out: there are few, and one whose configuration was removed gets another most likely.
-        try:
-            await self._redis.call("SADD", CONFIGS_INDEX, agent)
-        except CommandRefused as refused:
-            _log.warning("cannot register the configuration of %s: %s", agent, refused)
-            return False
-        return True
+        return await register(self._redis.call, CONFIGS_INDEX, agent)
 
 
 async def _changed_or_due(changed: asyncio.Event) -> bool:

@@ -5,6 +5,7 @@ import contextlib
 import msgspec
 
 from millrace_bus.connection.command_pool import CommandPool
+from millrace_bus.connection.indexes import members, register
 from millrace_bus.errors import CommandRefused
 from millrace_core.heartbeat import HEARTBEAT_TTL_S, Heartbeat
 from millrace_core.json_problems import UNREADABLE
@@ -28,21 +29,22 @@ class Heartbeats:
         agent = AgentId(heartbeat.id)
         if not await self._is_replaced(agent, heartbeat.started_at):
             await self._redis.call("SET", agent_key(agent), msgspec.json.encode(heartbeat), "EX", HEARTBEAT_TTL_S)
-            await self._redis.call("SADD", AGENTS_INDEX, agent)
+            await register(self._redis.call, AGENTS_INDEX, agent)
 
     async def end(self, agent: AgentId, started_at: int) -> None:
         """Remove the heartbeat of a process that ended on purpose; that of one which started later stays."""
         if not await self._is_replaced(agent, started_at):
             await self._redis.call("DEL", agent_key(agent))
-            await self._redis.call("SREM", AGENTS_INDEX, agent)
+            with contextlib.suppress(CommandRefused):
+                await self._redis.call("SREM", AGENTS_INDEX, agent)
 
     async def all(self) -> list[Heartbeat]:
         """Return the heartbeat of every agent that is alive, by id; unreadable heartbeats are skipped.
 
         Agents whose heartbeat has expired leave the index. Their next heartbeat brings them back.
         """
-        members = await self._redis.call("SMEMBERS", AGENTS_INDEX)
-        agents = {agent_key(AgentId(agent.decode(errors="replace"))): agent for agent in sorted(members)}
+        found = await members(self._redis.call, AGENTS_INDEX)
+        agents = {agent_key(AgentId(agent.decode(errors="replace"))): agent for agent in found}
         texts: dict[str, bytes | None] = {}
         for keys in self._redis.grouping(agents):
             texts.update(zip(keys, await self._redis.call("MGET", *keys), strict=True))
@@ -50,8 +52,8 @@ class Heartbeats:
             # Whoever reads must not need to write: the next reader takes them out.
             with contextlib.suppress(CommandRefused):
                 await self._redis.call("SREM", AGENTS_INDEX, *expired)
-        found = (texts[key] for key in agents)
-        return [heartbeat for text in found if text is not None and (heartbeat := _heartbeat(text)) is not None]
+        present = (texts[key] for key in agents)
+        return [heartbeat for text in present if text is not None and (heartbeat := _heartbeat(text)) is not None]
 
     async def _is_replaced(self, agent: AgentId, started_at: int) -> bool:
         text = await self._redis.call("GET", agent_key(agent))

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from millrace_bus.connection.calls import Call
 from millrace_bus.connection.connection import CommandPart
+from millrace_bus.connection.indexes import members
 from millrace_bus.errors import CommandRefused
 from millrace_core.clock import now_ms
 from millrace_core.errors import InvalidName
@@ -52,8 +53,8 @@ async def journal_names(call: Call, tenants: Iterable[Tenant] | None = None) -> 
 
 async def known_tenants(call: Call) -> list[Tenant]:
     """Return the tenants that have journals, sorted."""
-    members = (tenant_or_none(each.decode(errors="replace")) for each in await call("SMEMBERS", TENANTS_INDEX))
-    return sorted(tenant for tenant in members if tenant is not None)
+    found = (tenant_or_none(each.decode(errors="replace")) for each in await members(call, TENANTS_INDEX))
+    return sorted(tenant for tenant in found if tenant is not None)
 
 
 async def stream_names(call: Call, tenants: Iterable[Tenant] | None = None) -> list[StreamName]:
