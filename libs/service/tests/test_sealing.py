@@ -57,6 +57,11 @@ def test_whatever_somebody_set_is_kept(config: Any) -> None:
     json.loads(for_history(json.dumps(config).encode(), KEY))
 
 
+def test_of_a_text_that_is_no_configuration_the_beginning_is_kept() -> None:
+    """Any program can set megabytes; to look through all of them keeps the messages of others waiting."""
+    assert for_history(b'{"agent": "' + b"x" * 1_000_000 + b'"}', None) == '{"agent": "' + "x" * 19_989
+
+
 ACCOUNT = '"exchanges": {"Ann": {"kucoin": {"apiKey": "k3y-of-it-1", "secret": "s3cr3t-of-it", "uid": "7654321"}}}'
 RECEIVER = '"receivers": {"Ann": {"chat": "tgram:\\/\\/123456789:abcdef/1"}}'
 

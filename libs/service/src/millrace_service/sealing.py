@@ -9,12 +9,15 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from millrace_core.config import read_json
+from millrace_core.config.reading import LARGEST_CONFIG
 from millrace_core.names import tenant_or_none
 from millrace_service.encryption import encrypt, is_encrypted
 from millrace_service.redaction import HIDDEN, clean_field, clean_text
 
 _SEALED: Final = frozenset({"apiKey", "secret", "password", "uid"})
 """The fields of an account that are encrypted."""
+_SHOWN_OF_LARGE: Final = 20_000
+"""Of a text that is larger than any configuration, this much is shown and kept."""
 _SECTIONS: Final = re.compile(r"(\"(?:receivers|headers)\"\s*:\s*[{\[])(?:[^{}]|\{[^{}]*\}?)*")
 """In a text that cannot be read, the fields of which every text is secret."""
 
@@ -51,7 +54,8 @@ def for_history(text: bytes, keys: bytes | None) -> str:
 
 def shown(text: bytes | str) -> str:
     """Return a configuration's text with mistakes in its form as it may be shown and kept."""
-    plain = text if isinstance(text, str) else text.decode(errors="replace")
+    cut = text if len(text) <= LARGEST_CONFIG else text[:_SHOWN_OF_LARGE]
+    plain = cut if isinstance(cut, str) else cut.decode(errors="replace")
     plain = plain.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
     return _SECTIONS.sub(rf"\1{HIDDEN}", clean_text(plain))
 

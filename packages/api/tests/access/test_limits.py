@@ -192,3 +192,15 @@ async def test_sign_ins_count_as_requests(fresh: Any, tenant: Any) -> None:
     assert [each.status_code for each in answers] == [200, 200, 429, 429]
     assert int(answers[-1].headers["retry-after"]) > 0
     assert wrong.status_code == 401
+
+
+async def test_bytes_of_configurations_are_counted(api: Any, tenant: Any, other: Any) -> None:
+    """To check one keeps everybody waiting, so they cost their sender, and nobody else, as rows do."""
+    limits = api.services.config.tenant_limits.model_copy(update={"rows_per_minute": 1_000})
+    api.services.configure(api.services.config.model_copy(update={"tenant_limits": limits}))
+    path = "/api/v1/agents/X/config/validate"
+    async with api.client(await api.token(tenant, "read")) as first, api.client(await api.token(other)) as second:
+        answers = [await first.post(path, content=b" " * 1_500) for _ in range(2)]
+        assert [each.status_code for each in answers] == [422, 429]
+        assert int(answers[1].headers["retry-after"]) > 0
+        assert (await second.post(path, content=b" ")).status_code == 422

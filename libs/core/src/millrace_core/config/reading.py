@@ -44,6 +44,8 @@ _MESSAGES: Final = {
 }
 """Plain words for pydantic's types of mistakes; all others keep pydantic's own."""
 _MOST_REPORTED: Final = 1_000
+LARGEST_CONFIG: Final = 1_000_000
+"""Bytes; the largest configurations are a tenth of it."""
 
 
 def parse_config(model: type[AgentConfig], text: bytes | str) -> AgentConfig:
@@ -82,8 +84,10 @@ def message_of(details: ErrorDetails) -> str:
 def read_json(text: bytes | str) -> tuple[Any, tuple[Problem, ...]]:
     """Return the value of a configuration's text, and every mistake in its form.
 
-    The value is None if the text is no JSON object, is nested too deep, or holds too many values.
+    The value is None if the text is no JSON object, is nested too deep, is too large, or holds too many values.
     """
+    if len(text) > LARGEST_CONFIG:
+        return None, (Problem("$", f"is larger than {LARGEST_CONFIG:,} bytes"),)
     try:
         value = load_json(text)
     except ValueError as error:

@@ -89,9 +89,8 @@ class Budget:
         Raises:
             ApiError: the tenant is over its budget.
         """
-        if kind in ("questions", "exports") and (wait_s := self._rows.wait_s(tenant)):
-            most = self._limits.rows_per_minute
-            raise _too_much(f"your tenant has read more than {most:,} rows in a minute", round(wait_s + 0.5))
+        if kind in ("questions", "exports"):
+            self.check_rows(tenant)
         self.check(tenant, kind)
         self.take(tenant, kind)
         asker, counter = asking.set(tenant), rows_read.set(partial(self.spend_rows, tenant))
@@ -105,6 +104,17 @@ class Budget:
             asking.reset(asker)
             rows_read.reset(counter)
             self.give_back(tenant, kind)
+
+    def check_rows(self, tenant: Tenant) -> None:
+        """Check that a tenant may read more rows.
+
+        Raises:
+            ApiError: it has read too many.
+        """
+        if wait_s := self._rows.wait_s(tenant):
+            most = self._limits.rows_per_minute
+            what = f"your tenant has read more than {most:,} rows in a minute, or sent as many bytes of configurations"
+            raise _too_much(what, round(wait_s + 0.5))
 
     def spend_rows(self, tenant: Tenant, rows: int) -> None:
         """Count rows that were read for a tenant; what is too much delays its next question."""

@@ -28,7 +28,7 @@ class TenantLimits(ConfigModel):
     questions: int = Field(default=200, ge=1, le=100_000)
     """Questions that may be open at a time; two are answered at once, and the others wait for their turn."""
     rows_per_minute: int = Field(default=6_000_000, ge=1_000, le=1_000_000_000_000)
-    """Rows that may be read for answers and exports; what is more delays the next question."""
+    """Rows that may be read for answers and exports, and bytes of configurations; what is more delays the next one."""
     exports: int = Field(default=2, ge=1, le=1_000)
     """Exports at a time."""
     event_streams: int = Field(default=100, ge=1, le=100_000)

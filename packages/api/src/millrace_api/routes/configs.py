@@ -27,13 +27,18 @@ IfMatch = Annotated[
 ]
 
 
-async def _document(request: Request) -> dict[str, Any]:
+async def _document(request: Request, services: ServicesDep, caller: Caller) -> dict[str, Any]:
     """Return the configuration in a request's body, read as its agent will read it.
 
+    Reading and checking it keeps everybody waiting, so each byte counts as a row that the tenant reads.
+
     Raises:
-        ApiError: it has mistakes in its form.
+        ApiError: it has mistakes in its form, or the tenant has sent too much.
     """
-    value, problems = read_json(await raw_body(request))
+    text, budget = await raw_body(request), services.authenticator.budget
+    budget.check_rows(caller.tenant)
+    budget.spend_rows(caller.tenant, len(text))
+    value, problems = read_json(text)
     if problems:
         raise ApiError(422, "the configuration has mistakes; nothing was changed", problems=problems)
     return cast(dict[str, Any], value)
