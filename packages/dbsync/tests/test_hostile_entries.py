@@ -63,6 +63,9 @@ TAKEN = [
     sample("watchTicker", {}, trace=b'{"published":18446744073709551615,"received":0}'),
     sample("watchTrades", {"trades": [TRADE | {"timestamp": -(2**62)}]}),
     sample("watchStatus", {"status": "live", "reason": "\0"}, kind="status"),
+    sample("watchTrades", {"trades": [TRADE | {"id": "\0", "side": "\0"}]}),
+    sample("watchMyTrades", {"trades": [TRADE | {"id": "\0", "side": "\0", "order": "\0", "takerOrMaker": "\0"}]}),
+    sample("watchOrders", {"orders": [{"symbol": "K/USDT", "id": "\0", "side": "\0", "type": "\0", "status": "\0"}]}),
 ]
 """Odd, and stored."""
 FOREIGN_NAMES = [

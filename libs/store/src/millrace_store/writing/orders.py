@@ -17,6 +17,7 @@ from millrace_store.backends.sql import POSTGRES
 from millrace_store.errors import ValueRejected
 from millrace_store.schema import tables
 from millrace_store.schema.streams import stream_id
+from millrace_store.writing.rows import nul_free
 from millrace_store.writing.written import OrderObservation
 
 OrderRowKey = tuple[str, str, str, str]
@@ -58,7 +59,8 @@ def _joined(observations: Iterable[OrderObservation]) -> dict[OrderRowKey, Order
     for one in observations:
         if names := non_finite(one.record.order):
             raise ValueRejected(f"order {one.record.order.id} has numbers that no exchange has: {', '.join(names)}")
-        key = (one.tenant, one.record.exchange, one.record.order.id, one.record.order.symbol or "")
+        named = (nul_free(one.record.order.id) or "", nul_free(one.record.order.symbol) or "")
+        key = (one.tenant, one.record.exchange, *named)
         joined[key] = join(joined[key], one.record) if key in joined else one.record
     return joined
 
@@ -101,6 +103,6 @@ def _order_row(key: OrderRowKey, record: OrderRecord) -> tuple[Any, ...]:
     order = record.order
     created = order.timestamp if order.timestamp is not None else record.updated
     return (
-        *(*key, record.order_source, record.request_id, order.side, order.type, order.status),
+        *map(nul_free, (*key, record.order_source, record.request_id, order.side, order.type, order.status)),
         *(order.price, order.amount, order.filled, order.average, created, record.updated, encode(record).decode()),
     )
