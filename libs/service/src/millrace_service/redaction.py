@@ -31,7 +31,7 @@ _ASSIGNED: Final = re.compile(
     rf"(?P<name>(?:{_NAME})[\w-]{{0,24}}\\{{0,3}}[\"']?\s{{0,2}})"
     r"(?:(?P<quoted>[=:]\s{0,2}(?P<quote>\\{0,3}[\"']))(?:(?!(?P=quote))(?:\\.|.))*"
     r"|(?P<equals>=\s{0,2})(?P<value>[^\s\"'&,;)}\]\\]+)"
-    r"|(?P<colon>:\s{0,2}(?:(?:Bearer|Basic)\s)?)(?=[^\s\"'&,;)}\]\d]{0,256}+\d)[^\s\"'&,;)}\]]{8,})",
+    r"|(?P<colon>:\s{0,2}(?:(?:Bearer|Basic)\s)?)(?=[^\s\"'&,;)}\]\d]{0,96}+\d)[^\s\"'&,;)}\]]{8,})",
     re.IGNORECASE | re.DOTALL,
 )
 _USERINFO: Final = re.compile(r"(://[^\s/:@]*:)([^\s/@]+)(?=@)")

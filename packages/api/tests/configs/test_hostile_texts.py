@@ -142,6 +142,23 @@ async def test_addresses_of_a_tenant_are_public(url: str, is_allowed: bool, api:
         assert (await admin.put(path, json=changed, params=params, headers=headers)).status_code == 200
 
 
+async def test_a_tenant_drops_nobodys_rows(api: Any, admin: Any, tenant: Any) -> None:
+    """The retention of a dbsync is that of the whole database; what the operator put a tenant may keep."""
+    agent, params = f"DBSYNC-{tenant}", {"kind": "dbsync"}
+    path = f"/api/v1/agents/{agent}/config"
+    config = {"agent": {"id": agent}, "workplans": [{"tenant": tenant, "assets": [f"stream.{tenant}.*"]}]}
+    dropping = config | {"retention": {"tradesDays": 1}}
+    refused = await admin.put(path, json=dropping, params=params)
+    assert [problem["path"] for problem in refused.json()["problems"]] == ["$.retention"]
+    assert (await admin.put(path, json=config, params=params)).status_code == 200
+    async with api.client(await api.token(PUBLIC)) as operator:
+        found = await operator.get(path)
+        put = await operator.put(path, json=dropping, params=params, headers={"If-Match": found.headers["etag"]})
+    kept, headers = dropping | {"environment": "test"}, {"If-Match": put.headers["etag"]}
+    assert (await admin.put(path, json=config, params=params, headers=headers)).status_code == 422
+    assert (await admin.put(path, json=kept, params=params, headers=headers)).status_code == 200
+
+
 async def test_nobody_learns_which_addresses_anothers_configuration_names(
     api: Any, admin: Any, tenant: Any, other: Any
 ) -> None:

@@ -15,7 +15,7 @@ from millrace_api.configs.diff import ConfigChange, changes
 from millrace_api.configs.effects import UnitEffect, effects
 from millrace_api.configs.masking import masked, unmasked, unresolved_masks
 from millrace_api.configs.models import MODELS, mistakes
-from millrace_api.configs.ownership import decoded, may_change, may_see, may_take
+from millrace_api.configs.ownership import OF_ALL_TENANTS, decoded, may_change, may_see, may_take
 from millrace_api.configs.plugin_settings import plugin_mistakes
 from millrace_api.problems import ApiError, MistakeAt, not_found
 from millrace_api.services import Services, redis
@@ -119,6 +119,7 @@ class ConfigEditor:
             *unresolved_masks(whole),
             *await self._mistakes(known_kind, written),
             *await self._forbidden_addresses(whole, current),
+            *self._of_all_tenants(whole, current),
         ):
             raise ApiError(422, "the configuration has mistakes; nothing was changed", problems=problems)
         if not may_see(self.caller, whole):
@@ -215,6 +216,14 @@ class ConfigEditor:
         if self.caller.is_operator:
             return []
         return await forbidden_addresses(whole, current, self.services.config.tenant_networks)
+
+    def _of_all_tenants(self, whole: Any, current: Any) -> Sequence[Problem]:
+        """Return a problem for each field that concerns all tenants and that the caller may not change."""
+        if self.caller.is_operator:
+            return []
+        before = current or {}
+        text = "concerns all tenants' rows: only an operator may change it"
+        return [Problem(f"$.{field}", text) for field in OF_ALL_TENANTS if whole.get(field) != before.get(field)]
 
     async def plugins(self) -> list[PluginDescription]:
         """Return the strategies that the agent can run, for callers that may see its configuration or create it.

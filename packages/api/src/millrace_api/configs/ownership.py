@@ -7,11 +7,14 @@ PUBLIC. An agent without a configuration belongs to the tenant that its id names
 """
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, Final
 
 from millrace_api.access.principal import Principal
 from millrace_core.config import read_json, tenants_of
 from millrace_core.names import PUBLIC, AgentId
+
+OF_ALL_TENANTS: Final = ("retention",)
+"""Fields with an effect beyond the tenants that their configuration names: everybody's old rows are dropped."""
 
 
 def decoded(text: bytes | str) -> Any:
