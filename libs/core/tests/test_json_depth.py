@@ -38,7 +38,7 @@ def test_repeated_keys_are_found_in_one_pass() -> None:
     assert load_json("{" + ",".join([*keys, keys[7]]) + "}").repeated == ["7"]
 
 
-def test_mistakes_are_found_in_one_pass_and_told_up_to_a_thousand() -> None:
+def test_mistakes_are_found_in_one_pass_and_reported_up_to_a_thousand() -> None:
     """Each compared with each other would take minutes; more values than any configuration has are one mistake."""
     plans = ["1"] * (MAX_VALUES - 10)
     with pytest.raises(ConfigInvalid) as caught:
