@@ -77,6 +77,37 @@ async def test_agents_that_are_alive_are_listed(admin: Any, bus: Any, heartbeat:
     assert other not in found.text
 
 
+async def test_an_agent_of_another_tenant_alone_is_not_known(
+    api: Any, admin: Any, bus: Any, heartbeat: Any, tenant: Any, other: Any
+) -> None:
+    """Its id may name the tenant: in no list, event, history or name in Redis is it found; once it is shared, it is."""
+    beat = heartbeat()
+    agent = AgentId(beat.id)
+
+    async def work_for(*tenants: str) -> None:
+        await bus.put_config(agent, json.dumps({"agent": {"id": agent}, "risk": {of: {} for of in tenants}}))
+
+    async def seen_in(ask: Any) -> list[str]:
+        names = await ask.get("/api/v1/redis/names", params={"contains": agent})
+        value = await ask.get("/api/v1/redis/value", params={"name": f"agent.{agent}"})
+        answers = {
+            "list": agent in (await ask.get("/api/v1/agents")).text,
+            "events": agent in (await ask.get("/api/v1/agents/events", params={"seconds": 0.2})).text,
+            "names": bool(names.json()["items"]),
+            "value": value.status_code == 200,
+        }
+        return [where for where, is_there in answers.items() if is_there]
+
+    await bus.heartbeat(beat)
+    await work_for(tenant)
+    async with api.client(await api.token(other)) as stranger:
+        assert await seen_in(stranger) == []
+        assert (await stranger.get(f"/api/v1/agents/{agent}/history")).status_code == 404
+        assert await seen_in(admin) == ["list", "events", "names", "value"]
+        await work_for(tenant, other)
+        assert await seen_in(stranger) == ["list", "events", "names", "value"]
+
+
 async def test_changes_are_reported_as_they_happen(
     admin: Any, bus: Any, heartbeat: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ import msgspec
 
 from millrace_api.access.principal import Principal
 from millrace_api.access.sharing import may_see_unit
-from millrace_api.configs.ownership import decoded, may_see_of
+from millrace_api.configs.ownership import decoded, may_know_of, may_see_of
 from millrace_bus import Bus
 from millrace_core.config import tenants_of
 from millrace_core.heartbeat import ErrorReport, Heartbeat, ProblemReport, UnitHealth, WorkerHealth
@@ -53,6 +53,10 @@ class RunningAgent:
     """The tenants that its configuration names."""
     _events: dict[tuple[str, bool], bytes] = field(default_factory=dict)
     """By whom they are for: all event streams of a tenant share one."""
+
+    def is_known_to(self, principal: Principal) -> bool:
+        """Tell whether a principal may know of it."""
+        return may_know_of(principal, self.named)
 
     def event(self, principal: Principal) -> bytes:
         """Return the part that a principal may see as a server-sent event."""
@@ -204,6 +208,7 @@ def read_heartbeats(records: Iterable[AgentRecord]) -> list[Heartbeat]:
 def _news(principal: Principal, alive: dict[str, RunningAgent], known: dict[str, int]) -> list[bytes]:
     """Return the events that bring a client up to date, and record them in `known`."""
     news = []
+    alive = {agent: running for agent, running in alive.items() if running.is_known_to(principal)}
     for agent in sorted(known.keys() - alive.keys()):
         del known[agent]
         news.append(b"event: gone\ndata: %b\n\n" % msgspec.json.encode({"id": agent}))

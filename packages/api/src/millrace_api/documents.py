@@ -72,17 +72,17 @@ def body_of(model: type[T]) -> Callable[[Request], Awaitable[T]]:
     return read
 
 
-async def raw_body(request: Request) -> bytes:
+async def raw_body(request: Request, most: int = MAX_BODY) -> bytes:
     """Return a request's body.
 
     Raises:
-        ApiError: it is larger than `MAX_BODY`.
+        ApiError: it is larger than so many bytes.
     """
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)
-        if size > MAX_BODY:
-            raise ApiError(413, f"the body is longer than {MAX_BODY:,} bytes")
+        if size > most:
+            raise ApiError(413, f"the body is longer than {most:,} bytes")
         parts.append(part)
     return b"".join(parts)
 

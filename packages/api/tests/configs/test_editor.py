@@ -158,3 +158,34 @@ async def test_an_agent_of_each_kind_may_be_new(kind: str, api: Any) -> None:
         found = await operator.post(f"/api/v1/agents/{agent}/config/validate", json=body, params={"kind": kind})
     assert "query.kind" not in found.text
     assert found.status_code == 200, found.text
+
+
+async def test_what_is_no_text_at_an_agents_key_is_told(api: Any, bus: Any, admin: Any, config: Any) -> None:
+    """Whose key it is learns what to do, whatever is asked; nobody else that there is one."""
+    agent = config["agent"]["id"]
+    path = f"/api/v1/agents/{agent}/config"
+    await bus._publishing.call("DEL", f"stream.config.{agent}")
+    await bus._publishing.call("RPUSH", f"stream.config.{agent}", "a list")
+    async with (
+        api.client(await api.token(PUBLIC)) as operator,
+        api.client(await api.token(secrets.token_hex(4))) as other,
+    ):
+        for ask in (admin, operator):
+            for answer in (
+                await ask.get(path),
+                await ask.post(f"{path}/validate", json=config),
+                await ask.post(f"{path}/diff", json=config),
+                await ask.put(path, json=config),
+            ):
+                assert answer.status_code == 409
+                assert f"DEL stream.config.{agent}" in answer.json()["detail"]
+        assert (await other.get(path)).status_code == 404
+    await bus._publishing.call("DEL", f"stream.config.{agent}")
+
+
+async def test_a_configuration_is_limited(admin: Any, path: str, config: Any) -> None:
+    """To check a larger one would take from everybody."""
+    config["agent"]["name"] = "x" * 256 * 1024
+    answer = await admin.post(f"{path}/validate", json=config)
+    assert answer.status_code == 413
+    assert "262,144 bytes" in answer.json()["detail"]

@@ -44,7 +44,7 @@ async def test_a_tenant_browses_its_own(api: Any, admin: Any, bus: Any, book: An
     assert '"bids":[[10.0,1.0]]' in found["entries"][0][1]
     async with api.client(await api.token(other)) as stranger:
         listed = (await stranger.get("/api/v1/redis/names", params={"contains": tenant})).json()["items"]
-        assert [each for each in listed if tenant in each["name"] and "config" not in each["name"]] == []
+        assert listed == []
         for name in (str(book.name), f"{tenant}.traderActions", f"halt.{{{tenant}}}", "index.tenants", "session:1"):
             assert (await stranger.get("/api/v1/redis/value", params={"name": name})).status_code == 404
 
@@ -69,4 +69,4 @@ async def test_secrets_stay_hidden(api: Any, admin: Any, bus: Any, tenant: Any, 
     async with api.client(await api.token(other)) as stranger:
         theirs = await stranger.get("/api/v1/redis/value", params={"name": f"stream.config.{agent}"})
         assert SECRET not in own.text + theirs.text
-        assert theirs.json()["entries"] == []
+        assert theirs.status_code == 404

@@ -1,5 +1,9 @@
-"""Reading, checking and replacing one agent's configuration on behalf of one caller."""
+"""Reading, checking and replacing one agent's configuration on behalf of one caller.
 
+Work that grows with the text is done in threads: in the event loop it would delay everybody's requests.
+"""
+
+import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
@@ -19,10 +23,11 @@ from millrace_api.configs.ownership import OF_ALL_TENANTS, decoded, may_change, 
 from millrace_api.configs.plugin_settings import plugin_mistakes
 from millrace_api.problems import ApiError, MistakeAt, not_found
 from millrace_api.services import Services, redis
+from millrace_bus import CommandRefused
 from millrace_core.clock import now_ms
 from millrace_core.config import MagicboxConfig, parse_config, read_json, revision, tenants_of
 from millrace_core.errors import Problem
-from millrace_core.names import PUBLIC, AgentId
+from millrace_core.names import PUBLIC, AgentId, config_key
 from millrace_core.plugins import PluginDescription
 from millrace_service.redaction import HIDDEN
 from millrace_service.sealing import for_history, sealed, shown
@@ -74,13 +79,30 @@ class ConfigEditor:
     caller: Principal
     agent: AgentId
 
+    async def text(self) -> bytes | None:
+        """Return the text in force, or None.
+
+        Raises:
+            ApiError: what stands at its key in Redis is no text.
+        """
+        try:
+            return await redis(self.services.bus.get_config(self.agent))
+        except ApiError as error:
+            if not isinstance(error.__cause__, CommandRefused) or error.__cause__.code != "WRONGTYPE":
+                raise
+            if not may_take(self.caller, self.agent):
+                raise not_found("configuration of this agent") from error
+            key = config_key(self.agent)
+            text = f"what stands at {key} in Redis is no text: delete the key (DEL {key}), then put a configuration"
+            raise ApiError(409, text) from error
+
     async def current(self) -> tuple[bytes, Any]:
         """Return the configuration in force, as text and decoded.
 
         Raises:
             ApiError: there is none, or the caller may not see it.
         """
-        text = await redis(self.services.bus.get_config(self.agent))
+        text = await self.text()
         if text is None or not may_see(self.caller, config := decoded(text)):
             raise not_found("configuration of this agent")
         return text, config
@@ -103,11 +125,11 @@ class ConfigEditor:
             ApiError: it has mistakes, or the agent's kind is unknown.
         """
         _check_shape(new)
-        text = await redis(self.services.bus.get_config(self.agent))
+        text = await self.text()
         current = None if text is None else decoded(text)
         if not may_see(self.caller, current):
             current = None
-        whole = new if current is None else unmasked(new, current)
+        whole = new if current is None else await asyncio.to_thread(unmasked, new, current)
         if not self.caller.is_operator and tenants_of(whole) - {self.caller.tenant, PUBLIC}:
             raise ApiError(403, f"the configuration may name only {self.caller.tenant}; ask an operator to name others")
         is_exact = exact_text is not None and HIDDEN.encode() not in exact_text
@@ -133,12 +155,11 @@ class ConfigEditor:
             ApiError: it has not the form of a configuration, or there is none that the caller may see.
         """
         _check_shape(new)
-        text = await redis(self.services.bus.get_config(self.agent))
+        text = await self.text()
         current = {} if text is None else (await self.current())[1]
         whole = unmasked(new, current)
         known_kind = await self.kind(kind)
-        units = None if known_kind is None else effects(known_kind, text, _written(whole))
-        return ConfigDifference(changes(current, whole), units)
+        return await asyncio.to_thread(_difference, known_kind, text, current, whole)
 
     async def put(
         self, new: Any, kind: str | None, expected: str | None, exact_text: bytes | None = None
@@ -152,7 +173,7 @@ class ConfigEditor:
         Raises:
             ApiError: it has mistakes, the caller may not change it, or it has changed since.
         """
-        text = await redis(self.services.bus.get_config(self.agent))
+        text = await self.text()
         self._may_replace(text, expected)
         written, whole = await self.checked(new, kind, exact_text)
         if not may_change(self.caller, whole):
@@ -203,7 +224,7 @@ class ConfigEditor:
         return default
 
     async def _mistakes(self, kind: str, written: bytes) -> Sequence[Problem]:
-        if (found := mistakes(kind, self.agent, written)) or kind != "magicbox":
+        if (found := await asyncio.to_thread(mistakes, kind, self.agent, written)) or kind != "magicbox":
             return found
         config = parse_config(MagicboxConfig, written)
         if config.agent.status == "stopped":
@@ -231,7 +252,7 @@ class ConfigEditor:
         Raises:
             ApiError: the agent is no magicbox that runs, or the caller may not see its configuration.
         """
-        text = await redis(self.services.bus.get_config(self.agent))
+        text = await self.text()
         plugins = await redis(self.services.bus.plugins(self.agent))
         is_seen = may_take(self.caller, self.agent) if text is None else may_see(self.caller, decoded(text))
         if plugins is None or not is_seen:
@@ -288,6 +309,11 @@ def _shown(text: bytes | str) -> tuple[Any, list[MistakeAt]]:
 
 def _listed(problems: Sequence[Problem]) -> list[MistakeAt]:
     return [MistakeAt(path.encode(errors="replace").decode(), message) for path, message in problems]
+
+
+def _difference(kind: str | None, text: bytes | None, current: Any, whole: Any) -> ConfigDifference:
+    units = None if kind is None else effects(kind, text, _written(whole))
+    return ConfigDifference(changes(current, whole), units)
 
 
 def _written(config: Any) -> bytes:

@@ -3,7 +3,7 @@
 A configuration belongs to the tenants that it names. A tenant sees one that names no other tenant but PUBLIC, and
 changes one that names it alone. A configuration of several tenants, or of none, belongs to the operator: an admin of
 PUBLIC. An agent without a configuration belongs to the tenant that its id names after the first `-`, as in
-`GATHERER-StrankaXY`; any other is the operator's.
+`GATHERER-StrankaXY`; any other is the operator's. An agent that works for other tenants alone is not shown at all.
 """
 
 from collections.abc import Collection
@@ -31,6 +31,11 @@ def may_see(principal: Principal, config: Any) -> bool:
 def may_see_of(principal: Principal, named: Collection[str]) -> bool:
     """Tell whether a principal may see a configuration that names these tenants."""
     return principal.is_operator or (principal.tenant in named and {*named} <= {principal.tenant, PUBLIC})
+
+
+def may_know_of(principal: Principal, named: Collection[str]) -> bool:
+    """Tell whether a principal may know of an agent: not of one whose configuration names other tenants alone."""
+    return principal.is_operator or not named or not {principal.tenant, PUBLIC}.isdisjoint(named)
 
 
 def may_change(principal: Principal, config: Any) -> bool:

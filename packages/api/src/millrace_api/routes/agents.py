@@ -9,10 +9,12 @@ from fastapi.responses import StreamingResponse
 
 from millrace_api.access.principal import Caller, needs
 from millrace_api.agents import AgentView, agents_now, may_restart, read_heartbeats, view_for
+from millrace_api.configs.ownership import decoded, may_know_of
 from millrace_api.documents import ListOf, PageOf, accepts, body_of, json_response, returns
 from millrace_api.parameters import PageWanted, TenantQuery, tenant_of
 from millrace_api.problems import ApiError, not_found, unavailable
 from millrace_api.services import ServicesDep, redis
+from millrace_core.config import tenants_of
 from millrace_core.names import AgentId
 from millrace_core.near_names import did_you_mean
 
@@ -30,9 +32,10 @@ _EVENTS: dict[int | str, dict[str, Any]] = {
 
 @router.get("", operation_id="list_agents", responses=returns(ListOf[AgentView]))
 async def list_agents(services: ServicesDep, caller: Caller, tenant: TenantQuery = None) -> Response:
-    """Return every running agent, with the tenant's units and the public ones."""
+    """Return the running agents, each with the tenant's units and the public ones."""
     tenant_of(caller, tenant)
-    return json_response(ListOf([agent.view(caller) for agent in await redis(agents_now(services.bus))]))
+    running = await redis(agents_now(services.bus))
+    return json_response(ListOf([agent.view(caller) for agent in running if agent.is_known_to(caller)]))
 
 
 @router.get("/events", operation_id="follow_agents", responses=_EVENTS, response_class=StreamingResponse)
@@ -66,7 +69,8 @@ async def list_agent_history(
     tenant_of(caller, tenant)
     agent, limit = AgentId(agent_id), min(paging.limit, _HEARTBEATS)
     found = await services.store.operations.agent_history(agent, limit=limit, cursor=paging.cursor)
-    if not found.rows and paging.cursor is None:
+    named = tenants_of(decoded(await redis(services.bus.get_config(agent)) or b""))
+    if (not found.rows and paging.cursor is None) or not may_know_of(caller, named):
         raise not_found("agent with this id")
     views = [view_for(caller, heartbeat) for heartbeat in read_heartbeats(found.rows)]
     return json_response(PageOf(views, found.next_cursor))

@@ -1,6 +1,7 @@
 """Agents' configurations: read, validate, compare, replace, list earlier ones, roll back; what strategies there are."""
 
-from typing import Annotated, Any, Literal, cast
+import asyncio
+from typing import Annotated, Any, Final, Literal, cast
 
 import msgspec
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
@@ -30,15 +31,15 @@ IfMatch = Annotated[
 async def _document(request: Request, services: ServicesDep, caller: Caller) -> dict[str, Any]:
     """Return the configuration in a request's body, read as its agent will read it.
 
-    Reading and checking it keeps everybody waiting, so each byte counts as a row that the tenant reads.
+    Reading and checking it takes from everybody, so each byte counts as a row that the tenant reads.
 
     Raises:
         ApiError: it has mistakes in its form, or the tenant has sent too much.
     """
-    text, budget = await raw_body(request), services.authenticator.budget
+    text, budget = await raw_body(request, MAX_CONFIG), services.authenticator.budget
     budget.check_rows(caller.tenant)
     budget.spend_rows(caller.tenant, len(text))
-    value, problems = read_json(text)
+    value, problems = await asyncio.to_thread(read_json, text)
     if problems:
         raise ApiError(422, "the configuration has mistakes; nothing was changed", problems=problems)
     return cast(dict[str, Any], value)
@@ -52,6 +53,8 @@ _PUT: dict[int, str] = {
     428: "If-Match is missing.",
 }
 _MAX_VERSIONS = 1_000
+MAX_CONFIG: Final = 256 * 1024
+"""Bytes of a configuration: some thousand symbols of a gatherer."""
 
 
 class Valid(msgspec.Struct, frozen=True):

@@ -9,16 +9,17 @@ from fastapi import APIRouter, Query, Request, Response
 from millrace_api.access.principal import Caller, Principal
 from millrace_api.agents import view_for
 from millrace_api.configs.masking import masked
-from millrace_api.configs.ownership import decoded, may_see
+from millrace_api.configs.ownership import decoded, may_know_of, may_see
 from millrace_api.documents import ListOf, json_response, returns
 from millrace_api.parameters import TenantQuery, tenant_of
 from millrace_api.problems import not_found
 from millrace_api.redis_names import INDEXES, Owner, may_list, may_read, names_of_agent, names_of_tenant, owner
 from millrace_api.services import Services, ServicesDep, redis
 from millrace_bus.reading.inspection import StoredEntry
+from millrace_core.config import tenants_of
 from millrace_core.heartbeat import Heartbeat
 from millrace_core.json_problems import UNREADABLE
-from millrace_core.names import PUBLIC
+from millrace_core.names import PUBLIC, AgentId
 from millrace_service.redaction import clean, clean_text
 
 router = APIRouter(prefix="/redis", tags=["operations"])
@@ -80,7 +81,7 @@ async def get_redis_value(
     """Return what one of the protocol's names holds; of another tenant's, an operator learns its type and size only."""
     tenant_of(caller, tenant)
     found = owner(name)
-    if found is None or not may_list(caller, found):
+    if found is None or not may_list(caller, found) or not await _may_know(services, caller, found):
         raise not_found("name of the protocol")
     stored = await redis(services.bus.inspect(name, limit))
     if stored is None:
@@ -93,6 +94,13 @@ async def get_redis_value(
     return json_response(ValueView(name, stored.kind, stored.size, stored.expires_ms, shown))
 
 
+async def _may_know(services: Services, caller: Principal, found: Owner) -> bool:
+    """Tell whether a caller may know of the agent that a name belongs to, if it does."""
+    if caller.is_operator or found.agent is None:
+        return True
+    return may_know_of(caller, tenants_of(decoded(await redis(services.bus.get_config(found.agent)) or b"")))
+
+
 async def _may_see_config(services: Services, caller: Principal, found: Owner) -> bool:
     """Tell whether a caller may see an agent's configuration, and so the strategies that the agent can run."""
     text = None if found.agent is None else await redis(services.bus.get_config(found.agent))
@@ -103,8 +111,11 @@ async def _names(services: Services, caller: Principal) -> list[str]:
     tenants = None if caller.is_operator else [caller.tenant, PUBLIC]
     streams = await redis(services.bus.stream_names(tenants))
     names = list(INDEXES)
-    for each in (*(await redis(services.bus.all_configs())), *(a.id for a in await redis(services.bus.heartbeats()))):
-        names += names_of_agent(each)  # type: ignore[arg-type]  # a heartbeat's id is one
+    configs = await redis(services.bus.all_configs())
+    agents = dict.fromkeys((*configs, *(AgentId(each.id) for each in await redis(services.bus.heartbeats()))))
+    for agent in agents:
+        if may_know_of(caller, tenants_of(decoded(configs.get(agent, b"")))):
+            names += names_of_agent(agent)
     for of in sorted({each.tenant for each in streams} | {caller.tenant}):
         names += names_of_tenant(of, [each for each in streams if each.tenant == of])
     return names
