@@ -1,7 +1,8 @@
 """One tenant's questions to the API, alone and while another tenant does its worst with one read token.
 
 The worst are candles of an odd interval from many trades, again and again, also by clients that leave, the largest
-pages, and exports. What is left afterwards of the API and its workers is their memory, and what they still compute.
+pages, exports, and configurations to be compared. What is left afterwards of the API and its workers is their memory,
+and what they still compute.
 """
 
 import asyncio
@@ -9,7 +10,7 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -30,13 +31,16 @@ from millrace_store import Place, Store
 TRADES = int(os.environ.get("BENCH_TRADES", "300000"))
 SECONDS = float(os.environ.get("BENCH_SECONDS", "20"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
-ATTACKERS, EXPORTS, LEAVERS, PAGES = map(int, os.environ.get("BENCH_ATTACK", "20,20,10,10").split(","))
+ATTACKERS, EXPORTS, LEAVERS, PAGES, TEXTS = map(int, os.environ.get("BENCH_ATTACK", "20,20,10,10,10").split(","))
 PAUSE_S = 0.02
 RELEASED_S = float(os.environ.get("BENCH_RELEASED", "30"))
 GOOD, BAD = Tenant("GOOD"), Tenant("BAD")
 _START_MS = 1_769_860_800_000
 CANDLES = {"exchange": "kucoin", "symbol": "A/B", "interval": "86399s"}
 LARGEST = {"exchange": "kucoin", "symbol": "A/B", "limit": "10000"}
+CONFIG = {"agent": {"id": "EXECUTOR-BAD"}, "risk": {"BAD": {f"limit{number}": {} for number in range(12_000)}}}
+"""As many mistakes as a configuration can have."""
+KIND = {"kind": "executor"}
 
 
 async def run(folder: Path) -> list[Figure]:
@@ -179,24 +183,26 @@ async def _attacker(address: str, token: str) -> AsyncIterator[None]:
 
 
 async def _attack(address: str, token: str) -> None:
-    """Ask for candles and exports without end; some clients leave before the answer."""
+    """Ask for candles, exports and comparisons without end; some clients leave before the answer."""
     async with client_of(address, token) as client, asyncio.TaskGroup() as group:
         print("attacking", flush=True)
         for _ in range(ATTACKERS):
-            group.create_task(_again(client, "/candles", CANDLES, None))
+            group.create_task(_again(lambda: client.get("/candles", params=CANDLES)))
         for _ in range(LEAVERS):
-            group.create_task(_again(client, "/candles", CANDLES, 0.5))
+            group.create_task(_again(lambda: client.get("/candles", params=CANDLES), leaves_s=0.5))
         for _ in range(PAGES):
-            group.create_task(_again(client, "/trades", LARGEST, None))
+            group.create_task(_again(lambda: client.get("/trades", params=LARGEST)))
         for _ in range(EXPORTS):
-            group.create_task(_again(client, "/exports/trades", {"format": "parquet"}, None))
+            group.create_task(_again(lambda: client.get("/exports/trades", params={"format": "parquet"})))
+        for _ in range(TEXTS):
+            group.create_task(_again(lambda: client.post("/agents/EXECUTOR-BAD/config/diff", json=CONFIG, params=KIND)))
 
 
-async def _again(client: httpx.AsyncClient, path: str, params: dict[str, str], leaves_s: float | None) -> None:
+async def _again(ask: Callable[[], Awaitable[httpx.Response]], leaves_s: float | None = None) -> None:
     while True:
         with suppress(TimeoutError, httpx.TransportError):
             async with asyncio.timeout(leaves_s):
-                found = await client.get(path, params=params)
+                found = await ask()
                 if found.status_code == 429:
                     await asyncio.sleep(1.0)
 

@@ -10,9 +10,8 @@ import msgspec
 
 from millrace_api.access.principal import Principal
 from millrace_api.access.sharing import may_see_unit
-from millrace_api.configs.ownership import decoded, may_know_of, may_see_of
+from millrace_api.configs.ownership import may_know_of, may_see_of, named_in
 from millrace_bus import Bus
-from millrace_core.config import tenants_of
 from millrace_core.heartbeat import ErrorReport, Heartbeat, ProblemReport, UnitHealth, WorkerHealth
 from millrace_core.names import AgentId
 from millrace_store.queries.records import AgentRecord
@@ -49,7 +48,7 @@ class RunningAgent:
     """An agent that has a heartbeat."""
 
     heartbeat: Heartbeat
-    named: set[str]
+    named: frozenset[str]
     """The tenants that its configuration names."""
     _events: dict[tuple[str, bool], bytes] = field(default_factory=dict)
     """By whom they are for: all event streams of a tenant share one."""
@@ -105,8 +104,7 @@ async def agents_now(bus: Bus) -> list[RunningAgent]:
     """Return every running agent with the tenants that its configuration names."""
     configs = await bus.all_configs()
     return [
-        RunningAgent(heartbeat, tenants_of(decoded(configs.get(AgentId(heartbeat.id)) or b"")))
-        for heartbeat in await bus.heartbeats()
+        RunningAgent(heartbeat, named_in(configs.get(AgentId(heartbeat.id)))) for heartbeat in await bus.heartbeats()
     ]
 
 

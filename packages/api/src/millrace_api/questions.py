@@ -1,12 +1,13 @@
 """Questions about what is stored: the short ones are answered here, all others by workers, beside this process.
 
-Work on rows in this process would delay the requests and live streams of all tenants.
+Work on rows, or on large texts, in this process would delay the requests and live streams of all tenants.
 """
 
 import asyncio
+import pickle
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, suppress
-from typing import Any, Final, ParamSpec, cast
+from typing import Any, Final, ParamSpec, TypeVar, cast
 
 from starlette.responses import Response
 
@@ -14,14 +15,17 @@ from millrace_api.access.budget import asking
 from millrace_api.problems import ApiError
 from millrace_store import Page, Store
 from millrace_store.workers.pool import WorkerPool
-from millrace_store.workers.query import Export, Query, encoded
+from millrace_store.workers.query import Export, Query, Work, encoded
 
 P = ParamSpec("P")
+T = TypeVar("T")
 
 ROWS_HERE: Final = 200
 """Rows of a page that are read here: a millisecond of work."""
 HERE_S: Final = 0.25
 """How long the database may look for them."""
+TEXT_HERE: Final = 16_384
+"""Bytes of a text that is read and checked here: some milliseconds of work."""
 LONGEST_S: Final = 30.0
 """How long a worker may work on an answer."""
 NOTHING: Final = b"null"
@@ -63,12 +67,25 @@ class Questions:
             ApiError: it takes too long.
         """
         asked = Query.of(self._store, query, *arguments, **named)
+        return await self._whole(asked, "choose a shorter time, fewer markets or fewer rows")
+
+    async def about(self, text: bytes | str, function: Callable[..., T], *arguments: Any) -> T:
+        """Return what a pure function of a module makes of a text; a worker calls it if the text is long.
+
+        Raises:
+            ApiError: it takes too long.
+        """
+        if len(text) <= TEXT_HERE:
+            return function(*arguments)
+        found = await self._whole(Work(function, arguments), "send less")
+        return cast(T, pickle.loads(found))  # noqa: S301 - our own worker's
+
+    async def _whole(self, asked: Query | Work, remedy: str) -> bytes:
         try:
             async with asyncio.timeout(LONGEST_S), aclosing(self._pool.answer(asked, asking.get())) as pieces:
                 return b"".join([piece async for piece in pieces])
         except TimeoutError as error:
-            text = f"the answer takes more than {LONGEST_S:g} s: choose a shorter time, fewer markets or fewer rows"
-            raise ApiError(422, text) from error
+            raise ApiError(422, f"the answer takes more than {LONGEST_S:g} s: {remedy}") from error
 
     def export(self, export: Export) -> AsyncGenerator[bytes, None]:
         """Return a file piece by piece, at the pace of its reader; closing the iterator ends the work."""

@@ -6,7 +6,7 @@ A service sends a worker `Order`s. For each, the worker answers with `ROWS` and 
 import struct
 from typing import Final, NamedTuple
 
-from millrace_store.workers.query import Export, Query
+from millrace_store.workers.query import Export, Query, Work
 
 HEAD: Final = struct.Struct(">cI")
 ORDER: Final = b"o"
@@ -26,7 +26,7 @@ class Order(NamedTuple):
 
     url: str
     """The address of the database; it may hold a password, so it is no argument of the process."""
-    asked: Query | Export
+    asked: Query | Export | Work
 
 
 def frame(kind: bytes, body: bytes = b"") -> bytes:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from millrace_core.names import Tenant
 from millrace_store.workers.frames import Order
 from millrace_store.workers.process import ForkServer, Worker
-from millrace_store.workers.query import Export, Query
+from millrace_store.workers.query import Export, Query, Work
 from millrace_store.workers.turns import Turns
 
 WORKERS: Final = 8
@@ -18,7 +18,7 @@ IDLE_S: Final = 10.0
 
 
 class WorkerPool:
-    """Answers queries and writes exports of one database in processes of their own."""
+    """Answers queries, writes exports of one database and does other work in processes of their own."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -29,7 +29,7 @@ class WorkerPool:
         self._idle: dict[Worker, asyncio.TimerHandle] = {}
         self._ending: set[asyncio.Task[None]] = set()
 
-    async def answer(self, asked: Query | Export, tenant: Tenant) -> AsyncGenerator[bytes, None]:
+    async def answer(self, asked: Query | Export | Work, tenant: Tenant) -> AsyncGenerator[bytes, None]:
         """Return an answer piece by piece. Closing the iterator early kills the process.
 
         Raises:

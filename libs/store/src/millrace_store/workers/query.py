@@ -1,5 +1,6 @@
 """What a worker is asked, and its answer as bytes."""
 
+import pickle
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from operator import attrgetter
 from typing import Any, NamedTuple, ParamSpec
@@ -43,6 +44,17 @@ class Export(NamedTuple):
     def answer(self, store: Store) -> AsyncIterator[bytes]:
         """Return the file piece by piece."""
         return store.exports.stream(self.kind, self.scope, self.form)
+
+
+class Work(NamedTuple):
+    """A call of a pure function of a module, which needs no database."""
+
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+
+    def result(self) -> bytes:
+        """Return what the function returns, pickled."""
+        return pickle.dumps(self.function(*self.arguments))
 
 
 def encoded(answer: object) -> bytes:

@@ -12,6 +12,7 @@ from millrace_store.backends.reading import rows_read
 from millrace_store.errors import StoreError
 from millrace_store.store import Store
 from millrace_store.workers.frames import END, ERROR, HEAD, PIECE, ROWS, Order, frame
+from millrace_store.workers.query import Work
 
 
 def work(service: socket.socket) -> NoReturn:
@@ -33,6 +34,10 @@ class _Worker:
             while True:
                 order: Order = pickle.loads(await orders.get())  # noqa: S301 - our own service's
                 try:
+                    if isinstance(order.asked, Work):
+                        self._send(PIECE, order.asked.result())
+                        self._send(END)
+                        continue
                     if store is None:
                         store = await resources.enter_async_context(Store.open(order.url, migrate=False))
                     async for piece in order.asked.answer(store):

@@ -1,15 +1,14 @@
 """Reading, checking and replacing one agent's configuration on behalf of one caller.
 
-Work that grows with the text is done in threads: in the event loop it would delay everybody's requests.
+Work on a large text is done by workers: in the event loop it would delay everybody's requests.
 """
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -19,7 +18,16 @@ from millrace_api.configs.diff import ConfigChange, changes
 from millrace_api.configs.effects import UnitEffect, effects
 from millrace_api.configs.masking import masked, unmasked, unresolved_masks
 from millrace_api.configs.models import MODELS, mistakes
-from millrace_api.configs.ownership import OF_ALL_TENANTS, decoded, may_change, may_see, may_take
+from millrace_api.configs.ownership import (
+    OF_ALL_TENANTS,
+    decoded,
+    may_change,
+    may_change_of,
+    may_see,
+    may_see_of,
+    may_take,
+    named_in,
+)
 from millrace_api.configs.plugin_settings import plugin_mistakes
 from millrace_api.problems import ApiError, MistakeAt, not_found
 from millrace_api.services import Services, redis
@@ -34,6 +42,7 @@ from millrace_service.sealing import for_history, sealed, shown
 from millrace_store import DatabaseUnavailable
 from millrace_store.queries.records import ConfigRecord
 
+T = TypeVar("T")
 _PAGE = 200
 _MAX_VERSIONS = 1_000
 
@@ -103,17 +112,17 @@ class ConfigEditor:
             ApiError: there is none, or the caller may not see it.
         """
         text = await self.text()
-        if text is None or not may_see(self.caller, config := decoded(text)):
+        if text is None or not may_see_of(self.caller, named_in(text)):
             raise not_found("configuration of this agent")
-        return text, config
+        return text, await self._about(text, decoded, text)
 
     async def view(self) -> ConfigView:
         """Return the configuration in force, secrets masked."""
         text, _ = await self.current()
         kind = await self.kind(None)
-        config, problems = _shown(text)
+        config, problems = await self._about(text, _shown, text)
         if kind is not None and not problems:
-            problems = _listed(mistakes(kind, self.agent, text))
+            problems = _listed(await self._about(text, mistakes, kind, self.agent, text))
         return ConfigView(self.agent, kind, revision(text), config, problems)
 
     async def checked(self, new: Any, kind: str | None, exact_text: bytes | None = None) -> tuple[bytes, Any]:
@@ -126,10 +135,10 @@ class ConfigEditor:
         """
         _check_shape(new)
         text = await self.text()
-        current = None if text is None else decoded(text)
+        current = None if text is None else await self._about(text, decoded, text)
         if not may_see(self.caller, current):
             current = None
-        whole = new if current is None else await asyncio.to_thread(unmasked, new, current)
+        whole = new if current is None else await self._about(text or b"", unmasked, new, current)
         if not self.caller.is_operator and tenants_of(whole) - {self.caller.tenant, PUBLIC}:
             raise ApiError(403, f"the configuration may name only {self.caller.tenant}; ask an operator to name others")
         is_exact = exact_text is not None and HIDDEN.encode() not in exact_text
@@ -157,9 +166,9 @@ class ConfigEditor:
         _check_shape(new)
         text = await self.text()
         current = {} if text is None else (await self.current())[1]
-        whole = unmasked(new, current)
+        whole = await self._about(text or b"", unmasked, new, current)
         known_kind = await self.kind(kind)
-        return await asyncio.to_thread(_difference, known_kind, text, current, whole)
+        return await self._about(_written(whole), _difference, known_kind, text, current, whole)
 
     async def put(
         self, new: Any, kind: str | None, expected: str | None, exact_text: bytes | None = None
@@ -187,16 +196,25 @@ class ConfigEditor:
         await self._remember(written)
         return ConfigView(self.agent, await self.kind(kind), revision(written), masked(whole))
 
-    async def versions(self) -> AsyncIterator[tuple[ConfigRecord, Any]]:
+    async def versions(self) -> AsyncIterator[ConfigRecord]:
         """Return the stored configurations that the caller may see, newest first, with their secrets."""
         cursor: str | None = None
         while True:
             page = await self.services.store.operations.configs(self.agent, limit=_PAGE, cursor=cursor)
             for record in page.rows:
-                if may_see(self.caller, config := decoded(record.text)):
-                    yield record, config
+                if may_see_of(self.caller, named_in(record.text.encode())):
+                    yield record
             if (cursor := page.next_cursor) is None:
                 return
+
+    async def shown_versions(self, limit: int) -> list[ConfigVersion]:
+        """Return the newest of them, secrets masked."""
+        found: list[ConfigVersion] = []
+        async for record in self.versions():
+            found.append(await self._about(record.text, _version_of, record))
+            if len(found) == limit:
+                break
+        return found
 
     async def version(self, wanted: str) -> tuple[ConfigRecord, Any]:
         """Return a stored configuration by its revision.
@@ -205,9 +223,9 @@ class ConfigEditor:
             ApiError: the newest thousand that the caller may see hold none of this revision.
         """
         numbers = count()
-        async for record, config in self.versions():
+        async for record in self.versions():
             if record.revision == wanted:
-                return record, config
+                return record, await self._about(record.text, decoded, record.text)
             if next(numbers) > _MAX_VERSIONS:
                 break
         raise not_found("configuration with this revision in the agent's history")
@@ -223,8 +241,11 @@ class ConfigEditor:
                     return record.kind
         return default
 
+    async def _about(self, text: bytes | str, function: Callable[..., T], *arguments: Any) -> T:
+        return await self.services.questions.about(text, function, *arguments)
+
     async def _mistakes(self, kind: str, written: bytes) -> Sequence[Problem]:
-        if (found := await asyncio.to_thread(mistakes, kind, self.agent, written)) or kind != "magicbox":
+        if (found := await self._about(written, mistakes, kind, self.agent, written)) or kind != "magicbox":
             return found
         config = parse_config(MagicboxConfig, written)
         if config.agent.status == "stopped":
@@ -254,7 +275,7 @@ class ConfigEditor:
         """
         text = await self.text()
         plugins = await redis(self.services.bus.plugins(self.agent))
-        is_seen = may_take(self.caller, self.agent) if text is None else may_see(self.caller, decoded(text))
+        is_seen = may_take(self.caller, self.agent) if text is None else may_see_of(self.caller, named_in(text))
         if plugins is None or not is_seen:
             raise not_found("running magicbox with this id")
         return plugins
@@ -269,10 +290,10 @@ class ConfigEditor:
             if expected is not None:
                 raise _changed_meanwhile()
             return
-        config = decoded(text)
-        if not may_see(self.caller, config):
+        named = named_in(text)
+        if not may_see_of(self.caller, named):
             raise not_found("configuration of this agent")
-        if not may_change(self.caller, config):
+        if not may_change_of(self.caller, named):
             raise ApiError(403, "other tenants share this configuration: ask an operator to change it")
         if expected is None:
             raise ApiError(428, "send If-Match with the ETag that GET returned for this configuration")
@@ -293,7 +314,7 @@ class ConfigEditor:
             batch.config(self.agent, revision(written), now_ms(), kept, author)
 
 
-def version_of(record: ConfigRecord) -> ConfigVersion:
+def _version_of(record: ConfigRecord) -> ConfigVersion:
     """Return a stored configuration, secrets masked."""
     config, problems = _shown(record.text)
     return ConfigVersion(record.revision, record.at_ms, record.author, config, problems)

@@ -7,6 +7,7 @@ PUBLIC. An agent without a configuration belongs to the tenant that its id names
 """
 
 from collections.abc import Collection
+from hashlib import blake2b
 from typing import Any, Final
 
 from millrace_api.access.principal import Principal
@@ -16,11 +17,27 @@ from millrace_core.names import PUBLIC, AgentId
 OF_ALL_TENANTS: Final = ("retention",)
 """Fields with an effect beyond the tenants that their configuration names: everybody's old rows are dropped."""
 
+_MOST_KNOWN: Final = 10_000
+_named: dict[bytes, frozenset[str]] = {}
+"""The tenants that texts name, by the texts' digests."""
+
 
 def decoded(text: bytes | str) -> Any:
     """Return a decoded configuration; None for a text with mistakes in its form, which only an operator may see."""
     value, mistakes = read_json(text)
     return None if mistakes else value
+
+
+def named_in(text: bytes | None) -> frozenset[str]:
+    """Return the tenants that a configuration's text names, none if there is no text; each text is read once."""
+    if text is None:
+        return frozenset()
+    digest = blake2b(text).digest()
+    if (known := _named.get(digest)) is None:
+        known = _named[digest] = frozenset(tenants_of(decoded(text)))
+        while len(_named) > _MOST_KNOWN:
+            del _named[next(iter(_named))]
+    return known
 
 
 def may_see(principal: Principal, config: Any) -> bool:
@@ -40,7 +57,12 @@ def may_know_of(principal: Principal, named: Collection[str]) -> bool:
 
 def may_change(principal: Principal, config: Any) -> bool:
     """Tell whether a principal may put or replace a configuration."""
-    return principal.is_operator or (principal.may("admin") and tenants_of(config) == {principal.tenant})
+    return may_change_of(principal, tenants_of(config))
+
+
+def may_change_of(principal: Principal, named: Collection[str]) -> bool:
+    """Tell whether a principal may put or replace a configuration that names these tenants."""
+    return principal.is_operator or (principal.may("admin") and {*named} == {principal.tenant})
 
 
 def may_take(principal: Principal, agent: AgentId) -> bool:

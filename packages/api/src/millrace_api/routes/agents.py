@@ -9,12 +9,11 @@ from fastapi.responses import StreamingResponse
 
 from millrace_api.access.principal import Caller, needs
 from millrace_api.agents import AgentView, agents_now, may_restart, read_heartbeats, view_for
-from millrace_api.configs.ownership import decoded, may_know_of
+from millrace_api.configs.ownership import may_know_of, named_in
 from millrace_api.documents import ListOf, PageOf, accepts, body_of, json_response, returns
 from millrace_api.parameters import PageWanted, TenantQuery, tenant_of
 from millrace_api.problems import ApiError, not_found, unavailable
 from millrace_api.services import ServicesDep, redis
-from millrace_core.config import tenants_of
 from millrace_core.names import AgentId
 from millrace_core.near_names import did_you_mean
 
@@ -69,7 +68,7 @@ async def list_agent_history(
     tenant_of(caller, tenant)
     agent, limit = AgentId(agent_id), min(paging.limit, _HEARTBEATS)
     found = await services.store.operations.agent_history(agent, limit=limit, cursor=paging.cursor)
-    named = tenants_of(decoded(await redis(services.bus.get_config(agent)) or b""))
+    named = named_in(await redis(services.bus.get_config(agent)))
     if (not found.rows and paging.cursor is None) or not may_know_of(caller, named):
         raise not_found("agent with this id")
     views = [view_for(caller, heartbeat) for heartbeat in read_heartbeats(found.rows)]

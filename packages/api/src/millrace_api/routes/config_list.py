@@ -8,11 +8,11 @@ from fastapi import APIRouter, Response
 from millrace_api.access.principal import Caller
 from millrace_api.configs.examples import Example, examples
 from millrace_api.configs.models import MODELS
-from millrace_api.configs.ownership import decoded, may_change, may_see
+from millrace_api.configs.ownership import may_change_of, may_see_of, named_in
 from millrace_api.documents import ListOf, json_response, returns
 from millrace_api.parameters import TenantQuery, tenant_of
 from millrace_api.services import ServicesDep, redis
-from millrace_core.config import revision, tenants_of
+from millrace_core.config import revision
 from millrace_core.config.schema import described_schema
 
 router = APIRouter(prefix="/configs", tags=["configuration"])
@@ -55,15 +55,15 @@ async def list_configs(services: ServicesDep, caller: Caller, tenant: TenantQuer
     running = {heartbeat.id: heartbeat for heartbeat in await redis(services.bus.heartbeats())}
     found = []
     for agent, text in sorted((await redis(services.bus.all_configs())).items()):
-        config, heartbeat = decoded(text), running.get(agent)
-        if may_see(caller, config):
+        named, heartbeat = named_in(text), running.get(agent)
+        if may_see_of(caller, named):
             summary = ConfigSummary(
                 agent_id=agent,
                 kind=heartbeat.kind if heartbeat else None,
                 revision=revision(text),
                 in_force=heartbeat.config_revision if heartbeat else None,
-                tenants=sorted(tenants_of(config)),
-                may_change=may_change(caller, config),
+                tenants=sorted(named),
+                may_change=may_change_of(caller, named),
             )
             found.append(summary)
     return json_response(ListOf(found))

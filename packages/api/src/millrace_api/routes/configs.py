@@ -1,13 +1,13 @@
 """Agents' configurations: read, validate, compare, replace, list earlier ones, roll back; what strategies there are."""
 
-import asyncio
+from collections.abc import AsyncIterator
 from typing import Annotated, Any, Final, Literal, cast
 
 import msgspec
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 
 from millrace_api.access.principal import Caller, needs
-from millrace_api.configs.editor import ConfigDifference, ConfigEditor, ConfigVersion, ConfigView, version_of
+from millrace_api.configs.editor import ConfigDifference, ConfigEditor, ConfigVersion, ConfigView
 from millrace_api.documents import ListOf, accepts, body_of, json_response, raw_body, returns
 from millrace_api.parameters import TenantQuery, tenant_of
 from millrace_api.problems import ApiError
@@ -28,7 +28,15 @@ IfMatch = Annotated[
 ]
 
 
-async def _document(request: Request, services: ServicesDep, caller: Caller) -> dict[str, Any]:
+async def _in_turn(services: ServicesDep, caller: Caller) -> AsyncIterator[None]:
+    """Have a request that changes or checks a configuration wait for its tenant's turn, as a question does."""
+    async with services.authenticator.budget.spending(caller.tenant, "questions"):
+        yield
+
+
+async def _document(
+    request: Request, services: ServicesDep, caller: Caller, _turn: Annotated[None, Depends(_in_turn)]
+) -> dict[str, Any]:
     """Return the configuration in a request's body, read as its agent will read it.
 
     Reading and checking it takes from everybody, so each byte counts as a row that the tenant reads.
@@ -36,10 +44,9 @@ async def _document(request: Request, services: ServicesDep, caller: Caller) -> 
     Raises:
         ApiError: it has mistakes in its form, or the tenant has sent too much.
     """
-    text, budget = await raw_body(request, MAX_CONFIG), services.authenticator.budget
-    budget.check_rows(caller.tenant)
-    budget.spend_rows(caller.tenant, len(text))
-    value, problems = await asyncio.to_thread(read_json, text)
+    text = await raw_body(request, MAX_CONFIG)
+    services.authenticator.budget.spend_rows(caller.tenant, len(text))
+    value, problems = await services.questions.about(text, read_json, text)
     if problems:
         raise ApiError(422, "the configuration has mistakes; nothing was changed", problems=problems)
     return cast(dict[str, Any], value)
@@ -130,12 +137,7 @@ async def put_config(
 @router.get("/config/history", operation_id="list_config_history", responses=returns(ListOf[ConfigVersion]))
 async def list_config_history(editor: Editor, limit: Annotated[int, Query(ge=1, le=_MAX_VERSIONS)] = 50) -> Response:
     """Return the configurations that the agent had, newest first, secrets masked."""
-    versions = []
-    async for record, _ in editor.versions():
-        versions.append(version_of(record))
-        if len(versions) == limit:
-            break
-    return json_response(ListOf(versions))
+    return json_response(ListOf(await editor.shown_versions(limit)))
 
 
 @router.post(
@@ -143,7 +145,7 @@ async def list_config_history(editor: Editor, limit: Annotated[int, Query(ge=1, 
     operation_id="roll_back_config",
     responses=returns(ConfigView, also=_PUT),
     openapi_extra=accepts(RollBack),
-    dependencies=[Depends(needs("admin"))],
+    dependencies=[Depends(needs("admin")), Depends(_in_turn)],
 )
 async def roll_back_config(
     request: Request,

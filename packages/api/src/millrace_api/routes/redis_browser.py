@@ -9,14 +9,13 @@ from fastapi import APIRouter, Query, Request, Response
 from millrace_api.access.principal import Caller, Principal
 from millrace_api.agents import view_for
 from millrace_api.configs.masking import masked
-from millrace_api.configs.ownership import decoded, may_know_of, may_see
+from millrace_api.configs.ownership import decoded, may_know_of, may_see, may_see_of, named_in
 from millrace_api.documents import ListOf, json_response, returns
 from millrace_api.parameters import TenantQuery, tenant_of
 from millrace_api.problems import not_found
 from millrace_api.redis_names import INDEXES, Owner, may_list, may_read, names_of_agent, names_of_tenant, owner
 from millrace_api.services import Services, ServicesDep, redis
 from millrace_bus.reading.inspection import StoredEntry
-from millrace_core.config import tenants_of
 from millrace_core.heartbeat import Heartbeat
 from millrace_core.json_problems import UNREADABLE
 from millrace_core.names import PUBLIC, AgentId
@@ -98,13 +97,13 @@ async def _may_know(services: Services, caller: Principal, found: Owner) -> bool
     """Tell whether a caller may know of the agent that a name belongs to, if it does."""
     if caller.is_operator or found.agent is None:
         return True
-    return may_know_of(caller, tenants_of(decoded(await redis(services.bus.get_config(found.agent)) or b"")))
+    return may_know_of(caller, named_in(await redis(services.bus.get_config(found.agent))))
 
 
 async def _may_see_config(services: Services, caller: Principal, found: Owner) -> bool:
     """Tell whether a caller may see an agent's configuration, and so the strategies that the agent can run."""
     text = None if found.agent is None else await redis(services.bus.get_config(found.agent))
-    return text is None or may_see(caller, decoded(text))
+    return text is None or may_see_of(caller, named_in(text))
 
 
 async def _names(services: Services, caller: Principal) -> list[str]:
@@ -114,7 +113,7 @@ async def _names(services: Services, caller: Principal) -> list[str]:
     configs = await redis(services.bus.all_configs())
     agents = dict.fromkeys((*configs, *(AgentId(each.id) for each in await redis(services.bus.heartbeats()))))
     for agent in agents:
-        if may_know_of(caller, tenants_of(decoded(configs.get(agent, b"")))):
+        if may_know_of(caller, named_in(configs.get(agent))):
             names += names_of_agent(agent)
     for of in sorted({each.tenant for each in streams} | {caller.tenant}):
         names += names_of_tenant(of, [each for each in streams if each.tenant == of])

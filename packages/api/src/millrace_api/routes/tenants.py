@@ -7,13 +7,12 @@ from fastapi import APIRouter, Response
 
 from millrace_api.access.principal import Caller
 from millrace_api.access.tokens import is_in_force
-from millrace_api.configs.ownership import decoded
+from millrace_api.configs.ownership import named_in
 from millrace_api.documents import ListOf, json_response, returns
 from millrace_api.parameters import TenantQuery, tenant_of
 from millrace_api.problems import ApiError
 from millrace_api.services import ServicesDep, redis
 from millrace_core.clock import now_ms
-from millrace_core.config import tenants_of
 
 router = APIRouter(prefix="/tenants", tags=["access"])
 
@@ -38,7 +37,7 @@ async def list_tenants(services: ServicesDep, caller: Caller, tenant: TenantQuer
         raise ApiError(403, "only an operator, an admin of PUBLIC, sees all tenants")
     now = now_ms()
     configs = (await redis(services.bus.all_configs())).items()
-    named = {agent: tenants_of(decoded(text)) for agent, text in configs}
+    named = {agent: named_in(text) for agent, text in configs}
     streams = Counter(str(name.tenant) for name in await redis(services.bus.stream_names()))
     tokens = Counter(str(each.tenant) for each in await services.store.access.tokens() if is_in_force(each, now))
     known = set().union(*named.values(), streams, tokens)

@@ -5,11 +5,10 @@ import time
 from collections.abc import Coroutine, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from millrace_api.configs.ownership import decoded
+from millrace_api.configs.ownership import named_in
 from millrace_api.patience import answer_within
 from millrace_api.services import Services, redis
 from millrace_core.clock import now_ms
-from millrace_core.config import tenants_of
 from millrace_core.halts import HaltNote, HaltScope, HaltState
 from millrace_core.names import PUBLIC, AgentId, Tenant, tenant_or_none
 from millrace_core.requests import Halt, HaltingPayload
@@ -112,5 +111,5 @@ class Halts:
 
 async def _configured(services: Services, executor: str) -> set[Tenant]:
     text = await redis(services.bus.get_config(AgentId(executor)))
-    named = map(tenant_or_none, tenants_of(decoded(text or b"")))
+    named = map(tenant_or_none, named_in(text))
     return {tenant for tenant in named if tenant is not None}
