@@ -2,6 +2,8 @@
 
 import xml.etree.ElementTree as ElementTree
 
+import pytest
+
 from millrace_console.display.depth import depth_svg
 from millrace_console.display.ladder import Scale
 from millrace_console.display.trade_rows import last_price, trades_html
@@ -45,9 +47,17 @@ def test_the_depth_chart_is_symmetric_around_the_middle() -> None:
     book.replace([(99.0, 1.0), (90.0, 5.0)], [(101.0, 2.0), (102.0, 2.0)], None)
     text = depth_svg(book, Scale(1, 1))
     root = ElementTree.fromstring(f"<p>{text}</p>")  # noqa: S314  # made here
-    assert root.find("svg").get("aria-label") == "Depth from 98.0 to 102.0: bids 1, asks 4"  # type: ignore[union-attr]
+    assert root.find("svg").get("aria-label") == "Depth from 98.0 to 102.0: bids 1.0, asks 4.0"  # type: ignore[union-attr]
     assert len(root.findall("svg/path")) == 2
     assert depth_svg(OrderBook(), Scale(1, 1)) == ""
+
+
+@pytest.mark.parametrize(("amount", "said"), [(0.83, "0.830"), (12.345, "12.3"), (24_498.25, "24,498")])
+def test_sums_of_the_depth_chart_can_be_read(amount: float, said: str) -> None:
+    """Whole numbers say nothing of a market of which a tenth is much."""
+    book = OrderBook()
+    book.replace([(99.0, amount)], [(101.0, amount)], None)
+    assert f"bids {said} · asks {said}" in depth_svg(book, Scale(1, 5))
 
 
 def test_trades_are_newest_first_with_the_side_in_a_sign() -> None:

@@ -4,7 +4,8 @@ import pytest
 
 from millrace_console.accounts import Account
 from millrace_console.display.curves import time_range
-from millrace_console.pages.overview import all_agents, lags, worth
+from millrace_console.display.table import Cell
+from millrace_console.pages.overview import all_agents, equity_row, lags
 
 NOW = 1_700_000_000_000
 ACCOUNT = Account("Ann", "mine", "read", is_operator=False, token="mr_…")
@@ -39,14 +40,18 @@ def test_an_operator_who_is_a_tenant_too_misses_no_unit() -> None:
         assert agent["lastErrors"] == [error]
 
 
-def test_equity_without_some_balances_is_marked() -> None:
-    """Else it would seem to jump when the price of one is known."""
-    assert worth({"value": "10", "unvalued": []}).text == "10.00"
-    marked = worth({"value": "10", "unvalued": [{"currency": "XRP"}, {"currency": "ADA"}]})
-    assert (marked.text, marked.hint) == ("▲ 10.00", "without ADA, XRP: no price")
-
-
 def test_one_moment_is_not_shown_amid_two_days() -> None:
     """A chart that has one moment only ends a quarter of an hour beside it; others end where their lines do."""
     assert time_range([NOW, NOW]) == {"min": NOW - 900_000, "max": NOW + 900_000}
     assert time_range([NOW, NOW + 1]) == time_range([]) == {"min": None, "max": None}
+
+
+def test_equity_says_what_is_not_in_it() -> None:
+    """Balances without a price are named, and the value is marked."""
+    sample = {"value": "15.5", "currency": "USDT", "atMs": NOW - 5_000, "unvalued": []}
+    whole, part = (
+        equity_row("A", sample | {"unvalued": [{"currency": each} for each in left]}, NOW)
+        for left in ("", ("SOL", "ADA"))
+    )
+    assert whole[1] == Cell("15.50")
+    assert part[1] == Cell("▲ 15.50", "warn", hint="without ADA, SOL: no price")

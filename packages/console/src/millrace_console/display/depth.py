@@ -25,7 +25,7 @@ def depth_svg(book: OrderBook, scale: Scale) -> str:
     asks = [each for each in asks if each[0] - mid <= reach]
     most = max(bids[-1][1], asks[-1][1])
     low, high = number(mid - reach, scale.price), number(mid + reach, scale.price)
-    bought, sold = number(bids[-1][1], 0), number(asks[-1][1], 0)
+    bought, sold = (_sum_text(side[-1][1], scale.amount) for side in (bids, asks))
     paths = "".join(
         f'<path class="{side}" d="{_path(levels, mid, reach, most)}"/>'
         for side, levels in (("bid", bids), ("ask", asks))
@@ -35,6 +35,12 @@ def depth_svg(book: OrderBook, scale: Scale) -> str:
         f'aria-label="Depth from {low} to {high}: bids {bought}, asks {sold}">{paths}</svg>'
         f'<div class="depth-scale"><span>{low}</span><span>bids {bought} · asks {sold}</span><span>{high}</span></div>'
     )
+
+
+def _sum_text(amount: float, decimals: int) -> str:
+    """Return an amount with three significant digits at least, but no more decimals than the book has."""
+    whole = len(str(int(amount))) if amount >= 1 else 0
+    return number(amount, min(decimals, max(0, 3 - whole)))
 
 
 def _cumulated(levels: Sequence[Level]) -> list[tuple[float, float]]:

@@ -21,6 +21,7 @@ QUIET_AGENT_MS = 15_000
 """An agent that has not written for so long is down."""
 LATE_MS = 2_000
 """A stream whose messages come so much later than usual is late."""
+HOUR_MS = 3_600_000
 _MOST = 1_000
 WELL = frozenset({"live", "starting", "standby"})
 
@@ -153,22 +154,22 @@ async def _profit(visit: Visit, poll: Poll) -> list[Row]:
 
 
 async def _equity(visit: Visit, poll: Poll) -> list[Row]:
-    answers = await asyncio.gather(
-        *(poll.get(each, "/equity", since=poll.at_ms - 3_600_000) for each in visit.trading_accounts)
-    )
-    rows: list[Row] = []
-    for account, answer in zip(visit.trading_accounts, answers, strict=True):
-        if answer["items"]:
-            last = answer["items"][-1]
-            rows.append([account.tenant, worth(last), last["currency"], f"{ago(last['atMs'], now_ms())} ago"])
-    return rows
+    asked = {"since": poll.at_ms - HOUR_MS, "descending": True, "limit": 1}
+    answers = await asyncio.gather(*(poll.get(each, "/equity", **asked) for each in visit.trading_accounts))
+    return [
+        equity_row(account.tenant, sample, now_ms())
+        for account, answer in zip(visit.trading_accounts, answers, strict=True)
+        for sample in answer["items"]
+    ]
 
 
-def worth(sample: Mapping[str, Any]) -> Cell:
-    """Return the value of a sample of equity; of one that leaves out balances without a price, marked, and which."""
-    value = number(sample["value"], 2)
-    left_out = ", ".join(sorted({each["currency"] for each in sample["unvalued"]}))
-    return Cell(f"▲ {value}", "warn", hint=f"without {left_out}: no price") if left_out else Cell(value)
+def equity_row(tenant: str, sample: Mapping[str, Any], now: int) -> Row:
+    """Return the value of all balances; it says when some of them have no price and are not in it."""
+    value = Cell(number(sample["value"], 2))
+    if sample["unvalued"]:
+        left_out = ", ".join(sorted({each["currency"] for each in sample["unvalued"]}))
+        value = Cell(f"▲ {value.text}", "warn", hint=f"without {left_out}: no price")
+    return [tenant, value, sample["currency"], Cell(f"{ago(sample['atMs'], now)} ago", "nowrap")]
 
 
 async def _activity(visit: Visit, poll: Poll) -> list[Row]:

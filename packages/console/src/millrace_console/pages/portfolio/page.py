@@ -51,7 +51,7 @@ class PortfolioPage:
         self._by: tuple[str, ...] | None = None
         with section("Profit"):
             self._filters.by()
-            self._profit_place = ui.element("div").classes("w-full")
+            self._profit_place = ui.element("div").classes("w-full pt-2")
             self._panel(self._ask_profits, self._show_profits, 5.0)
         with ui.element("div").classes("grid-panels"):
             with section("Realised profit, cumulated"):

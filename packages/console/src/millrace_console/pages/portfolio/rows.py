@@ -47,7 +47,9 @@ def profit_rows(sums: Mapping[tuple[str, ...], Sum]) -> list[Row]:
 def balance_rows(tenant: str, sample: Mapping[str, Any], now_ms: int) -> list[Row]:
     """Return a row for each balance of a sample of equity; an old price says how old it is."""
     age = now_ms - sample["atMs"]
-    as_of = Cell(f"{ago(sample['atMs'], now_ms)} ago", "") if age < 3 * MINUTE_MS else _old(sample["atMs"], now_ms)
+    as_of = (
+        Cell(f"{ago(sample['atMs'], now_ms)} ago", "nowrap") if age < 3 * MINUTE_MS else _old(sample["atMs"], now_ms)
+    )
     return [
         [
             tenant,
@@ -78,7 +80,7 @@ def position_row(tenant: str, row: Mapping[str, Any], now_ms: int) -> Row:
         _gain(row["realised"]),
         row["currency"],
         charged_text(row["feesByCurrency"]),
-        Cell(f"{ago(row['updatedMs'], now_ms)} ago", hint=f"{number(row['trades'])} trades"),
+        Cell(f"{ago(row['updatedMs'], now_ms)} ago", "nowrap", hint=f"{number(row['trades'])} trades"),
     ]
 
 
@@ -104,7 +106,7 @@ def _fees(profit: Sum) -> Cell:
 
 
 def _old(at_ms: int, now_ms: int) -> Cell:
-    return Cell(f"▲ {ago(at_ms, now_ms)} ago", "warn", hint="No newer valuation is stored.")
+    return Cell(f"▲ {ago(at_ms, now_ms)} ago", "warn nowrap", hint="No newer valuation is stored.")
 
 
 def _worth(holding: Mapping[str, Any]) -> Decimal:
