@@ -8,9 +8,10 @@ T = TypeVar("T")
 
 
 class _Item:
-    def __init__(self) -> None:
-        self.ending = ExitStack()
-        self.value: Any = None
+    def __init__(self, make: Callable[[ExitStack], Any]) -> None:
+        with ExitStack() as making:
+            self.value = make(making)
+            self.ending = making.pop_all()
         self.users = 0
 
 
@@ -25,9 +26,7 @@ class Shares:
         """Return the object of a key; the first user makes it, and what it enters into the stack ends with the last."""
         item = self._items.get(key)
         if item is None:
-            item = _Item()
-            item.value = make(item.ending)
-            self._items[key] = item
+            item = self._items[key] = _Item(make)
         item.users += 1
         try:
             yield item.value
