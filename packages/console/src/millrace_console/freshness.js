@@ -19,7 +19,9 @@
   // The browser's own pauses between two attempts grow to several seconds.
   const hurry = setInterval(() => {
     if (!window.socket?.io) return;
-    window.socket.on("alive", () => document.getElementById("quiet-banner") && window.millrace.heard());
+    const alive = () => document.getElementById("quiet-banner") && window.millrace.heard();
+    alive(); // by what the page was loaded with
+    window.socket.on("alive", alive);
     window.socket.io.reconnectionDelay(300);
     window.socket.io.reconnectionDelayMax(1000);
     clearInterval(hurry);
