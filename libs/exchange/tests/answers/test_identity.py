@@ -22,6 +22,7 @@ from libs.exchange.tests.answers.test_faulty_answers import (
 )
 from msgspec.structs import replace
 
+from millrace_core.requests import CancelPayload
 from millrace_exchange import OutcomeUnknown, Retryable
 
 OURS: Final = "00112233445566778899aabbccddeeff"
@@ -125,6 +126,17 @@ async def test_the_answer_about_another_order_is_not_believed(
     """A change stays unknown, a question is asked again."""
     outcome = await said_to(server, account(place), request_, body)
     assert isinstance(outcome, OutcomeUnknown if request_ in (create, cancel, edit, cancel_all) else Retryable)
+
+
+@pytest.mark.parametrize("place", BINANCE)
+async def test_a_number_with_zeros_before_it_is_the_same_id(
+    place: str, server: ScriptedServer, account: Callable[[str], Account]
+) -> None:
+    """Binance reads it as a number, and cancels the order."""
+    ours = account(place)
+    payload = CancelPayload(symbol=ours.symbol, order_id="0070000001")
+    canceled = await said_to(server, ours, lambda each: each.cancel_order(payload), CANCELED)
+    assert [order.id for order in canceled.orders] == ["70000001"]
 
 
 @pytest.mark.parametrize("place", BINANCE)

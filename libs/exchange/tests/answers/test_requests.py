@@ -1,5 +1,6 @@
 """What leaves for the exchange: orders under our id, or nothing."""
 
+import contextlib
 import json
 from collections.abc import Callable
 from decimal import Decimal
@@ -79,6 +80,25 @@ async def test_a_flag_that_the_market_does_not_have_is_refused(
     with pytest.raises(Rejected, match=field):
         await ours.create_order(payload, ours.our_id)
     assert server.requests == []
+
+
+@pytest.mark.parametrize(("exchange", "word"), [("kucoin", "cancelAll"), ("hitbtc", "order"), ("gate", "orders")])
+async def test_an_id_leads_to_no_other_endpoint(
+    exchange: str, word: str, server: ScriptedServer, account: Callable[[str], Account]
+) -> None:
+    """`DELETE …/orders/cancelAll` cancels every order. An id stands in the path only if it can be one."""
+    ours = account(exchange)
+    ours.knows = False
+    for text in (word, word.upper(), "..", f"../{word}", f"{word}/cancel", "a?b", "a#b", "a\r\nb", "a b", "%2e%2e", ""):
+        for named in ({"order_id": text}, {"client_order_id": text}):
+            with contextlib.suppress(ExchangeError):
+                await ours.cancel_order(CancelPayload(symbol=ours.symbol, **named))
+            with contextlib.suppress(ExchangeError):
+                await ours.fetch_order(ours.symbol, **named)
+    # Open orders are asked for where none can be asked for by our id.
+    changes = [request for request in server.requests if not request.startswith(b"GET")]
+    assert changes == []
+    assert not any(request.split()[1].partition(b"?")[0].endswith((b"/", b"/..")) for request in server.requests)
 
 
 @pytest.mark.parametrize("value", [[], {"a": 1}, None])

@@ -92,7 +92,9 @@ class CheckedAnswer:
         return {**order, "clientOrderId": ours} if ours else order
 
     def _check_identity(self, answer: Mapping[str, Any], asked: Asked) -> None:
-        for name, wanted in (("symbol", asked.symbol), ("id", asked.order_id), ("side", asked.side)):
+        if asked.order_id is not None and not is_same_id(answer["id"], asked.order_id):
+            self._prove_nothing(f"the answer is about another order: its id is {answer['id']}, not {asked.order_id}")
+        for name, wanted in (("symbol", asked.symbol), ("side", asked.side)):
             if wanted is not None and answer.get(name) not in (None, wanted):
                 self._prove_nothing(f"the answer is about another order: its {name} is {answer[name]}, not {wanted}")
         if asked.type is not None and answer.get("type") in _OTHER_TYPE.get(asked.type, ()):
@@ -185,6 +187,11 @@ class CheckedAnswer:
 
     def _prove_nothing(self, why: str) -> NoReturn:
         raise proves_nothing(self._profile, self._action, why)
+
+
+def is_same_id(found: str, wanted: str) -> bool:
+    """Tell whether an exchange's id of an order is the one that was asked for: a number may have been typed as 007."""
+    return found == wanted or (found.isdigit() and wanted.isdigit() and found.lstrip("0") == wanted.lstrip("0"))
 
 
 def proves_nothing(profile: ExchangeProfile, action: str, why: str) -> ExchangeError:

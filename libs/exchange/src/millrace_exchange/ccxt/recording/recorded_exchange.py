@@ -13,6 +13,7 @@ from millrace_exchange.ccxt.exchange_clock import ExchangeClock
 from millrace_exchange.ccxt.recording.books import RecordedBook, RecordedCountedBook, RecordedIndexedBook
 from millrace_exchange.ccxt.recording.digits import DigitKeeper, safe_string
 from millrace_exchange.ccxt.recording.frame_checks import FrameChecks
+from millrace_exchange.ccxt.recording.path_ids import PathIds
 from millrace_exchange.ccxt.recording.recorder import Recorder
 from millrace_exchange.ccxt.recording.sending import (
     check_carried,
@@ -47,7 +48,7 @@ class Carrier(Protocol):
         """
 
 
-class RecordedExchange(DigitKeeper):
+class RecordedExchange(PathIds, DigitKeeper):
     """Mixin laid over a ccxt class; see `recorded`. Everything here overrides ccxt's method of that name."""
 
     clients: dict[str, Any]

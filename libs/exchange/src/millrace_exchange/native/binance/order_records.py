@@ -12,7 +12,7 @@ import msgspec
 from millrace_core.clock import LATEST_MS
 from millrace_core.decimals import is_usual
 from millrace_core.orders import Order, OrderFee
-from millrace_exchange.ccxt.checked_answer import Asked
+from millrace_exchange.ccxt.checked_answer import Asked, is_same_id
 from millrace_exchange.ccxt.conversion import plain
 from millrace_exchange.ccxt.recording.shortcuts import Shortcuts
 
@@ -91,9 +91,10 @@ def read(content: Any, market: Mapping[str, Any], asked: Asked, currency_code: C
 
 def _check(record: OrderRecord, market: Mapping[str, Any], asked: Asked) -> None:
     ours = record.canceled_id or record.our_id
+    if asked.order_id is not None and not is_same_id(str(record.id), asked.order_id):
+        raise msgspec.ValidationError(f"it is about another order: its id is {record.id}, not {asked.order_id}")
     for name, wanted, found in (
         ("symbol", market["id"], record.symbol),
-        ("id", asked.order_id, str(record.id)),
         ("side", asked.side, record.side.lower()),
         ("client order id", asked.client_order_id, ours),
         ("type", asked.type, "market" if record.type in _AT_MARKET else "limit"),
