@@ -66,12 +66,24 @@ def test_a_request_is_read_back_from_what_we_write() -> None:
         (raw(exchangeId=None), "$.exchangeId"),
         (raw({"amountBase": Decimal("1e31")}), "$.payload.amountBase"),
         (raw({"price": Decimal("1e-31")}), "$.payload.price"),
+        *((raw({"amountBase": text}), "$.payload.amountBase") for text in ("1_5", "\u0661\u0662", " 5 ", "NaN", "")),
+        *((raw({"orderSource": text}), "$.payload.orderSource") for text in ("", "*")),
+        (b'{"action":"halt","payload":{"orderSource":"*"}}', "$.payload.orderSource"),
         (raw({"symbol": "KCS USDT"}), "$.payload.symbol"),
         (raw(exchangeId="no.such"), "$.exchangeId"),
         (raw(action="buy"), "$.action"),
         (b'{"action":"createOrder","exchangeId":"\xff"}', "$.exchangeId"),
         (b'{"action":"cancelOrder","exchangeId":"binance","payload":{"symbol":"KCS/USDT"}}', "$.payload.orderID"),
         (b'{"action":"editOrder","exchangeId":"binance","payload":{"symbol":"KCS/USDT","orderID":"1"}}', "$.payload"),
+        *(
+            (
+                b'{"action":"cancelOrder","exchangeId":"binance","payload":{"symbol":"KCS/USDT","orderID":"%b"}}'
+                % text,
+                path,
+            )
+            for text in (b"", b"7 ", b"7?a=b", b"7&a=b", b"7%2f8", b"\xd9\xa3", b"7\\r\\nX: y", b"7" * 129)
+            for path in ["$.payload.orderID"]
+        ),
     ],
 )
 def test_a_mistake_is_named_with_its_place(request_json: bytes, path: str) -> None:

@@ -4,6 +4,8 @@ See docs/protocol.md, "Requests to trade". A person can type a request by hand: 
 Nothing is guessed where money is concerned: an unknown field or a wrong sign is an error.
 """
 
+import re
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, Final, Literal, get_args
 
@@ -30,6 +32,10 @@ LARGEST_REQUEST: Final = 65_536
 MOST: Final = Decimal("1e30")
 """Prices and amounts lie below it, and above its reciprocal: written out, any other fills the memory."""
 _LEAST: Final = 1 / MOST
+_ID: Final = re.compile(r"[A-Za-z0-9._:/~|=+-]{1,128}")
+"""An order's id, the exchange's or ours; a sign that means something in a URL is in none."""
+_NUMBER: Final = re.compile(r"[0-9.eE+-]+|[A-Za-z+-]+")
+"""The form of a number that is written as a text: Python would read `1_5` as 15, and digits of any script."""
 
 
 class _Payload(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel", forbid_unknown_fields=True):
@@ -239,11 +245,23 @@ def _parts(fields: dict[str, msgspec.Raw]) -> RequestParts:
 
 def _silent_mistakes(raw: bytes) -> list[Problem]:
     try:
-        return list(silent_mistakes(load_json(raw)))
+        content = load_json(raw)
+        return [*silent_mistakes(content), *_number_problems(content)]
     except ValueError as error:
         return [Problem("$", str(error))]
     except RecursionError:
         return [TOO_DEEP]
+
+
+def _number_problems(content: Any) -> Iterator[Problem]:
+    """Yield the numbers of a payload that are texts of another form than a number's."""
+    payload = content.get("payload") if isinstance(content, dict) else None
+    for name in ("amountBase", "amountQuote", "price", "triggerPrice"):
+        text = payload.get(name) if isinstance(payload, dict) else None
+        if isinstance(text, str) and not _NUMBER.fullmatch(text):
+            yield Problem(
+                f"$.payload.{name}", "must be a number: digits 0 to 9 with at most one point, or with an exponent"
+            )
 
 
 def _contradictions(request: Request) -> list[Problem]:
@@ -259,6 +277,8 @@ def _contradictions(request: Request) -> list[Problem]:
         problems.append(Problem("$.exchangeId", "must be the ccxt id of an exchange, such as binance"))
     if (symbol := symbol_of(request)) is not None and not is_symbol(symbol):
         problems.append(Problem("$.payload.symbol", "must be a ccxt symbol, such as KCS/USDT"))
+    if not isinstance(request, CancelOrder | CancelAllOrders) and request.payload.order_source in ("", "*"):
+        problems.append(Problem("$.payload.orderSource", "must name a source: `*` and an empty text stand for all"))
     return problems + _payload_problems(request)
 
 
@@ -270,8 +290,8 @@ def _payload_problems(request: Request) -> list[Problem]:
             return _edit_problems(edit)
         case Halt(payload=halt) if halt.cancel_orders and halt.order_source is not None:
             return [Problem("$.payload.cancelOrders", "cancels all orders of an account: leave orderSource out")]
-        case CancelOrder(payload=cancel) if not (cancel.order_id or cancel.client_order_id):
-            return [Problem("$.payload.orderID", "or clientOrderId is required: it names the order to cancel")]
+        case CancelOrder(payload=cancel):
+            return _id_problems(cancel, "cancel")
         case _:
             return []
 
@@ -291,12 +311,22 @@ def _create_problems(payload: CreatePayload) -> list[Problem]:
 
 
 def _edit_problems(payload: EditPayload) -> list[Problem]:
-    problems = _positive(payload, ("amount_base", "price", "trigger_price"))
-    if not (payload.order_id or payload.client_order_id):
-        problems.append(Problem("$.payload.orderID", "or clientOrderId is required: it names the order to edit"))
+    problems = _positive(payload, ("amount_base", "price", "trigger_price")) + _id_problems(payload, "edit")
     if payload.amount_base is None and payload.price is None and payload.trigger_price is None:
         problems.append(Problem("$.payload", "changes nothing: set amountBase, price or triggerPrice"))
     return problems
+
+
+def _id_problems(payload: CancelPayload | EditPayload, what: str) -> list[Problem]:
+    """Return what is wrong with how an order is named. Exchanges take ids in URLs: one that is no id may be a route."""
+    ids = {"orderID": payload.order_id, "clientOrderId": payload.client_order_id}
+    if not any(ids.values()):
+        return [Problem("$.payload.orderID", f"or clientOrderId is required: it names the order to {what}")]
+    return [
+        Problem(f"$.payload.{name}", "must be 1 to 128 letters, digits and signs of . _ : / ~ | = + -")
+        for name, text in ids.items()
+        if text is not None and not _ID.fullmatch(text)
+    ]
 
 
 def _positive(payload: CreatePayload | EditPayload, names: tuple[str, ...]) -> list[Problem]:
