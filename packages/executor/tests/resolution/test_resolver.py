@@ -11,6 +11,7 @@ from millrace_core.backoff import BackoffPolicy
 from millrace_core.clock import now_ms
 from millrace_core.config import Credentials
 from millrace_core.ids import RequestId, new_request_id
+from millrace_core.market import Trade
 from millrace_core.orders import Order
 from millrace_core.requests import CancelOrder, CancelPayload, CreateOrder, CreatePayload, EditOrder, EditPayload
 from millrace_exchange import Exchange, Fatal, Rejected, Retryable, open_exchange
@@ -169,3 +170,27 @@ async def test_an_outage_is_waited_out_however_long(monkeypatch: pytest.MonkeyPa
     resolver = Resolver(exchange, UnitHealthReporter("StrankaXY.binance", changed=lambda: None, errors=ErrorLog()))
     resolution = await resolver.resolve(asked(CreateOrder(exchange_id="binance", payload=BUY), new_request_id()))
     assert resolution.answer.status == "done"
+
+
+async def test_trades_are_searched_since_the_request_began() -> None:
+    """An executor was away for an hour: where only its trade shows a filled order, that is an hour old."""
+    ours, began_ms = new_request_id(), now_ms() - 3_600_000
+
+    async def fetch_order(symbol: str, *, order_id: str | None = None, client_order_id: str | None = None) -> Any:
+        return None if order_id is None else Order(id=order_id, client_order_id=ours, status="closed")
+
+    async def open_orders(symbol: str) -> list[Order]:
+        return []
+
+    async def trades(symbol: str, since_ms: int) -> list[Trade]:
+        return [] if since_ms > began_ms else [Trade("1", began_ms, symbol, "buy", 1.0, 1.0, order="7")]
+
+    execution = SimpleNamespace(fetch_order=fetch_order, fetch_open_orders=open_orders, fetch_my_trades=trades)
+    exchange = cast(Exchange, SimpleNamespace(execution=execution, profile=SimpleNamespace(settlement_window_ms=50)))
+    resolver = Resolver(exchange, UnitHealthReporter("StrankaXY.kucoin", changed=lambda: None, errors=ErrorLog()))
+    taken_over = msgspec.structs.replace(
+        asked(CreateOrder(exchange_id="kucoin", payload=BUY), ours), begun_at=began_ms, sent_by=now_ms() - 1_000
+    )
+    resolution = await resolver.ask_once(taken_over)
+    assert resolution is not None
+    assert (resolution.answer.status, resolution.seen[0].id) == ("done", "7")

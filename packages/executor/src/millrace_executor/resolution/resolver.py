@@ -94,7 +94,6 @@ class Resolver:
         request = intent.request
         if request is None:
             return None if intent.verdict is None else Resolution(intent.verdict)
-        sent_ms = intent.sent_by or now_ms()
         # Read before asking: absence proves something only if the exchange answered after the window.
         window_over = self._is_window_over(intent)
         former: Order | None = None
@@ -106,7 +105,8 @@ class Resolver:
             our_id, order = intent.client_order_id or "", None
             if window_over and isinstance(request, CreateOrder):
                 # First, since all share it: while it is held back, nothing is spent on each alone.
-                order, nameless = await self._by_own_trades(request.payload, our_id, sent_ms - CLOCK_SLACK_MS)
+                # Since it began: who took it over says of it only that it was sent before then.
+                order, nameless = await self._by_own_trades(request.payload, our_id, intent.begun_at - CLOCK_SLACK_MS)
             if order is None:
                 order, former = await self._find(request, our_id)
             is_ours = order is not None and order.client_order_id == our_id
