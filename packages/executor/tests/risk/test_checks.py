@@ -15,7 +15,7 @@ from millrace_core.requests import CreateOrder, CreatePayload, EditOrder, EditPa
 from millrace_exchange import MarketTerms
 from millrace_executor.risk.books import TrustedBook
 from millrace_executor.risk.checks import Approved, Bound, Facts, RiskRejection, decide, rate_window
-from millrace_executor.risk.terms import NewTerms, terms_of
+from millrace_executor.risk.terms import NewTerms, base_amount, terms_of
 
 SPOT = MarketTerms("KCS", "USDT")
 prices = st.decimals(min_value="0.00000001", max_value=10**9, allow_nan=False, places=8)
@@ -137,6 +137,15 @@ def test_a_market_order_that_would_reach_beyond_the_collar_is_refused() -> None:
     assert isinstance(judged(create(type="market", amount_base=Decimal(5)), limits), Approved)
     assert "10.5" in reason(judged(create(type="market", amount_base=Decimal(6)), limits))
     assert "10.5" in reason(judged(create(type="market", amount_quote=Decimal(100)), limits))
+
+
+def test_a_sale_by_quote_currency_reaches_as_far_as_it_takes_to_earn_that() -> None:
+    """5 at 9.9 earn 49.5; what is more comes at 9.8, and takes more than the best price would."""
+    limits = RiskLimits(price_collar_percent=Decimal("1.5"))
+    assert isinstance(judged(create(side="sell", type="market", amount_quote=Decimal("49.5")), limits), Approved)
+    beyond = create(side="sell", type="market", amount_quote=Decimal("49.6"))
+    assert "9.8 is" in reason(judged(beyond, limits))
+    assert base_amount(terms_of(beyond, None), SPOT, BOOK) == Decimal("49.6") / Decimal("9.8")
 
 
 def test_an_old_book_is_refused() -> None:

@@ -41,15 +41,17 @@ class TrustedBook(NamedTuple):
         """Return the price half-way between best bid and ask."""
         return (self.best_bid + self.best_ask) / 2
 
-    def reach(self, side: str, amount: Decimal) -> Reach | None:
-        """Return what a market order would trade at; None if the book holds less than the amount."""
-        left, cost = amount, Decimal(0)
-        for price, offered in (self.book.asks if side == "buy" else self.book.bids).levels():
-            taken = min(left, _exact(offered))
-            cost += taken * _exact(price)
+    def reach(self, side: str, size: Decimal, *, in_quote: bool = False) -> Reach | None:
+        """Return what a market order would trade at; None if the book holds less than its size."""
+        left, cost = size, Decimal(0)
+        for number, offered in (self.book.asks if side == "buy" else self.book.bids).levels():
+            price = _exact(number)
+            unit = price if in_quote else Decimal(1)
+            taken = min(left, _exact(offered) * unit)
+            cost += taken if in_quote else taken * price
             left -= taken
             if not left:
-                return Reach(cost, _exact(price))
+                return Reach(cost, price)
         return None
 
 

@@ -130,7 +130,7 @@ def _collar(bound: Bound, facts: Facts) -> Iterator[str]:
         yield f"{name}, which cannot be checked: no trusted book: {facts.no_book}"
         return
     try:
-        price, mid = reached_price(facts.terms, facts.book), facts.book.mid
+        price, mid = reached_price(facts.terms, facts.market, facts.book), facts.book.mid
     except Unmeasurable as missing:
         yield f"{name}, which cannot be checked: {_why(missing, facts)}"
         return

@@ -27,8 +27,8 @@ class BookView(Protocol):
     def best_ask(self) -> Decimal:
         """Return the price of the best ask."""
 
-    def reach(self, side: str, amount: Decimal) -> "Reach | None":
-        """Return what a market order would trade at; None if the book holds less than the amount."""
+    def reach(self, side: str, size: Decimal, *, in_quote: bool = False) -> "Reach | None":
+        """Return what a market order of a size, in quote currency or not, would trade at; None if it is too large."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ def notional(terms: Terms, market: MarketTerms, book: BookView | None) -> Decima
     amount = _amount(terms)
     if market.is_inverse:
         return amount * market.contract_size
-    return _cost(terms, amount, book) * market.contract_size
+    return _cost(terms, amount, market, book) * market.contract_size
 
 
 def base_amount(terms: Terms, market: MarketTerms, book: BookView | None) -> Decimal:
@@ -128,12 +128,14 @@ def base_amount(terms: Terms, market: MarketTerms, book: BookView | None) -> Dec
         Unmeasurable: the amount is missing, or the book that would tell it.
     """
     if terms.quote is not None:
-        return terms.quote / _needed(book).best_ask
+        # The worse the price of a sale, the more it sells.
+        price = _needed(book).best_ask if terms.side == "buy" else _reach(terms, market, _needed(book)).worst
+        return terms.quote / price
     size = _amount(terms) * market.contract_size
     return size / _needed(book).best_bid if market.is_inverse else size
 
 
-def reached_price(terms: Terms, book: BookView) -> Decimal:
+def reached_price(terms: Terms, market: MarketTerms, book: BookView) -> Decimal:
     """Return the price furthest from the market that an order names, or would reach.
 
     Raises:
@@ -141,32 +143,32 @@ def reached_price(terms: Terms, book: BookView) -> Decimal:
     """
     named = [price for price in (terms.price, terms.trigger) if price is not None]
     if terms.price is None and terms.trigger is None:
-        named.append(_reach(terms, _market_amount(terms, book), book).worst)
+        named.append(_reach(terms, market, book).worst)
     return max(named, key=lambda price: abs(price - book.mid))
 
 
-def _cost(terms: Terms, amount: Decimal, book: BookView | None) -> Decimal:
+def _cost(terms: Terms, amount: Decimal, market: MarketTerms, book: BookView | None) -> Decimal:
     if terms.side == "buy" and not terms.is_market and terms.price is not None:
         # A stop buy with a limit below its trigger trades at its limit, if at all.
         return amount * terms.price
     if terms.is_market and terms.trigger is None:
         needed = _needed(book)
-        return _reach(terms, amount, needed).cost if terms.side == "buy" else amount * needed.best_bid
+        return _reach(terms, market, needed).cost if terms.side == "buy" else amount * needed.best_bid
     # A sale trades at the bid if that is better than its price; a stop at its trigger or beyond.
     named = [price for price in (terms.price, terms.trigger) if price is not None]
-    market = _needed(book)
-    return amount * max(*named, market.best_ask if terms.side == "buy" else market.best_bid)
+    needed = _needed(book)
+    return amount * max(*named, needed.best_ask if terms.side == "buy" else needed.best_bid)
 
 
-def _reach(terms: Terms, amount: Decimal, book: BookView) -> Reach:
-    reach = book.reach(terms.side or "", amount)
+def _reach(terms: Terms, market: MarketTerms, book: BookView) -> Reach:
+    """Return how far a market order would go; one that is sized in quote currency until that is spent or earned."""
+    if terms.quote is None:
+        reach = book.reach(terms.side or "", _amount(terms))
+    else:
+        reach = book.reach(terms.side or "", terms.quote / market.contract_size, in_quote=not market.is_inverse)
     if reach is None:
         raise Unmeasurable("the book holds less than the order's amount: make it smaller, or a limit order")
     return reach
-
-
-def _market_amount(terms: Terms, book: BookView) -> Decimal:
-    return _amount(terms) if terms.quote is None else terms.quote / book.best_ask
 
 
 def _amount(terms: Terms) -> Decimal:
