@@ -7,6 +7,7 @@ import msgspec
 import pytest
 import redis.asyncio
 
+from millrace_bus import Intents
 from millrace_core.clock import now_ms
 from millrace_core.ids import new_request_id
 from millrace_core.names import ExchangeId, Tenant, lease_key
@@ -104,6 +105,35 @@ async def test_an_executor_that_starts_beside_an_emptied_redis_halts(platform: A
     await platform.publish(create(requestId=new_request_id(), requestedAt=now_ms()))
     assert (await answers.number(4)).response.status == "done"
     assert len(platform.orders()) == 2
+
+
+async def test_a_redis_that_is_emptied_before_the_ledger_was_read_halts(
+    platform: Any, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lease was taken in the former data, and the ledger read from the new: what it held is not known."""
+    await platform.start()
+    answers, resumed = await platform.answers(), await platform.answers("resume", None, ALL)
+    done = create(requestId=new_request_id(), requestedAt=now_ms())
+    await platform.publish(done)
+    assert await answers.statuses(1) == ["done"]
+    await platform.stop()
+    read, config = Intents.all, await platform.bus.get_config("EXECUTOR")
+
+    async def read_emptied(intents: Intents, tenant: Tenant, exchange: ExchangeId) -> Any:
+        if exchange == BINANCE:
+            monkeypatch.setattr(Intents, "all", read)
+            await client.flushall()
+            await platform.bus.put_config("EXECUTOR", config)
+        return await read(intents, tenant, exchange)
+
+    monkeypatch.setattr(Intents, "all", read_emptied)
+    await platform.start()
+    await halted(platform)
+    await platform.publish(RESUME)
+    assert await resumed.statuses(1) == ["done"]
+    await platform.publish(done)
+    assert (await answers.number(2)).response.error.kind == "LedgerLost"
+    assert len(platform.orders()) == 1
 
 
 async def test_a_first_start_halts_nothing(platform: Any) -> None:

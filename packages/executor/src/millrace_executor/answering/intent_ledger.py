@@ -52,11 +52,22 @@ class IntentLedger:
         the memory: a task that was cancelled while it wrote has not remembered it.
         """
         self._memory.open = {each.request_id: each for each in self._memory.open.values() if each is not None}
-        born_ms = self._tenure.born_ms if self._memory.born_ms is None else self._memory.born_ms
-        for request_id, raw in (await self._intents.all(self._tenant, self._exchange)).items():
+        born_ms, entries = await self._entries()
+        for request_id, raw in entries.items():
             self._read(request_id, raw)
-        self._memory.born_ms = born_ms
+        if self._memory.born_ms is None:
+            self._memory.born_ms = self._memory.read_from_ms = born_ms
         return sorted(filter(None, self._memory.open.values()), key=lambda intent: intent.begun_at)
+
+    async def _entries(self) -> tuple[int, dict[RequestId, bytes]]:
+        """Return what Redis holds, and when the data was born that it was read from."""
+        while True:
+            born_ms = self._tenure.born_ms
+            entries = await self._intents.all(self._tenant, self._exchange)
+            # Redis may have lost its data since the lease was last confirmed: then the present data were read.
+            await self._tenure.confirm()
+            if self._tenure.born_ms == born_ms:
+                return born_ms, entries
 
     def _read(self, request_id: RequestId, raw: bytes) -> None:
         if request_id in self._memory.settled:

@@ -4,6 +4,7 @@ When the ledger began is kept where halts are kept: in Redis, in memory and in t
 beside an emptied Redis knows that there was another ledger before.
 """
 
+from collections.abc import Callable, Collection
 from typing import Final
 
 import structlog
@@ -34,14 +35,19 @@ class LostData:
     """Compares when the ledger began with what is remembered of it."""
 
     def __init__(
-        self, tenure: Tenure, halts: TenantHalts, controls: TradingControls, health: UnitHealthReporter
+        self,
+        tenure: Tenure,
+        halts: TenantHalts,
+        controls: TradingControls,
+        accounts: Callable[[], Collection[ExchangeId]],
+        health: UnitHealthReporter,
     ) -> None:
+        """`accounts` returns the exchanges on which the tenant has an account."""
         self._tenure = tenure
+        self._accounts = accounts
         self._halts = halts
         self._controls = controls
         self._health = health
-        self._is_in_memory = False
-        """Whether this process has read the whole ledger, and so restores it if Redis loses it."""
 
     async def check(self) -> None:
         """Halt if the ledger is a new one.
@@ -51,13 +57,13 @@ class LostData:
         known, began_ms = self._controls.halts.resumed.get(BEGAN), self._tenure.born_ms
         if self._controls.doubt is not None:
             return
-        was_in_memory, self._is_in_memory = self._is_in_memory, True
         if known is not None and known >= began_ms:
             return
         if known is not None:
             self._report()
             self._halts.halt(HaltScope(), self._note())
-            if not was_in_memory:
+            if not self._tenure.remembers(self._accounts(), known):
+                # Nothing restores what the ledger held.
                 self._halts.learn(HaltState({}, {LOST: now_ms()}))
         # Together with the halt: the loss must not be forgotten before the halt is durable.
         self._halts.learn(HaltState({}, {BEGAN: began_ms}))

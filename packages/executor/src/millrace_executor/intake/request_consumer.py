@@ -72,7 +72,8 @@ class RequestConsumer:
         self._tasks = RequestTasks()
         self._controls = controls
         self._halts = TenantHalts(self._tenant, bus.halts, database, controls, health)
-        self._lost_data = LostData(tenure, self._halts, controls, health)
+        accounts = partial(router.exchanges_of, self._tenant)
+        self._lost_data = LostData(tenure, self._halts, controls, accounts, health)
         self._is_filling = False
 
     async def run(self) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Final, NoReturn, TypeVar
 
 from millrace_bus import FENCED, CommandRefused, Fence
@@ -45,6 +45,11 @@ class Tenure:
     def ledger_of(self, exchange: ExchangeId) -> LedgerMemory:
         """Return what is remembered of an account's ledger."""
         return self._ledgers[exchange]
+
+    def remembers(self, exchanges: Collection[ExchangeId], born_ms: int) -> bool:
+        """Tell whether all ledgers were read from the data that were born then, or from earlier ones."""
+        read_from = [self._ledgers[each].read_from_ms for each in exchanges]
+        return bool(read_from) and all(each is not None and each <= born_ms for each in read_from)
 
     @property
     def is_lost(self) -> bool:
