@@ -233,7 +233,7 @@ class ExecutorPlatform:
 
         reply = await self.bus.leases.take(TENANT, holder)
         assert reply.token is not None
-        return Tenure(Fence(TENANT, reply.token), reply.born_ms, elapsed_s(), confirm)
+        return Tenure(Fence(TENANT, reply.token), reply.born_ms, reply.server_ms, elapsed_s(), confirm)
 
     def orders(self) -> list[Any]:
         """Return every order that the exchange has of the account, whatever became of it."""

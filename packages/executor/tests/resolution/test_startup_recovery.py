@@ -1,15 +1,18 @@
 """What holds when an exchange's answer is lost, or the executor ends while it works."""
 
 import asyncio
+import time
 from decimal import Decimal
 from typing import Any
+
+import pytest
 
 from millrace_core.clock import now_ms
 from millrace_core.config import Credentials
 from millrace_core.ids import new_request_id
 from millrace_core.messages import Response, encode
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
-from millrace_core.requests import CreateOrder, CreatePayload
+from millrace_core.requests import CancelOrder, CancelPayload, CreateOrder, CreatePayload
 from millrace_core.trace import Trace
 from millrace_exchange import open_exchange
 from millrace_executor.answering.intents import Intent, decode_intent
@@ -109,6 +112,23 @@ async def test_absence_is_proven_by_time(platform: Any) -> None:
     answer = (await answers.number(1)).response
     assert (answer.status, answer.error.kind) == ("failed", "OrderNotFound")
     assert platform.orders() == []
+
+
+async def test_another_clock_ends_no_settlement_window(platform: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one executor marked as unknown is no older because the next one's clock is a minute ahead."""
+    with monkeypatch.context() as behind:
+        right_ns = time.time_ns
+        behind.setattr(time, "time_ns", lambda: right_ns() - 60_000_000_000)
+        await platform.start()
+        answers = await platform.answers("cancelOrder")
+        platform.proxy.lose_answers()
+        cancel = CancelOrder(exchange_id="binance", payload=CancelPayload(symbol=str(NAME.symbol), order_id="999"))
+        request_id = await platform.bus.requests.send(TENANT, cancel)
+        assert await answers.statuses(1) == ["unknown"]
+        await platform.stop()
+    platform.proxy.mend()
+    await platform.start()
+    assert await state_of(platform, request_id) == "unknown"
 
 
 async def test_an_answer_given_before_a_crash_is_not_given_again(platform: Any) -> None:

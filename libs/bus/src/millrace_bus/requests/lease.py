@@ -37,12 +37,12 @@ if not token or not born then
   token, born = math.max(known, tonumber(token) or 0), now
   if token == 0 then token = now end
 elseif not (holder == mine and tonumber(token) == known) then
-  if (tonumber(ends) or 0) > now then return {{0, tonumber(ends) - now, tonumber(born)}} end
+  if (tonumber(ends) or 0) > now then return {{0, tonumber(ends) - now, tonumber(born), now}} end
   token = math.max(tonumber(token) + 1, now)
 end
 redis.call('HSET', KEYS[1], 'token', string.format('%d', token), 'holder', mine,
   'until', string.format('%d', now + {LEASE_MS}), 'born', string.format('%d', born))
-return {{1, tonumber(token), tonumber(born)}}
+return {{1, tonumber(token), tonumber(born), now}}
 """)
 _RELEASE: Final = Script.of("""
 if redis.call('HGET', KEYS[1], 'token') == ARGV[1] then redis.call('HSET', KEYS[1], 'until', '0') end
@@ -65,6 +65,8 @@ class LeaseReply(NamedTuple):
     """How long another holder's lease lasts; 0 if it is the caller's."""
     born_ms: int
     """When this tenant's lease was first written in Redis's present data."""
+    server_ms: int
+    """The server's clock."""
 
 
 class Leases:
@@ -82,8 +84,8 @@ class Leases:
             CommandRefused: Redis does not write, as when it is out of memory; the lease is whose it was.
         """
         reply: list[Any] = await self._run(_TAKE, [lease_key(tenant)], holder, token or 0)
-        is_mine, number, born_ms = reply
-        return LeaseReply(number, 0, born_ms) if is_mine else LeaseReply(None, number, born_ms)
+        is_mine, number, *times = reply
+        return LeaseReply(number, 0, *times) if is_mine else LeaseReply(None, number, *times)
 
     async def release(self, fence: Fence) -> None:
         """Leave the lease to others at once; do nothing if it is another's."""

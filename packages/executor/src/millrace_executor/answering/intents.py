@@ -39,7 +39,7 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
     client_order_id: str | None = None
     """The id that the exchange got for the order, if any."""
     sent_by: int | None = None
-    """ms; once unknown: nothing was sent later."""
+    """ms, by Redis's clock; once unknown: nothing was sent later."""
     verdict: Response | None = None
     """The answer, if it was decided without the exchange."""
     status: ResponseStatus | None = None

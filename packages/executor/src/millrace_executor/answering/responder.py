@@ -92,7 +92,7 @@ class Responder:
         source = None if intent.request is None else intent.request.payload.order_source
         provisional = error_answer(intent.request_id, "unknown", kind, message, source)
         await self._publish(intent.stream, provisional, intent.trace)
-        unknown = intent.marked_unknown(now_ms())
+        unknown = intent.marked_unknown(self._tenure.server_ms())
         await self._ledger.update(unknown)
         return unknown
 

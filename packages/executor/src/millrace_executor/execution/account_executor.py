@@ -68,7 +68,7 @@ class AccountExecutor:
         self._responder = Responder(
             tenure, account.exchange, bus=bus, streams=streams, ledger=self.ledger, health=health, writes=writes
         )
-        resolver = Resolver(exchange, health)
+        resolver = Resolver(exchange, health, tenure.server_ms)
         client = LeasedExecution(exchange.execution, tenure)
         self._sender = OrderSender(
             client, self._queue, self._responder, resolver, self._stop_reason, self._halt_account, health

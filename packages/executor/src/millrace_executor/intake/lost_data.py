@@ -64,7 +64,7 @@ class LostData:
             self._halts.halt(HaltScope(), self._note())
             if not self._tenure.remembers(self._accounts(), known):
                 # Nothing restores what the ledger held.
-                self._halts.learn(HaltState({}, {LOST: now_ms()}))
+                self._halts.learn(HaltState({}, {LOST: max(now_ms(), self._tenure.server_ms())}))
         # Together with the halt: the loss must not be forgotten before the halt is durable.
         self._halts.learn(HaltState({}, {BEGAN: began_ms}))
         await self._halts.write()

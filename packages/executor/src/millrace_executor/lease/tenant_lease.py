@@ -93,16 +93,17 @@ class TenantLease:
 
     def _learn(self, tenure: Tenure | None, reply: LeaseReply, asked_s: float) -> None:
         if tenure is not None and reply.token == tenure.fence.token:
-            tenure.confirmed(asked_s, reply.born_ms)
+            tenure.confirmed(asked_s, reply.born_ms, reply.server_ms)
             return
         if tenure is not None:
             self._lose(tenure)
         if reply.token is not None and self._tenure is None:
-            self._begin(reply.token, reply.born_ms, asked_s)
+            self._begin(reply.token, reply, asked_s)
 
-    def _begin(self, token: int, born_ms: int, asked_s: float) -> None:
+    def _begin(self, token: int, reply: LeaseReply, asked_s: float) -> None:
         log.info("acting for this tenant", tenant=self._tenant, lease=token)
-        self._tenure = Tenure(Fence(self._tenant, token), born_ms, asked_s, self._confirm)
+        fence = Fence(self._tenant, token)
+        self._tenure = Tenure(fence, reply.born_ms, reply.server_ms, asked_s, self._confirm)
         self._taken.set()
 
     async def _confirm(self, tenure: Tenure) -> None:

@@ -27,7 +27,12 @@ class Tenure:
     """A lease's token, and when Redis last confirmed it."""
 
     def __init__(
-        self, fence: Fence, born_ms: int, confirmed_s: float, confirm: Callable[["Tenure"], Awaitable[None]]
+        self,
+        fence: Fence,
+        born_ms: int,
+        server_ms: int,
+        confirmed_s: float,
+        confirm: Callable[["Tenure"], Awaitable[None]],
     ) -> None:
         self.fence = fence
         self.born_ms = born_ms
@@ -38,6 +43,7 @@ class Tenure:
         self.answering: set[RequestId] = set()
         """Requests that are being answered in place of their account, which must not answer them too."""
         self._ledgers: defaultdict[ExchangeId, LedgerMemory] = defaultdict(LedgerMemory)
+        self._server_offset_ms = server_ms - _elapsed_ms()
         self._confirmed_s = confirmed_s
         self._confirm = confirm
         self._lost = asyncio.Event()
@@ -60,9 +66,16 @@ class Tenure:
         """Let nothing more be done under it."""
         self._lost.set()
 
-    def confirmed(self, at_s: float, born_ms: int | None = None) -> None:
-        """Learn that Redis confirmed it, when asked at this time or later, and of which data."""
+    def server_ms(self) -> int:
+        """Return the time by Redis's clock, which all executors share, late by what its answers take to arrive."""
+        return self._server_offset_ms + _elapsed_ms()
+
+    def confirmed(self, at_s: float, born_ms: int | None = None, server_ms: int | None = None) -> None:
+        """Learn that Redis confirmed it, when asked at this time or later, of which data, and by which clock."""
         self._confirmed_s = max(self._confirmed_s, at_s)
+        if server_ms is not None:
+            # The answer that took the least time tells best.
+            self._server_offset_ms = max(self._server_offset_ms, server_ms - _elapsed_ms())
         if born_ms is not None and born_ms != self.born_ms:
             self.born_ms = born_ms
             self._reborn.set()
@@ -140,3 +153,7 @@ class Tenure:
 
     def _loss(self) -> LeaseLost:
         return LeaseLost(f"another executor acts for {self.fence.tenant}")
+
+
+def _elapsed_ms() -> int:
+    return int(elapsed_s() * 1000)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import structlog
 
 from millrace_core.backoff import Backoff, BackoffPolicy
-from millrace_core.clock import now_ms
+from millrace_core.clock import Clock, now_ms
 from millrace_core.errors import MillraceError
 from millrace_core.messages import Response
 from millrace_core.orders import Order
@@ -59,7 +59,9 @@ class Unresolvable(MillraceError):
 class Resolver:
     """Asks one account's exchange about requests."""
 
-    def __init__(self, exchange: Exchange, health: UnitHealthReporter) -> None:
+    def __init__(self, exchange: Exchange, health: UnitHealthReporter, clock_ms: Clock = now_ms) -> None:
+        """`clock_ms` is the clock by which intents were marked as unknown."""
+        self._clock_ms = clock_ms
         self._orders: OrderQueries = exchange.execution
         self._shared = SharedQuestions(exchange.execution)
         self._settlement_window_ms = exchange.profile.settlement_window_ms
@@ -128,7 +130,7 @@ class Resolver:
             return None
 
     def _is_window_over(self, intent: Intent) -> bool:
-        return now_ms() > (intent.sent_by or now_ms()) + self._settlement_window_ms
+        return self._left_ms(intent) < 0
 
     async def _until_proven(self, intent: Intent) -> Resolution:
         backoff, vain = Backoff(ASK_AGAIN), 0
@@ -149,8 +151,12 @@ class Resolver:
 
     def _pause_s(self, intent: Intent, pause_s: float) -> float:
         """Return how long to wait before the next question: the more are unknown the longer, up to the window's end."""
-        left_s = ((intent.sent_by or now_ms()) + self._settlement_window_ms - now_ms()) / 1000
-        return max(pause_s, min(self._unknown * EACH_UNKNOWN_S, left_s))
+        return max(pause_s, min(self._unknown * EACH_UNKNOWN_S, self._left_ms(intent) / 1000))
+
+    def _left_ms(self, intent: Intent) -> int:
+        """Return how long the settlement window lasts yet."""
+        now_ms = self._clock_ms()
+        return (intent.sent_by or now_ms) + self._settlement_window_ms - now_ms
 
     async def _find(self, request: Request, client_order_id: str) -> tuple[Order | None, Order | None]:
         """Return the order that a request is about, and the former one if an edit replaced it."""
