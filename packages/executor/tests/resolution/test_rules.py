@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from millrace_core.ids import RequestId
 from millrace_core.orders import Order
@@ -58,6 +59,16 @@ def test_an_order_that_is_found_was_placed(window_over: bool, state: str | None)
     assert answer is not None
     assert answer.status == "done"
     assert answer.order is not None
+
+
+@pytest.mark.parametrize("window_over", [False, True])
+@pytest.mark.parametrize("other", [{"side": "sell"}, {"timestamp": 1}], ids=str)
+def test_another_order_under_our_id_proves_nothing(window_over: bool, other: dict[str, Any]) -> None:
+    """One that is hours older, whose request had the same id, or one of the other side: neither done nor failed."""
+    order = Order(id="7", **({"side": "buy", "timestamp": 9_000_000, "status": "closed"} | other))
+    assert status(CREATE, Findings(window_over, order=order, is_ours=True, begun_ms=10_000_000)) is None
+    if "timestamp" not in other:
+        assert status(CREATE, Findings(window_over, order=replace(order, side="buy"), begun_ms=10_000_000)) == "done"
 
 
 def test_an_order_that_the_exchange_rejected_is_rejected() -> None:

@@ -51,7 +51,11 @@ class Unresolvable(MillraceError):
     """The exchange answers, and does not say what became of a request; `error` is its last answer, if that was one."""
 
     def __init__(self, error: ExchangeError | None) -> None:
-        super().__init__("an order without an id of ours may be the one" if error is None else str(error))
+        super().__init__(
+            "an order that may be the one has no id of ours, or has it and is older or of the other side"
+            if error is None
+            else str(error)
+        )
         self.kind = "OperationFailed" if error is None else error.kind
         """Name of ccxt's class for it."""
 
@@ -112,7 +116,7 @@ class Resolver:
             if order is None:
                 order, former = await self._find(request, our_id)
             is_ours = order is not None and order.client_order_id == our_id
-            findings = Findings(window_over, order, is_ours=is_ours, nameless=nameless)
+            findings = Findings(window_over, order, is_ours=is_ours, nameless=nameless, begun_ms=intent.begun_at)
         answer = conclude(intent.request_id, request, findings)
         seen = tuple(each for each in (findings.order, former) if each is not None)
         return None if answer is None else Resolution(answer, seen)

@@ -6,6 +6,7 @@ that, the exchange may still be working on the request.
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Final
 
 from millrace_core.ids import RequestId
 from millrace_core.messages import Response
@@ -21,6 +22,8 @@ from millrace_core.requests import (
 )
 from millrace_executor.accepted_request import error_answer
 
+OLDEST_MS: Final = 3_600_000
+"""How much older than its request an order may seem. Clocks differ by less, and an earlier copy is still known."""
 _LONG_AFTER = "the settlement window is over, so the request was not carried out"
 
 
@@ -36,6 +39,8 @@ class Findings:
     """Whether that order carries the request's own client order id, which no other order has."""
     nameless: Order | None = None
     """An order without any client order id that may be the one that the request was to make."""
+    begun_ms: int = 0
+    """When the request began; nothing was sent before."""
     still_open: tuple[Order, ...] = ()
     """For a cancel-all: the open orders in its scope."""
 
@@ -45,7 +50,9 @@ def conclude(request_id: RequestId, request: Request, findings: Findings) -> Res
     order, source = findings.order, request.payload.order_source
     done = Response(request_id, "done", order=order, order_source=source)
     match request:
-        case CreateOrder() if order is not None:
+        case CreateOrder(payload=create) if order is not None:
+            if is_another(order, create, findings.begun_ms):
+                return None
             if order.status == "rejected":
                 return error_answer(request_id, "rejected", "InvalidOrder", "the exchange rejected the order", source)
             return done
@@ -64,6 +71,16 @@ def conclude(request_id: RequestId, request: Request, findings: Findings) -> Res
     if not findings.window_over or findings.nameless is not None:
         return None
     return error_answer(request_id, "failed", *_not_done(request, findings), source)
+
+
+def is_another(order: Order, create: CreatePayload, begun_ms: int) -> bool:
+    """Tell whether an order under a request's client order id is not the one that the request made.
+
+    The exchange finds an earlier order if the request's id was used before, or its answer is wrong. Amount and price
+    prove nothing: somebody may have changed them since.
+    """
+    is_older = order.timestamp is not None and order.timestamp < begun_ms - OLDEST_MS
+    return is_older or order.side not in (None, create.side)
 
 
 def may_be(order: Order, create: CreatePayload, since_ms: int) -> bool:
