@@ -147,7 +147,7 @@ def market_of(ccxt: Any, symbol: str) -> Any:
         "settle": "USDT" if is_swap else None,
         "settleId": "USDT" if is_swap else None,
         "precision": {"price": 5, "amount": 8} if counts_digits else {"price": 0.01, "amount": 0.0001, "quote": 0.01},
-        "info": {"orderTypes": ["LIMIT", "MARKET", "LIMIT_MAKER"]},
+        "info": {"orderTypes": ["LIMIT", "MARKET", "LIMIT_MAKER"], "quoteIncrement": "0.0000001"},
     }
     return ccxt.safe_market_structure(market)
 

@@ -12,8 +12,11 @@ from libs.exchange.tests.answers.reply import Reply
 from libs.exchange.tests.answers.server import ScriptedServer
 from libs.exchange.tests.answers.test_faulty_answers import EXCHANGES, create, edit, outcome_of
 
+from millrace_core.names import ExchangeId
 from millrace_core.requests import CancelAllPayload, CancelPayload, CreatePayload, EditPayload
 from millrace_exchange import ExchangeError, Fatal, OutcomeUnknown, Rejected
+from millrace_exchange.ccxt.recording.recorded_exchange import RecordedExchange
+from millrace_exchange.profiles import profile_of
 
 ONE = Decimal(1)
 BALANCE = Reply(b'{"balances":[{"asset":"BTC","free":"1","locked":"0"}]}')
@@ -37,6 +40,33 @@ async def test_an_order_leaves_under_our_id_with_the_digits_that_were_decided(
     assert ours.our_id in sent
     assert "20.25" in sent
     assert str(amount) in sent
+
+
+SIZED_BY_QUOTE = [
+    exchange for exchange in EXCHANGES if "buy" in profile_of(ExchangeId(exchange.partition(" ")[0])).quote_amounts
+]
+
+
+@pytest.mark.parametrize("exchange", SIZED_BY_QUOTE)
+async def test_an_amount_in_quote_currency_leaves_as_it_was_decided(
+    exchange: str, server: ScriptedServer, account: Callable[[str], Account]
+) -> None:
+    """Ccxt would cut it to the tick of the price, here 0.01, and buy less."""
+    server.reply = Reply(b"{}")
+    ours = account(exchange)
+    await ours.fresh()
+    payload = CreatePayload(symbol=ours.symbol, side="buy", type="market", amount_quote=Decimal("10.1234567"))
+    with pytest.raises(ExchangeError):
+        await ours.create_order(payload, ours.our_id)
+    assert "10.1234567" in server.requests[-1].decode()
+
+
+async def test_ccxt_hides_no_method_of_ours(account: Callable[[str], Account]) -> None:
+    """It puts functions into its instances, which are found before the methods of a class."""
+    ours = account("binance").ccxt
+    names = {name for kind in RecordedExchange.__mro__[:-1] for name in vars(kind) if not name.startswith("_")}
+    hidden = {name for name in names & vars(ours).keys() if callable(getattr(RecordedExchange, name))}
+    assert hidden <= {"on_farewell"}
 
 
 @pytest.mark.parametrize("exchange", ["coinone", "cryptocom", "dydx"])

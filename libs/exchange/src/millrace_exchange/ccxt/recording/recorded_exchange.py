@@ -63,6 +63,8 @@ class RecordedExchange(PathIds, DigitKeeper):
         self._was_closed = False
         self.clock = clock or ExchangeClock()
         super().__init__(settings)  # type: ignore[call-arg]
+        # ccxt puts its own into every instance, which would hide ours.
+        vars(self).pop("decimal_to_precision", None)
         self.profile = profile
         self.gate = gate
         self.recorder = Recorder(self, profile)
