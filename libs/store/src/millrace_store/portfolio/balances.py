@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from millrace_core.names import Tenant
+from millrace_core.position import EXACT, plain
 from millrace_store.backends.database import Reader
-from millrace_store.portfolio.position import EXACT, plain
 from millrace_store.schema import tables
 
 _BIG = sa.BigInteger()

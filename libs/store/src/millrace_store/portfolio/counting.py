@@ -13,9 +13,9 @@ import sqlalchemy as sa
 
 from millrace_core.clock import MINUTE_MS
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
+from millrace_core.position import Fill, Position, after, digits
 from millrace_store.backends.columns import Columns
 from millrace_store.backends.database import Reader, Writer
-from millrace_store.portfolio.position import Fill, Position, after, digits
 from millrace_store.portfolio.trades import Market, fills_of, markets_of
 from millrace_store.queries.account_records import first_of_its_id
 from millrace_store.schema import tables

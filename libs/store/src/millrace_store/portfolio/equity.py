@@ -9,9 +9,9 @@ import sqlalchemy as sa
 
 from millrace_core.clock import DAY_MS, MINUTE_MS, now_ms
 from millrace_core.names import Tenant
+from millrace_core.position import EXACT, digits, plain
 from millrace_store.backends.database import Database, Reader
 from millrace_store.portfolio.balances import Accounts, accounts_at, changes_between, first_ms
-from millrace_store.portfolio.position import EXACT, digits, plain
 from millrace_store.portfolio.prices import Prices
 from millrace_store.queries.portfolio_records import Holding
 from millrace_store.schema import tables

@@ -8,11 +8,11 @@ import msgspec
 import sqlalchemy as sa
 
 from millrace_core.clock import MINUTE_MS
+from millrace_core.instrument import Instrument
 from millrace_core.json_problems import UNREADABLE
 from millrace_core.names import PUBLIC, StreamName
 from millrace_store.backends.database import Reader
 from millrace_store.errors import BookUnknown
-from millrace_store.portfolio.instrument import Instrument
 from millrace_store.queries.books import Moment, rebuild
 from millrace_store.schema import tables
 

@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal, localcontext
 from typing import Literal, NamedTuple
 
-from millrace_store.portfolio.instrument import Instrument
-from millrace_store.portfolio.position import EXACT, Position, plain
+from millrace_core.instrument import Instrument
+from millrace_core.position import EXACT, Position, plain
 from millrace_store.queries.portfolio_records import ProfitRecord
 
 Apart = Literal["exchange", "symbol", "source"]

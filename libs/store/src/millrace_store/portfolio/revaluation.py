@@ -11,9 +11,9 @@ import sqlalchemy as sa
 
 from millrace_core.clock import DAY_MS, MINUTE_MS, now_ms
 from millrace_core.names import Tenant
+from millrace_core.position import digits
 from millrace_store.backends.database import Database
 from millrace_store.portfolio.counting import recount
-from millrace_store.portfolio.position import digits
 from millrace_store.portfolio.prices import Prices
 from millrace_store.portfolio.trades import Market, markets_of
 from millrace_store.schema import tables

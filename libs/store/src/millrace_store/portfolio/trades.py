@@ -8,9 +8,9 @@ from typing import Any, Final, NamedTuple
 import sqlalchemy as sa
 
 from millrace_core.clock import MINUTE_MS
+from millrace_core.instrument import Instrument
+from millrace_core.position import Fee, Fill
 from millrace_store.backends.database import Reader
-from millrace_store.portfolio.instrument import Instrument
-from millrace_store.portfolio.position import Fee, Fill
 from millrace_store.queries.account_records import first_of_its_id
 from millrace_store.queries.pages import beyond
 from millrace_store.schema import tables

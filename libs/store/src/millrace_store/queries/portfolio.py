@@ -8,14 +8,14 @@ import msgspec
 import sqlalchemy as sa
 
 from millrace_core.clock import now_ms
+from millrace_core.instrument import Instrument
 from millrace_core.intervals import first_open
 from millrace_core.names import Tenant
+from millrace_core.position import EXACT, Position, average_price, plain, unrealised
 from millrace_store.backends.database import Database, Reader
 from millrace_store.backends.sql import Row
 from millrace_store.errors import RangeTooLarge
 from millrace_store.portfolio.counting import HOUR_MS, position_columns, position_of
-from millrace_store.portfolio.instrument import Instrument
-from millrace_store.portfolio.position import EXACT, Position, plain
 from millrace_store.portfolio.prices import Price, Prices
 from millrace_store.portfolio.profit import Apart, Profit, summed
 from millrace_store.queries.pages import DEFAULT_LIMIT, MAX_LIMIT, Page, Scope, newest, within
@@ -24,7 +24,6 @@ from millrace_store.schema import tables
 
 _MOST_PERIODS: Final = 2 * MAX_LIMIT
 """Of all strategies and markets of one question, before they are summed."""
-_AVERAGE_DIGITS: Final = 28
 _BIG: Final = sa.BigInteger()
 _HOLDINGS: Final = msgspec.json.Decoder(list[Holding])
 
@@ -219,10 +218,10 @@ def _position(row: Row, price: Price | None) -> PositionRecord:
         currency=instrument.currency,
         quantity=position.quantity,
         cost=plain(position.cost),
-        average_price=_average(position) if instrument.settle is None else None,
+        average_price=average_price(position) if instrument.settle is None else None,
         price=None if price is None else price.price,
         price_at_ms=None if price is None else price.at_ms,
-        unrealised=None if known is None else _unrealised(position, known),
+        unrealised=None if known is None else unrealised(position, known),
         realised=position.realised,
         fees=position.fees,
         fees_by_currency=position.fees_by_currency,
@@ -233,18 +232,6 @@ def _position(row: Row, price: Price | None) -> PositionRecord:
         trades=position.trades,
         updated_ms=last_ms,
     )
-
-
-def _unrealised(position: Position, price: Decimal) -> Decimal:
-    return plain(EXACT.subtract(EXACT.multiply(position.quantity, price), position.cost))
-
-
-def _average(position: Position) -> Decimal | None:
-    if not position.quantity:
-        return None
-    context = EXACT.copy()
-    context.prec, context.traps = _AVERAGE_DIGITS, dict.fromkeys(context.traps, False)
-    return plain(context.divide(position.opened_cost, position.opened_quantity))
 
 
 def _profit(row: Row) -> Profit:

@@ -5,8 +5,8 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace_store.portfolio.instrument import Instrument
-from millrace_store.portfolio.position import EXACT, Fee, Fill, Position, after, digits
+from millrace_core.instrument import Instrument
+from millrace_core.position import EXACT, Fee, Fill, Position, after, digits
 
 SPOT = Instrument.of("ETH/USDT")
 _numbers = st.decimals(min_value="1e-8", max_value="1e8", places=8)

@@ -12,11 +12,12 @@ from collections.abc import Iterable, Mapping
 from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow, localcontext
 from typing import Any, Final, NamedTuple
 
-from millrace_store.portfolio.instrument import Instrument
+from millrace_core.instrument import Instrument
 
 EXACT: Final = Context(prec=5_000, traps=[DivisionByZero, Inexact, InvalidOperation, Overflow])
 """Holds every digit of products and sums of floats; raises `Inexact` rather than round."""
 DECIMALS: Final = 24
+_AVERAGE_DIGITS: Final = 28
 _ZERO: Final = Decimal(0)
 
 
@@ -89,6 +90,23 @@ def after(position: Position, fills: Iterable[Fill], instrument: Instrument) -> 
         for fill in fills:
             position = _after(position, fill, instrument)
     return position
+
+
+def average_price(position: Position) -> Decimal | None:
+    """Return the average price (28 digits) at which an open position was bought or sold; None without one.
+
+    Of contracts it is no price: their cost depends on the contract's size.
+    """
+    if not position.quantity:
+        return None
+    context = EXACT.copy()
+    context.prec, context.traps = _AVERAGE_DIGITS, dict.fromkeys(context.traps, False)
+    return plain(context.divide(position.opened_cost, position.opened_quantity))
+
+
+def unrealised(position: Position, price: Decimal) -> Decimal:
+    """Return what closing a position at a price would earn, before fees; of spot markets."""
+    return plain(EXACT.subtract(EXACT.multiply(position.quantity, price), position.cost))
 
 
 def digits(number: Decimal) -> str:
