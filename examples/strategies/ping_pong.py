@@ -95,6 +95,7 @@ class PingPong(Strategy):
             return
         before = event.previous.filled if event.previous else None
         self._bought += _signed(order, (order.filled or Decimal(0)) - (before or Decimal(0)))
+        self.plot("held", self._bought)
         if order.is_final:
             self._quote()
         elif event.previous is None:

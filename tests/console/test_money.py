@@ -155,10 +155,12 @@ async def _since(client: httpx.AsyncClient) -> int | None:
 
 
 async def test_a_strategy_shows_its_times(page: Page) -> None:
-    """How long each of its hooks took."""
+    """How long each of its hooks took, and what it plots."""
     await page.goto(STRATEGY)
     times = page.get_by_role("region", name="Time per event", exact=True)
     await expect(times).to_contain_text("on_order_book", timeout=SLOW)
+    plots = page.get_by_role("img", name=f"Plots of {UNIT}")
+    await expect(plots).to_contain_text("held", timeout=SLOW)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -12,6 +12,7 @@ from millrace_console.pages.strategies.plugins import (
     with_status,
     with_strategy_status,
 )
+from millrace_console.pages.strategies.record import Record, record_of
 from millrace_console.pages.strategies.rows import errors_html
 
 DECIMAL = {"anyOf": [{"exclusiveMinimum": 0.0, "maximum": 1e18, "type": "number"}, {"type": "string"}]}
@@ -125,3 +126,21 @@ def test_an_error_shows_its_traceback_as_text() -> None:
     assert "&lt;b&gt;no" in found
     assert "line &lt;1&gt;" in found
     assert "else" not in found
+
+
+def test_a_record_shows_what_can_be_read() -> None:
+    """Plots by name, the newest line first, each field of the state; what is cut off or strange is left out."""
+    lines = '[{"at": 1, "level": "info", "text": "a"}, {"at": 2, "level": "error", "text": "b"}]'
+    found = record_of(
+        [
+            ("plot.mid", "[[1, 2.5]]"),
+            ("plot.cut", "[[1, 2"),
+            ("log", lines),
+            ("state", '{"n": [1]}'),
+            ("positions", "[]"),
+        ]
+    )
+    assert found.plots == {"mid": [[1, 2.5]]}
+    assert [row[2].text for row in found.log] == ["b", "a"]  # type: ignore[union-attr]
+    assert [(name, value.text) for name, value in found.state] == [("n", "[1]")]  # type: ignore[union-attr]
+    assert record_of([("log", "{}"), ("state", "[]")]) == Record()

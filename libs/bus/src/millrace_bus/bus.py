@@ -11,6 +11,7 @@ from millrace_bus.agents.configs import Configs
 from millrace_bus.agents.heartbeats import Heartbeats
 from millrace_bus.agents.plugins import Plugins
 from millrace_bus.agents.restarts import Restarts
+from millrace_bus.agents.strategy_records import StrategyRecords
 from millrace_bus.budget import SharedBudget
 from millrace_bus.connection.address import Address
 from millrace_bus.connection.calls import Calls
@@ -70,6 +71,8 @@ class Bus:
         self._restarts = Restarts(redis, self._subscriptions)
         self.alert_memory = AlertMemory(redis)
         """What agents of alerts remember over a restart."""
+        self.strategy_records = StrategyRecords(redis)
+        """What strategies keep over restarts, and show of themselves."""
         self.requests = Requests(self._outbox)
         """Requests to trade, to be published."""
         self._merger = OrderMerger(ReconnectingConnection(address, f"{name}.orders"))

@@ -33,6 +33,7 @@ from millrace_core.names import (
     orders_key,
     plugins_key,
     restart_channel,
+    strategy_key,
     trader_actions,
     unreadable_requests,
 )
@@ -134,6 +135,7 @@ NAMES: Final = (
     _access(agent_key(_AGENT), Kind.STRING, _NOBODY, frozenset({"magicbox", "dbsync", "api", "alerts"})),
     _access(plugins_key(_OWN_AGENT), Kind.STRING, frozenset({"magicbox"})),
     _access(plugins_key(_AGENT), Kind.STRING, _NOBODY, frozenset({"api"})),
+    _access(strategy_key(_TENANT, _ALL), Kind.HASH, frozenset({"magicbox"}), frozenset({"api"})),
     _access(alerts_key(_OWN_AGENT), Kind.STRING, frozenset({"alerts"})),
     _access(restart_channel(_OWN_AGENT), Kind.CHANNEL, _NOBODY, AGENTS),
     _access(restart_channel(_AGENT), Kind.CHANNEL, frozenset({"api"})),

@@ -6,7 +6,7 @@ It is a dict of amounts and a sorted list of prices, which measured faster here 
 import struct
 import zlib
 from bisect import bisect_left, insort
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from math import inf
 
@@ -28,6 +28,11 @@ class BookSide:
 
     def __len__(self) -> int:
         return len(self._keys)
+
+    def __iter__(self) -> Iterator[Level]:
+        """Iterate over the levels, best first; while that lasts, the side must not change."""
+        sign, amounts = self._sign, self._amounts
+        return ((sign * key, amounts[key]) for key in self._keys)
 
     def apply(self, levels: Iterable[Level]) -> None:
         """Set each level to its amount; 0 removes it. Removing an unknown level does nothing."""

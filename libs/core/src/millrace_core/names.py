@@ -149,6 +149,11 @@ def alerts_key(agent: AgentId) -> str:
     return f"alerts.{agent}"
 
 
+def strategy_key(of: Tenant, strategy: str) -> str:
+    """Return the key of what a strategy keeps over restarts, and shows of itself."""
+    return f"strategy.{_tag(of)}.{strategy}"
+
+
 def restart_channel(agent: AgentId) -> str:
     """Return the channel on which an agent is asked to run a unit afresh."""
     return f"restart.{agent}"

@@ -28,13 +28,21 @@ class Dispatcher:
     """Calls one strategy's hooks. Nothing is handled before `start`, nor after `stop`."""
 
     def __init__(
-        self, strategy: Strategy, trader: Trader, host: Host, limits: StrategyLimits, ended: Callable[[], None]
+        self,
+        strategy: Strategy,
+        trader: Trader,
+        host: Host,
+        limits: StrategyLimits,
+        *,
+        handled: Callable[[], None],
+        ended: Callable[[], None],
     ) -> None:
         self._strategy = strategy
         self._hooks = hooks_of(strategy)
         self._trader = trader
         self._host = host
         self._now_ns = host.monotonic_ns
+        self._after_event = handled
         self._ended = ended
         self._inbox = Inbox()
         self._guard = _Guard()
@@ -118,7 +126,7 @@ class Dispatcher:
             self._work()
 
     def _hooks_for(self, event: Event) -> tuple[Hook, ...]:
-        hooks = self._hooks[type(event)]
+        hooks = (*self._strategy.parts, *self._hooks[type(event)])
         if not isinstance(event, TimerEvent):
             return hooks
         event.timer.is_waiting = False
@@ -166,6 +174,7 @@ class Dispatcher:
 
     def _handled(self, event: Event, ns: int | None) -> None:
         """Report an event that took so long, None if it has no hooks, and stop the strategy if it exceeds a limit."""
+        self._after_event()
         errors, fault = self._guard.caught(), None
         if errors:
             tolerated = self._strategy.tolerated_errors

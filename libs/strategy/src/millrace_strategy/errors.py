@@ -2,7 +2,9 @@
 
 MillraceError
 ├── ConfigInvalid     problems     (core) the strategy's configuration has mistakes; it was not started
-├── NotSubscribed     stream       there is no subscription for the book; also a KeyError
+├── NotSubscribed     stream       there is no subscription for what is asked for; also a KeyError
+├── StateTooLarge     field, size  what was assigned to the state would make it too large; also a ValueError
+├── SavedRecordBroken              what an earlier run kept cannot be read
 ├── StrategyStopped                the strategy has ended and cannot trade
 ├── AnswerOverdue     request_id   an awaited answer did not come in time; its order may exist; also a TimeoutError
 └── StrategyFaulty                 the strategy exceeded a limit and is stopped
@@ -14,15 +16,27 @@ from millrace_core.errors import MillraceError
 
 
 class NotSubscribed(MillraceError, KeyError):
-    """A strategy asks for an order book that its workplan does not subscribe to."""
+    """A strategy asks for data of a stream that its workplan does not subscribe to."""
 
-    def __init__(self, stream: str) -> None:
-        super().__init__(f"there is no book of {stream}: subscribe to watchOrderBook for it in the workplan")
+    def __init__(self, stream: str, action: str) -> None:
+        super().__init__(f"there is no {action} of {stream}: subscribe to {action} for it in the workplan")
         self.stream = stream
 
     def __str__(self) -> str:
         # A KeyError would print the repr of its argument.
         return str(self.args[0])
+
+
+class StateTooLarge(MillraceError, ValueError):
+    """The state of a strategy would become too large; it stays as it was."""
+
+    def __init__(self, field: str, size: int, limit: int) -> None:
+        super().__init__(f"with {field} the state would have {size:,} bytes; it may have {limit:,}")
+        self.field, self.size = field, size
+
+
+class SavedRecordBroken(MillraceError):
+    """What an earlier run of a strategy kept cannot be read: it is not started without what it knew."""
 
 
 class StrategyStopped(MillraceError):

@@ -4,15 +4,15 @@ All are frozen. An event carries the state of its moment; the strategy's `books`
 current state, and so may be newer than the event being handled.
 """
 
-from typing import Any
-
 import msgspec
 
-from millrace_core.market import Balances, Trade
+from millrace_core.market import Balances, Candle, ExchangePosition, Fields, Liquidation, Trade
 from millrace_core.messages import Response
 from millrace_core.names import Action, ExchangeId, Symbol
 from millrace_core.trace import Trace
+from millrace_strategy.fills import StrategyFill
 from millrace_strategy.orders import StrategyOrder
+from millrace_strategy.positions import StrategyPosition
 from millrace_strategy.timers import Timer
 from millrace_strategy.views import LocalBook
 
@@ -82,16 +82,82 @@ class StatusEvent(_Event, frozen=True, kw_only=True):
     reason: str | None = None
 
 
-class StreamEvent(_Event, frozen=True, kw_only=True):
-    """A subscribed stream without an event of its own changed, such as tickers, candles or own trades."""
+class FillEvent(_Event, frozen=True, kw_only=True):
+    """One of the strategy's own orders was filled, wholly or in part; each fill once.
+
+    The first ones may be fills from before the start that no earlier run has seen.
+    """
+
+    fill: StrategyFill
+    position: StrategyPosition
+    """The strategy's position in that market after the fill."""
+
+
+class CandlesEvent(_Event, frozen=True, kw_only=True):
+    """Candles of one timeframe are new or changed, from the feed or built from trades. After a gap: all of them."""
 
     exchange: ExchangeId
-    action: Action
-    symbol: Symbol | None
-    data: Any
-    """The changes as `millrace_core.market` defines them for the action."""
-    state: Any
-    """What they add up to: the state of `millrace_core.states`, live."""
+    symbol: Symbol
+    timeframe: str
+    candles: list[Candle]
+    """Those that changed, oldest first; `self.candles` has them all."""
+
+
+class _FieldsEvent(_Event, frozen=True, kw_only=True):
+    """The fields of events about one object of a market."""
+
+    exchange: ExchangeId
+    symbol: Symbol
+    changed: Fields
+    """The fields that changed, by ccxt's names; None: it has no value any more. After a gap: all of them."""
+    fields: Fields
+    """All fields that have a value."""
+
+
+class TickerEvent(_FieldsEvent, frozen=True, kw_only=True):
+    """A market's ticker changed."""
+
+
+class BidsAsksEvent(_FieldsEvent, frozen=True, kw_only=True):
+    """A market's best bid or ask changed, by the stream of only these."""
+
+
+class MarkPriceEvent(_FieldsEvent, frozen=True, kw_only=True):
+    """A contract's mark price changed."""
+
+
+class FundingRateEvent(_FieldsEvent, frozen=True, kw_only=True):
+    """A contract's funding rate changed."""
+
+
+class OpenInterestEvent(_FieldsEvent, frozen=True, kw_only=True):
+    """A contract's open interest changed."""
+
+
+class OwnTradesEvent(_Event, frozen=True, kw_only=True):
+    """The account's own trades of whatever source, oldest first, each once. The strategy's own are fills, too."""
+
+    exchange: ExchangeId
+    symbol: Symbol
+    trades: list[Trade]
+
+
+class ExchangePositionsEvent(_Event, frozen=True, kw_only=True):
+    """What the account holds of contracts, as the exchange reports it, changed. After a gap: all of it."""
+
+    exchange: ExchangeId
+    changed: list[ExchangePosition]
+    """Each whole; one with 0 contracts is closed."""
+    positions: list[ExchangePosition]
+    """The open ones."""
+
+
+class LiquidationsEvent(_Event, frozen=True, kw_only=True):
+    """Positions that the exchange closed by force, oldest first."""
+
+    exchange: ExchangeId
+    symbol: Symbol
+    liquidations: list[Liquidation]
 
 
 class TimerEvent(_Event, frozen=True, kw_only=True):
@@ -118,7 +184,16 @@ Event = (
     | BalanceEvent
     | ResponseEvent
     | StatusEvent
-    | StreamEvent
+    | FillEvent
+    | CandlesEvent
+    | TickerEvent
+    | BidsAsksEvent
+    | MarkPriceEvent
+    | FundingRateEvent
+    | OpenInterestEvent
+    | OwnTradesEvent
+    | ExchangePositionsEvent
+    | LiquidationsEvent
     | TimerEvent
     | StartEvent
     | StopEvent

@@ -138,6 +138,10 @@ class StrategyOrders(OrderView):
         """Tell whether the source of this order is not known yet."""
         return key in self._undecided
 
+    def is_foreign(self, key: OrderKey) -> bool:
+        """Tell whether this order is known to be another source's."""
+        return key in self._foreign
+
     def _is_ours(self, record: OrderRecord) -> bool:
         if record.order_source is not None:
             return record.order_source == self._source

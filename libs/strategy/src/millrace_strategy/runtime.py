@@ -13,29 +13,38 @@ from msgspec.structs import replace
 from millrace_core.book import OrderBook
 from millrace_core.clock import NS_PER_MS
 from millrace_core.config.magicbox import StrategyLimits
-from millrace_core.market import Balances, Trade
+from millrace_core.json_problems import UNREADABLE
+from millrace_core.market import Balances, Candle, Trade
 from millrace_core.messages import Response
 from millrace_core.names import Action, ExchangeId, Symbol
 from millrace_core.orders import Order, OrderRecord
 from millrace_core.requests import OrderRequest
 from millrace_core.trace import NO_TRACE, Trace
 from millrace_strategy.dispatcher import Dispatcher
+from millrace_strategy.errors import SavedRecordBroken
 from millrace_strategy.events import (
     BalanceEvent,
     BookEvent,
+    CandlesEvent,
     Event,
+    FillEvent,
     OrderEvent,
+    OwnTradesEvent,
     ResponseEvent,
     StartEvent,
     StatusEvent,
     StopEvent,
-    StreamEvent,
     TimerEvent,
     TradesEvent,
 )
 from millrace_strategy.host import Host
+from millrace_strategy.market_history import CANDLES, MarketCandles, MarketTrades
 from millrace_strategy.orders import OrderChange, StrategyOrders
+from millrace_strategy.positions import MY_TRADES, PositionChange, StrategyPositions
+from millrace_strategy.record import NothingKept, Recorder, SavedStrategy
+from millrace_strategy.state import StrategyState
 from millrace_strategy.strategy import Context, Strategy
+from millrace_strategy.stream_events import stream_events
 from millrace_strategy.timers import StrategyClock, Timer, Timers
 from millrace_strategy.trader import Trader
 from millrace_strategy.views import ORDER_BOOK, AccountBalances, Books, SubscribedStream
@@ -57,11 +66,17 @@ class Runtime:
         host: Host,
         limits: StrategyLimits | None = None,
         log: Any = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self.name = name
         self.books = Books(streams)
         self.orders = StrategyOrders(name)
         self.balances = AccountBalances()
+        self.positions = StrategyPositions(streams, self.orders)
+        self.recent_trades = MarketTrades(streams)
+        self.candles = MarketCandles(streams, self.recent_trades, self._now_ms)
+        self._state = StrategyState()
+        self._recorder: Recorder = recorder or NothingKept()
         self.trader = Trader(
             name,
             now_ns=host.now_ns,
@@ -71,6 +86,7 @@ class Runtime:
         )
         self._timers = Timers(now_ns=host.now_ns, call_later=host.call_later, fire=self._timer_due)
         self._host = host
+        self._new_fills: list[PositionChange] = []
         self._status: dict[tuple[ExchangeId, Action, Symbol | None], str] = {}
         self.strategy = strategy(
             Context(
@@ -80,13 +96,20 @@ class Runtime:
                 books=self.books,
                 orders=self.orders,
                 balances=self.balances,
+                positions=self.positions,
+                trades=self.recent_trades,
+                candles=self.candles,
+                state=self._state,
+                plot=self._plot,
                 trader=self.trader,
                 timers=self._timers,
                 clock=StrategyClock(host.now_ns, host.call_later),
                 log=structlog.get_logger(name).bind(strategy=name) if log is None else log,
             )
         )
-        self._dispatcher = Dispatcher(self.strategy, self.trader, host, limits or StrategyLimits(), self._ended)
+        self._dispatcher = Dispatcher(
+            self.strategy, self.trader, host, limits or StrategyLimits(), handled=self._keep_state, ended=self._ended
+        )
 
     @property
     def is_idle(self) -> bool:
@@ -103,10 +126,29 @@ class Runtime:
         """Return the event whose hook waits for something, and for how long in ns; None if there is none."""
         return self._dispatcher.unfinished
 
+    def restore(self, saved: SavedStrategy) -> None:
+        """Take over what an earlier run left; called before `start`.
+
+        Raises:
+            SavedRecordBroken: it cannot be read.
+        """
+        try:
+            if saved.state is not None:
+                self._state.restore(saved.state)
+            if saved.positions is not None:
+                self.positions.restore(saved.positions)
+        except UNREADABLE as error:
+            raise SavedRecordBroken(f"what an earlier run of {self.name} kept cannot be read: {error}") from error
+
     def start(self, orders: Iterable[OrderRecord] = ()) -> None:
-        """Start, with these orders of earlier runs known; those of other sources are left out."""
+        """Start, with these orders of earlier runs known, oldest first; those of other sources are left out.
+
+        What they have filled and no earlier run has counted is in the positions, and is no event.
+        """
         for record in orders:
-            self.orders.learn(record)
+            change = self.orders.learn(record)
+            if change is not None and self.positions.take_order(change.order):
+                self._recorder.positions_changed()
         self._dispatcher.start(StartEvent(timestamp=self._now_ms()))
 
     def stop(self) -> None:
@@ -133,9 +175,34 @@ class Runtime:
         trace: Trace = NO_TRACE,
     ) -> None:
         """Take trades on the market."""
-        self._dispatcher.offer(
-            TradesEvent(exchange=exchange, symbol=symbol, trades=trades, timestamp=timestamp, trace=trace)
-        )
+        built = self._learn_trades(exchange, symbol, trades)
+        about: dict[str, Any] = {"exchange": exchange, "symbol": symbol, "timestamp": timestamp, "trace": trace}
+        self._dispatcher.offer(TradesEvent(trades=trades, **about))
+        for timeframe, candles in built:
+            self._dispatcher.offer(CandlesEvent(timeframe=timeframe, candles=candles, **about))
+
+    def earlier_trades(self, exchange: ExchangeId, symbol: Symbol, trades: list[Trade]) -> None:
+        """Take trades on the market from before the start, which are no event."""
+        self._learn_trades(exchange, symbol, trades)
+
+    def own_trades(
+        self,
+        exchange: ExchangeId,
+        symbol: Symbol,
+        trades: list[Trade],
+        *,
+        timestamp: int | None,
+        trace: Trace = NO_TRACE,
+    ) -> None:
+        """Take the account's own trades."""
+        about: dict[str, Any] = {"exchange": exchange, "symbol": symbol, "timestamp": timestamp, "trace": trace}
+        fills = self.positions.take_trades(exchange, symbol, trades)
+        self._dispatcher.offer(OwnTradesEvent(trades=trades, **about))
+        self._offer_fills(fills, trace)
+
+    def earlier_own_trades(self, exchange: ExchangeId, symbol: Symbol, trades: list[Trade]) -> None:
+        """Take own trades from before the start: only fills among them that no run has counted are events."""
+        self._offer_fills(self.positions.take_trades(exchange, symbol, trades), NO_TRACE)
 
     def account_orders(
         self,
@@ -228,21 +295,36 @@ class Runtime:
         timestamp: int | None,
         trace: Trace = NO_TRACE,
     ) -> None:
-        """Take an update of a stream that has no event of its own."""
-        self._dispatcher.offer(
-            StreamEvent(
-                exchange=exchange,
-                action=action,
-                symbol=symbol,
-                data=data,
-                state=state,
-                timestamp=timestamp,
-                trace=trace,
-            )
-        )
+        """Take an update of any other stream: its data of `millrace_core.market`, and its state.
+
+        Without data, as after a gap, the event says everything that the state holds.
+        """
+        about: dict[str, Any] = {"exchange": exchange, "timestamp": timestamp, "trace": trace}
+        if action == MY_TRADES and symbol is not None:
+            self.own_trades(exchange, symbol, [] if data is None else data.trades, timestamp=timestamp, trace=trace)
+            return
+        if action == CANDLES and symbol is not None:
+            self.candles.show(exchange, symbol, state.timeframes)
+        for event in stream_events(action, symbol, data, state, about):
+            self._dispatcher.offer(event)
+
+    def saved(self) -> bytes:
+        """Return the positions as they are kept over a restart."""
+        return self.positions.saved()
+
+    def _learn_trades(
+        self, exchange: ExchangeId, symbol: Symbol, trades: list[Trade]
+    ) -> list[tuple[str, list[Candle]]]:
+        """Add market trades to what is known of them; return the candles that are built from them and changed."""
+        recent = self.recent_trades.get((exchange, symbol))
+        if recent is not None:
+            recent.add(trades)
+        return list(self.candles.build(exchange, symbol, trades))
 
     def _learn(self, record: OrderRecord) -> OrderChange | None:
         change = self.orders.learn(record)
+        if change is not None:
+            self._new_fills += self.positions.take_order(change.order)
         if record.key is None or self.orders.is_undecided(record.key):
             self._host.look_up(ExchangeId(record.exchange), _symbol_of(record.order), record.order.id)
         return change
@@ -257,6 +339,13 @@ class Runtime:
             trace=trace,
         )
         self._dispatcher.offer(event)
+        fills, self._new_fills = self._new_fills, []
+        self._offer_fills(fills, trace)
+
+    def _offer_fills(self, fills: Iterable[PositionChange], trace: Trace) -> None:
+        for fill, position in fills:
+            self._recorder.positions_changed()
+            self._dispatcher.offer(FillEvent(fill=fill, position=position, timestamp=fill.timestamp, trace=trace))
 
     def _records(
         self, exchange: ExchangeId, action: Action, symbol: Symbol | None, response: Response
@@ -284,6 +373,14 @@ class Runtime:
 
     def _timer_due(self, timer: Timer, due_ms: int) -> None:
         self._dispatcher.offer(TimerEvent(name=timer.name, due_ms=due_ms, timer=timer, timestamp=due_ms))
+
+    def _plot(self, name: str, value: float) -> None:
+        self._recorder.plot(name, self._now_ms(), value)
+
+    def _keep_state(self) -> None:
+        document = self._state.changed()
+        if document is not None:
+            self._recorder.keep_state(document)
 
     def _ended(self) -> None:
         self._timers.stop()

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, ClassVar, Final
 
 from pydantic import TypeAdapter, ValidationError
@@ -11,18 +12,30 @@ from millrace_core.config.reading import problems_of
 from millrace_core.errors import ConfigInvalid
 from millrace_strategy.events import (
     BalanceEvent,
+    BidsAsksEvent,
     BookEvent,
+    CandlesEvent,
     Event,
+    ExchangePositionsEvent,
+    FillEvent,
+    FundingRateEvent,
+    LiquidationsEvent,
+    MarkPriceEvent,
+    OpenInterestEvent,
     OrderEvent,
+    OwnTradesEvent,
     ResponseEvent,
     StartEvent,
     StatusEvent,
     StopEvent,
-    StreamEvent,
+    TickerEvent,
     TimerEvent,
     TradesEvent,
 )
+from millrace_strategy.market_history import MarketCandles, MarketTrades
 from millrace_strategy.orders import StrategyOrders
+from millrace_strategy.positions import StrategyPositions
+from millrace_strategy.state import StrategyState
 from millrace_strategy.timers import Callback, StrategyClock, Timer, Timers
 from millrace_strategy.trader import Trader
 from millrace_strategy.views import AccountBalances, Books, SubscribedStream
@@ -60,6 +73,11 @@ class Context:
     books: Books
     orders: StrategyOrders
     balances: AccountBalances
+    positions: StrategyPositions
+    trades: MarketTrades
+    candles: MarketCandles
+    state: StrategyState
+    plot: Callable[[str, float], None]
     trader: Trader
     timers: Timers
     clock: StrategyClock
@@ -95,12 +113,22 @@ class Strategy:
         """Its own orders; `orders.open` are the open ones."""
         self.balances = context.balances
         """The account's balances by exchange."""
+        self.positions = context.positions
+        """What its own fills add up to, by exchange and symbol."""
+        self.trades = context.trades
+        """The newest market trades, by exchange and symbol."""
+        self.candles = context.candles
+        """The newest candles, by exchange, symbol and timeframe: the feed's, else built from trades."""
+        self.state = context.state
+        """A small JSON document that outlives restarts; as it was left in `on_start`, still empty in `__init__`."""
         self.trader = context.trader
         """Places, cancels and edits orders."""
         self.clock = context.clock
         self.log = context.log
-        """A structlog logger that says whose line it is."""
+        """A structlog logger that says whose line it is; the console shows the newest lines."""
         self._timers = context.timers
+        self._plot = context.plot
+        self._parts: tuple[Callable[[Event], None], ...] = ()
 
     def after(self, ms: int, callback: Callback | None = None, *, name: str | None = None) -> Timer:
         """Set a timer: in `ms`, `handle` and `on_timer` are called with a `TimerEvent`, then `callback`."""
@@ -113,6 +141,23 @@ class Strategy:
             ValueError: `ms` is not above 0.
         """
         return self._timers.every(ms, callback, name)
+
+    def plot(self, name: str, value: float | Decimal) -> None:
+        """Show a value over time on the console: under 16 names at most, each in some 400 points."""
+        self._plot(name, float(value))
+
+    def attach(self, part: Callable[[Event], None]) -> None:
+        """Have a part of the strategy called with every event before its hooks, after parts attached earlier."""
+        self._parts = (*self._parts, part)
+
+    def detach(self, part: Callable[[Event], None]) -> None:
+        """Call a part no more."""
+        self._parts = tuple(each for each in self._parts if each != part)
+
+    @property
+    def parts(self) -> tuple[Callable[[Event], None], ...]:
+        """The parts that are called before its hooks, in their order."""
+        return self._parts
 
     def handle(self, event: Event) -> HookResult:
         """Handle any event."""
@@ -144,8 +189,35 @@ class Strategy:
     def on_status(self, event: StatusEvent) -> HookResult:
         """Handle a change of a stream's status."""
 
-    def on_stream(self, event: StreamEvent) -> HookResult:
-        """Handle an update of a stream without a hook of its own."""
+    def on_fill(self, event: FillEvent) -> HookResult:
+        """Handle a fill of one of its own orders."""
+
+    def on_candles(self, event: CandlesEvent) -> HookResult:
+        """Handle new or changed candles."""
+
+    def on_ticker(self, event: TickerEvent) -> HookResult:
+        """Handle a change of a ticker."""
+
+    def on_bids_asks(self, event: BidsAsksEvent) -> HookResult:
+        """Handle a change of the best bid or ask, by the stream of only these."""
+
+    def on_mark_price(self, event: MarkPriceEvent) -> HookResult:
+        """Handle a change of a contract's mark price."""
+
+    def on_funding_rate(self, event: FundingRateEvent) -> HookResult:
+        """Handle a change of a contract's funding rate."""
+
+    def on_open_interest(self, event: OpenInterestEvent) -> HookResult:
+        """Handle a change of a contract's open interest."""
+
+    def on_own_trades(self, event: OwnTradesEvent) -> HookResult:
+        """Handle own trades of the account, of whatever source."""
+
+    def on_exchange_positions(self, event: ExchangePositionsEvent) -> HookResult:
+        """Handle a change of what the account holds of contracts."""
+
+    def on_liquidations(self, event: LiquidationsEvent) -> HookResult:
+        """Handle positions that the exchange closed by force."""
 
 
 Hook = Callable[[Any], HookResult]
@@ -160,7 +232,16 @@ HOOK_NAMES: Final[dict[type[Any], str]] = {
     ResponseEvent: "on_response",
     TimerEvent: "on_timer",
     StatusEvent: "on_status",
-    StreamEvent: "on_stream",
+    FillEvent: "on_fill",
+    CandlesEvent: "on_candles",
+    TickerEvent: "on_ticker",
+    BidsAsksEvent: "on_bids_asks",
+    MarkPriceEvent: "on_mark_price",
+    FundingRateEvent: "on_funding_rate",
+    OpenInterestEvent: "on_open_interest",
+    OwnTradesEvent: "on_own_trades",
+    ExchangePositionsEvent: "on_exchange_positions",
+    LiquidationsEvent: "on_liquidations",
 }
 """The hook of each kind of event."""
 

@@ -17,16 +17,21 @@ from decimal import Decimal
 from itertools import count
 from typing import Any
 
+import msgspec
+
 from millrace_core.book import OrderBook
 from millrace_core.clock import NS_PER_MS
 from millrace_core.config.magicbox import StrategyLimits
-from millrace_core.market import Balance, Level, Trade
-from millrace_core.messages import RequestError, Response, ResponseStatus, decimal_of
+from millrace_core.market import Balance, Fee, Level, Trade
+from millrace_core.messages import RequestError, Response, ResponseStatus, decimal_of, encode
 from millrace_core.names import Action, ExchangeId, Symbol
 from millrace_core.orders import Order, OrderRecord
 from millrace_core.requests import CreateOrder, OrderRequest, action_of
+from millrace_core.states import StreamState, state_of
 from millrace_core.trace import Trace
 from millrace_strategy.orders import OrderReference, StrategyOrder
+from millrace_strategy.positions import MY_TRADES
+from millrace_strategy.record import SavedStrategy
 from millrace_strategy.runtime import Runtime
 from millrace_strategy.strategy import Strategy, read_configuration
 from millrace_strategy.trader import Number
@@ -37,8 +42,32 @@ _TURNS = 20
 """Turns of the loop after which an asynchronous hook counts as waiting."""
 
 
+class HarnessRecord:
+    """What a strategy under test keeps and plots."""
+
+    def __init__(self, saved: SavedStrategy) -> None:
+        self.state = saved.state
+        """The state's document that was kept last."""
+        self.plots: dict[str, list[tuple[int, float]]] = {}
+        """By name, time in ms and value, oldest first."""
+
+    def keep_state(self, document: bytes) -> None:
+        """Keep this state from now on."""
+        self.state = document
+
+    def positions_changed(self) -> None:
+        """Do nothing: `StrategyHarness.saved` asks for them."""
+
+    def plot(self, name: str, at_ms: int, value: float) -> None:
+        """Keep a value."""
+        self.plots.setdefault(name, []).append((at_ms, value))
+
+
 class StrategyHarness:
-    """One strategy under test; `tolerate_errors` keeps a hook's errors in `errors` instead of raising them."""
+    """One strategy under test; `tolerate_errors` keeps a hook's errors in `errors` instead of raising them.
+
+    `saved` is what an earlier run left, such as the `saved` of another harness.
+    """
 
     def __init__(
         self,
@@ -50,11 +79,13 @@ class StrategyHarness:
         name: str | None = None,
         limits: StrategyLimits | None = None,
         tolerate_errors: bool = False,
+        saved: SavedStrategy | None = None,
     ) -> None:
         book_streams = [
             SubscribedStream(ExchangeId(exchange), Symbol(symbol), ORDER_BOOK) for exchange, symbol in books
         ]
         self.host = VirtualHost()
+        self.record = HarnessRecord(saved or SavedStrategy())
         self._tolerates_errors = tolerate_errors
         self.runtime = Runtime(
             strategy,
@@ -63,9 +94,15 @@ class StrategyHarness:
             streams=(*book_streams, *streams),
             host=self.host,
             limits=limits,
+            recorder=self.record,
         )
+        if saved is not None:
+            self.runtime.restore(saved)
         self._books: dict[tuple[str, str], OrderBook] = {}
+        self._states: dict[tuple[str, str, str | None], StreamState] = {}
+        self._streams = {(stream.exchange, stream.symbol, stream.action) for stream in streams}
         self._order_ids = count(1)
+        self._trade_ids = count(1)
 
     @property
     def strategy(self) -> Any:
@@ -81,6 +118,16 @@ class StrategyHarness:
         times are the same in every run.
         """
         return self.host.requests
+
+    @property
+    def saved(self) -> SavedStrategy:
+        """Return what a later run would find."""
+        return SavedStrategy(self.record.state, self.runtime.saved())
+
+    @property
+    def plots(self) -> dict[str, list[tuple[int, float]]]:
+        """Return what it plotted: by name, time in ms and value."""
+        return self.record.plots
 
     @property
     def errors(self) -> list[BaseException]:
@@ -126,6 +173,19 @@ class StrategyHarness:
     def feed_trades(self, exchange: str, symbol: str, trades: list[Trade]) -> None:
         """Feed trades on the market."""
         self.runtime.trades(ExchangeId(exchange), Symbol(symbol), trades, timestamp=self._now_ms())
+        self._run_hooks_now()
+
+    def feed_own_trades(self, exchange: str, symbol: str, trades: list[Trade]) -> None:
+        """Feed the account's own trades, of whatever source."""
+        self.runtime.own_trades(ExchangeId(exchange), Symbol(symbol), trades, timestamp=self._now_ms())
+        self._run_hooks_now()
+
+    def feed_stream(self, exchange: str, action: str, symbol: str | None, data: Any) -> None:
+        """Feed any other stream's delta, of `millrace_core.market`: candles, fields of a ticker, and so on."""
+        state = self._states.setdefault((exchange, action, symbol), state_of(Action(action)))
+        decoded = state.apply(msgspec.Raw(encode(data)))
+        known = None if symbol is None else Symbol(symbol)
+        self.runtime.stream(ExchangeId(exchange), Action(action), known, decoded, state, timestamp=self._now_ms())
         self._run_hooks_now()
 
     def feed_status(self, exchange: str, action: str, symbol: str | None, status: str) -> None:
@@ -193,11 +253,27 @@ class StrategyHarness:
         """Answer a request with `rejected`."""
         self.answer(request, "rejected", error=RequestError(kind, message))
 
-    def fill(self, order: OrderReference, amount: Number) -> StrategyOrder:
-        """Fill this much more of the strategy's order, and return the order after it."""
-        now = self.runtime.orders[order]
-        filled = (now.filled or Decimal(0)) + (decimal_of(amount) or 0)
-        return self._change(order, filled=filled, status="closed" if filled == now.amount else now.status)
+    def fill(
+        self, order: OrderReference, amount: Number, *, price: Number | None = None, fee: Fee | None = None
+    ) -> StrategyOrder:
+        """Fill this much more of the strategy's order, at its own price or another; return the order after it.
+
+        A strategy that follows the market's `watchMyTrades` gets the own trade too; only that has the fee.
+        """
+        now, more = self.runtime.orders[order], decimal_of(amount) or Decimal(0)
+        at = decimal_of(price) if price is not None else now.price
+        filled = (now.filled or Decimal(0)) + more
+        cost = None if at is None else (now.cost or Decimal(0)) + more * at
+        changed = self._change(order, filled=filled, cost=cost, status="closed" if filled == now.amount else now.status)
+        if at is not None and (now.exchange, now.symbol, MY_TRADES) in self._streams:
+            self.feed_own_trades(now.exchange, now.symbol, [self._own_trade(now, at, more, fee)])
+        return changed
+
+    def _own_trade(self, order: StrategyOrder, price: Decimal, amount: Decimal, fee: Fee | None) -> Trade:
+        number = str(next(self._trade_ids))
+        return Trade(
+            number, self._now_ms(), order.symbol, order.side, float(price), float(amount), order=order.id, fee=fee
+        )
 
     def cancel(self, order: OrderReference) -> StrategyOrder:
         """Cancel the strategy's order on the exchange, and return the order after it."""

@@ -1,15 +1,18 @@
 """The order books and balances that a strategy sees: live and read-only."""
 
 from collections.abc import Iterator, Mapping
+from math import inf
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from millrace_core.book import OrderBook
+from millrace_core.book import BookSide, OrderBook
 from millrace_core.market import Balance, Balances, Level
 from millrace_core.names import Action, ExchangeId, Symbol
+from millrace_strategy import depth
 from millrace_strategy.errors import NotSubscribed
 
 ORDER_BOOK = Action("watchOrderBook")
+Side = Literal["buy", "sell"]
 _NO_BALANCES: Mapping[str, Balance] = MappingProxyType({})
 
 
@@ -81,6 +84,26 @@ class LocalBook:
         """Return a copy of the best `depth` asks, or of all, best first."""
         return self._book.asks.levels(depth)
 
+    @property
+    def microprice(self) -> float | None:
+        """Return the mid price weighted by the amounts at the best prices; None if a side is empty."""
+        return depth.microprice(self._book)
+
+    def imbalance(self, levels: int = 1) -> float | None:
+        """Return (bids - asks) / (bids + asks) of the best levels' amounts, from -1 to 1; None if both are empty."""
+        return depth.imbalance(self._book, levels)
+
+    def amount_to(self, side: Side, price: float) -> float:
+        """Return how much an order of this side could fill at a price or better: asks for a buy, bids for a sell."""
+        return depth.amount_to_price(self._offered(side), price, is_bid=side == "sell")
+
+    def walk(self, side: Side, *, amount: float = inf, cost: float = inf) -> depth.Walk:
+        """Return what an order of this side would fill and cost that takes levels up to an amount or a cost."""
+        return depth.walk(self._offered(side), amount=amount, cost=cost)
+
+    def _offered(self, side: Side) -> BookSide:
+        return self._book.asks if side == "buy" else self._book.bids
+
     def show(self, book: OrderBook, timestamp: int | None) -> None:
         """Show this good book from now on. For hosts only, like `take_status`."""
         self._book = book
@@ -111,7 +134,7 @@ class Books(Mapping[tuple[str, str], LocalBook]):
     def __getitem__(self, key: tuple[str, str] | SubscribedStream) -> LocalBook:
         book = self._books.get((key[0], key[1] or ""))
         if book is None:
-            raise NotSubscribed(f"{key[0]} {key[1]}")
+            raise NotSubscribed(f"{key[0]} {key[1]}", ORDER_BOOK)
         return book
 
     def __iter__(self) -> Iterator[tuple[str, str]]:

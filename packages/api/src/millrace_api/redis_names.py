@@ -29,7 +29,7 @@ from millrace_core.names import (
 )
 
 INDEXES = (AGENTS_INDEX, CONFIGS_INDEX, TENANTS_INDEX)
-_OF_TENANT = re.compile(r"(?:order|orders|openOrders|intents|halt)\.\{([^{}]+)\}(?:\..+)?", re.DOTALL)
+_OF_TENANT = re.compile(r"(?:order|orders|openOrders|intents|halt|strategy)\.\{([^{}]+)\}(?:\..+)?", re.DOTALL)
 _AGENTS = (
     (config_key(AgentId("")), "config"),
     (agent_key(AgentId("")), "agent"),

@@ -9,6 +9,7 @@ from millrace_bus import FollowerStatus, Update, UpdateListener
 from millrace_core.json_problems import UNREADABLE
 from millrace_core.market import Trade
 from millrace_core.messages import Response, Status
+from millrace_core.names import ExchangeId, Symbol
 from millrace_core.states import BalanceState, BookState, OrdersState, TradesState
 from millrace_service import UnitHealthReporter
 from millrace_strategy import Runtime, SubscribedStream
@@ -80,7 +81,9 @@ def _forwarder(stream: SubscribedStream, runtime: Runtime) -> UpdateListener:
         case "watchOrderBook":
             return _book_forwarder(stream, runtime)
         case "watchTrades":
-            return _TradesForwarder(stream, runtime)
+            return _TradesForwarder(stream, runtime.trades, runtime.earlier_trades)
+        case "watchMyTrades":
+            return _TradesForwarder(stream, runtime.own_trades, runtime.earlier_own_trades)
         case "watchOrders":
             return _orders_forwarder(stream, runtime)
         case "watchBalance":
@@ -102,12 +105,21 @@ def _book_forwarder(stream: SubscribedStream, runtime: Runtime) -> UpdateListene
 
 
 class _TradesForwarder:
-    """Forwards each trade once, including trades that only a snapshot contains because a gap was repaired."""
+    """Forwards each trade once, including trades that only a snapshot contains because a gap was repaired.
 
-    def __init__(self, stream: SubscribedStream, runtime: Runtime) -> None:
+    Those of the first snapshot, from before the start, are forwarded apart.
+    """
+
+    def __init__(
+        self,
+        stream: SubscribedStream,
+        forward: Callable[..., None],
+        forward_earlier: Callable[[ExchangeId, Symbol, list[Trade]], None],
+    ) -> None:
         if stream.symbol is None:
             raise ValueError("trades need a symbol")
-        self._exchange, self._symbol, self._runtime = stream.exchange, stream.symbol, runtime
+        self._exchange, self._symbol = stream.exchange, stream.symbol
+        self._forward, self._forward_earlier = forward, forward_earlier
         self._last: Trade | None = None
         self._is_following = False
 
@@ -116,12 +128,14 @@ class _TradesForwarder:
             trades: list[Trade] = update.data.trades
         else:
             kept = list(cast("TradesState", update.state).trades)
+            if not self._is_following:
+                self._forward_earlier(self._exchange, self._symbol, kept)
             trades = unseen(kept, self._last) if self._is_following else []
             self._last = kept[-1] if kept else self._last
             self._is_following = True
         if trades:
             self._last = trades[-1]
-            self._runtime.trades(self._exchange, self._symbol, trades, timestamp=update.timestamp, trace=update.trace)
+            self._forward(self._exchange, self._symbol, trades, timestamp=update.timestamp, trace=update.trace)
 
 
 def unseen(trades: list[Trade], last: Trade | None) -> list[Trade]:

@@ -21,6 +21,7 @@ from millrace_magicbox.order_lookup import OrderLookup
 from millrace_magicbox.plan import StrategyPlan
 from millrace_magicbox.plugins import load_strategy
 from millrace_magicbox.routing import answer_listener, stream_listener
+from millrace_magicbox.strategy_recorder import StrategyRecorder
 from millrace_magicbox.subscription_watch import SubscriptionWatch
 from millrace_service import UnitHealthReporter
 from millrace_service.tasks import first_of
@@ -38,8 +39,9 @@ class StrategyRun:
     """Runs one strategy until it is cancelled.
 
     `run` raises what keeps the strategy from starting: `ConfigInvalid`, `PluginNotFound`, `PluginAmbiguous`,
-    `PluginBroken`, or what its own constructor raised; later, the first failure outside of its hooks. A strategy that
-    is stopped for exceeding a limit stays so, in state `stopped`, and follows its streams no longer.
+    `PluginBroken`, `SavedRecordBroken`, or what its own constructor raised; later, the first failure outside of its
+    hooks. A strategy that is stopped for exceeding a limit stays so, in state `stopped`, and follows its streams no
+    longer.
     """
 
     def __init__(self, plan: StrategyPlan, bus: Bus, health: UnitHealthReporter, plugin_folder: Path | None) -> None:
@@ -53,6 +55,7 @@ class StrategyRun:
         # Bound explicitly: hooks are called from the connection's task, whose context is not this unit's.
         self._log = structlog.get_logger("millrace.magicbox").bind(unit=f"{plan.tenant}.{plan.name}")
         self._host = LiveHost(health, self._log, send=self._send, look_up=self._lookup.ask, failures=self._failures)
+        self._recorder = StrategyRecorder(bus, plan.tenant, plan.name, health)
         self._runtime = Runtime(
             strategy,
             name=plan.name,
@@ -60,8 +63,10 @@ class StrategyRun:
             streams=plan.streams,
             host=self._host,
             limits=plan.limits,
-            log=self._log,
+            log=self._recorder.logger(self._log),
+            recorder=self._recorder,
         )
+        self._recorder.follow(self._runtime.positions)
         self._gateway = OrderGateway(
             bus,
             plan.tenant,
@@ -83,7 +88,9 @@ class StrategyRun:
             self._open.push_async_callback(self._subscriptions.close)
             try:
                 await self._start()
-                await first_of(self._failures.first(), self._measure(), self._cancel_after_fault())
+                await first_of(
+                    self._failures.first(), self._measure(), self._recorder.run(), self._cancel_after_fault()
+                )
                 self._flush()
             finally:
                 await self._stop()
@@ -92,6 +99,7 @@ class StrategyRun:
         raise AssertionError("unreachable")
 
     async def _start(self) -> None:
+        self._runtime.restore(await self._recorder.load())
         pairs = sorted({(stream.exchange, stream.symbol) for stream in self._plan.streams if stream.symbol is not None})
         # Answers and updates first, orders in Redis second: what happens in between is then read twice, which the join
         # makes one, and is never missed.
@@ -126,6 +134,7 @@ class StrategyRun:
     async def _stop(self) -> None:
         self._runtime.stop()
         await self._end_hooks()
+        await self._recorder.close()
 
     async def _end_hooks(self) -> None:
         try:

@@ -21,11 +21,16 @@ _LINES = {"lineStyle": {"color": "var(--line)"}}
 class Curves:
     """A chart of lines over time; only its data is sent again, and only when it changed."""
 
-    def __init__(self, label: str, y_axis: Mapping[str, Any] = LINEAR) -> None:
+    def __init__(
+        self,
+        label: str,
+        y_axis: Mapping[str, Any] = LINEAR,
+        empty: str = "Nothing is stored for this time range yet.",
+    ) -> None:
         self._chart = (
             ui.echart(_options(y_axis), renderer="svg").classes("w-full h-72").props(f'role="img" aria-label="{label}"')
         )
-        self._empty = ui.label("Nothing is stored for this time range yet.").classes("muted")
+        self._empty = ui.label(empty).classes("muted")
         self._drawn: dict[str, list[list[Any]]] | None = None
 
     def show(self, lines: Mapping[str, Line]) -> None:

@@ -20,6 +20,7 @@ from millrace_console.pages.strategies.plugins import (
     with_status,
     with_strategy_status,
 )
+from millrace_console.pages.strategies.record import StrategyRecord
 from millrace_console.pages.strategies.rows import (
     STRATEGIES,
     TIMES,
@@ -59,6 +60,7 @@ class StrategiesPage:
     def _detail(self) -> None:
         with section(f"Parameters of {self._unit}"):
             when_loaded(self._load, self._form)
+        StrategyRecord(self._visit, self._unit)
         with ui.element("div").classes("grid-panels"):
             with section("Time per event"):
                 self._times = Table("Time per event", TIMES, "Nothing was measured yet.")

@@ -1,0 +1,125 @@
+"""A strategy's fills, found in its account's own trades or in what its orders report. Pure.
+
+Own trades have the exact price and fee of each fill. They are used for a market whose `watchMyTrades` the strategy
+follows; elsewhere a fill is what an order's `filled` and `cost` grew by. Each fill counts once, in whatever order and
+however often it is reported, also after a restart.
+"""
+
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from millrace_core.market import Trade
+from millrace_core.messages import decimal_of
+from millrace_core.position import Fee, Fill
+from millrace_strategy.orders import StrategyOrder
+
+KEPT_TRADES: Final = 1_000
+"""As many as a stream's snapshot holds: older ones are never reported again."""
+KEPT_ORDERS: Final = 1_000
+"""Filled orders that may be reported again, as when a strategy starts."""
+_ZERO: Final = Decimal(0)
+
+
+class StrategyFill(msgspec.Struct, frozen=True, kw_only=True):
+    """One fill of one of the strategy's own orders."""
+
+    exchange: str
+    symbol: str
+    order_id: str
+    side: str
+    """`buy` or `sell`."""
+    price: Decimal
+    amount: Decimal
+    """In base currency, or in contracts."""
+    cost: Decimal | None = None
+    """Its value where that is not price times amount, as of a contract."""
+    fee: Fee | None = None
+    timestamp: int | None = None
+    """When it happened, ms."""
+    trade_id: str | None = None
+    """The exchange's id of the trade; None if an order's report told of it."""
+
+    @property
+    def signed_amount(self) -> Decimal:
+        """The amount, below zero for a sale."""
+        return self.amount if self.side == "buy" else -self.amount
+
+    @property
+    def fill(self) -> Fill:
+        """The fill as the arithmetic of positions takes it."""
+        return Fill(self.timestamp or 0, self.side == "buy", self.price, self.amount, self.cost, self.fee)
+
+
+class Reported(msgspec.Struct, frozen=True, array_like=True):
+    """What of an order was counted so far."""
+
+    filled: Decimal = _ZERO
+    cost: Decimal | None = None
+    fee: Decimal = _ZERO
+
+
+def fill_of_trade(exchange: str, symbol: str, trade: Trade, *, is_contract: bool) -> StrategyFill:
+    """Return the fill that an own trade is; numbers stand for the digits that the exchange printed."""
+    fee = trade.fee
+    paid = None if fee is None or fee.cost is None else Fee(_exact(fee.cost), fee.currency or "")
+    return StrategyFill(
+        exchange=exchange,
+        symbol=symbol,
+        order_id=trade.order or "",
+        side=trade.side or "",
+        price=_exact(trade.price),
+        amount=_exact(trade.amount),
+        cost=_exact(trade.cost) if is_contract and trade.cost is not None else None,
+        fee=paid,
+        timestamp=trade.timestamp,
+        trade_id=trade.id,
+    )
+
+
+def fill_of_order(order: StrategyOrder, counted: Reported) -> tuple[StrategyFill, Reported] | None:
+    """Return what an order has filled beyond what was counted, and what is counted then; None if that is nothing.
+
+    Without `cost` and `average` the fill has the order's own price; without that it waits for a report that has one.
+    """
+    filled = order.filled or _ZERO
+    amount = filled - counted.filled
+    total = order.cost if order.cost or order.average is None else order.average * filled
+    cost = None if total is None else total - (counted.cost or _ZERO)
+    if amount <= 0 or order.side not in ("buy", "sell"):
+        return None
+    if not cost or cost < 0:
+        # A report of the cost is missing, or came late: the limit is the nearest that is known.
+        price, cost = order.price, None
+    else:
+        price = cost / amount
+    if price is None:
+        return None
+    fee = _fee(order, counted)
+    fill = StrategyFill(
+        exchange=order.exchange,
+        symbol=order.symbol,
+        order_id=order.id,
+        side=order.side,
+        price=price,
+        amount=amount,
+        cost=cost,
+        fee=fee,
+        timestamp=order.last_trade_timestamp or order.last_update_timestamp or order.timestamp,
+    )
+    so_far = counted.fee if fee is None else counted.fee + fee.cost
+    return fill, Reported(filled, (counted.cost or _ZERO) + (price * amount if cost is None else cost), so_far)
+
+
+def _fee(order: StrategyOrder, counted: Reported) -> Fee | None:
+    """Return what an order's fees grew by; None if they are not known or in several currencies."""
+    known = [fee for fee in order.fees if fee.cost is not None]
+    if len({fee.currency for fee in known}) != 1:
+        return None
+    cost = sum((fee.cost for fee in known if fee.cost is not None), _ZERO) - counted.fee
+    return Fee(cost, known[0].currency or "") if cost > 0 else None
+
+
+def _exact(number: float) -> Decimal:
+    return decimal_of(number) or _ZERO

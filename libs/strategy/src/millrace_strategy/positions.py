@@ -1,0 +1,220 @@
+"""What a strategy's own fills add up to, by market: its positions with exact profit and loss. Pure.
+
+The arithmetic is that of `/positions` and `/pnl`: `millrace_core.position`.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+from itertools import islice
+from typing import Final, NamedTuple, TypeVar
+
+import msgspec
+
+from millrace_core.instrument import Instrument
+from millrace_core.market import Trade
+from millrace_core.names import Action
+from millrace_core.orders import OrderKey
+from millrace_core.position import Position, after, average_price, unrealised
+from millrace_strategy.fills import (
+    KEPT_ORDERS,
+    KEPT_TRADES,
+    Reported,
+    StrategyFill,
+    fill_of_order,
+    fill_of_trade,
+)
+from millrace_strategy.orders import StrategyOrder, StrategyOrders
+from millrace_strategy.views import SubscribedStream
+
+MY_TRADES: Final = Action("watchMyTrades")
+KEPT_UNDECIDED: Final = 1_000
+"""Orders whose trades wait until it is known whose the order is."""
+
+_Market = tuple[str, str]
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class StrategyPosition(NamedTuple):
+    """The strategy's position in one market, as it was at one moment. Money is in `currency`."""
+
+    exchange: str
+    symbol: str
+    position: Position = Position()
+
+    @property
+    def quantity(self) -> Decimal:
+        """What it holds, in base currency or contracts; below zero for a short position."""
+        return self.position.quantity
+
+    @property
+    def cost(self) -> Decimal:
+        """What the open position cost, below zero for what a short position was sold for."""
+        return self.position.cost
+
+    @property
+    def average_price(self) -> Decimal | None:
+        """The average price of the open position (28 digits); None without one, and for contracts."""
+        return None if self.instrument.settle is not None else average_price(self.position)
+
+    @property
+    def realised(self) -> Decimal:
+        """Profit of what was closed, less fees; fees whose value is not known are in `position.unvalued_fees`."""
+        return self.position.realised
+
+    @property
+    def fees(self) -> Decimal:
+        """The value of all fees that have one."""
+        return self.position.fees
+
+    @property
+    def instrument(self) -> Instrument:
+        """What is traded."""
+        return Instrument.of(self.symbol)
+
+    @property
+    def currency(self) -> str:
+        """The currency of cost and profit."""
+        return self.instrument.currency
+
+    def unrealised(self, price: Decimal | float | str) -> Decimal:
+        """Return what closing the position at a price would earn, before fees. Spot markets only."""
+        return unrealised(self.position, Decimal(str(price)))
+
+    def profit(self, price: Decimal | float | str) -> Decimal:
+        """Return realised and unrealised profit at a price. Spot markets only."""
+        return self.realised + self.unrealised(price)
+
+
+class PositionChange(NamedTuple):
+    """A fill, and the position after it."""
+
+    fill: StrategyFill
+    position: StrategyPosition
+
+
+class _SavedMarket(msgspec.Struct, frozen=True):
+    """A market's position and which fills it counts, as they are kept over a restart."""
+
+    exchange: str
+    symbol: str
+    position: Position
+    orders: dict[str, Reported]
+    trades: list[str]
+
+
+_SAVED: Final = msgspec.json.Decoder(list[_SavedMarket])
+
+
+class _Ledger:
+    """The fills of one market that were counted."""
+
+    def __init__(self, exchange: str, symbol: str) -> None:
+        self.current = StrategyPosition(exchange, symbol)
+        self.orders: dict[str, Reported] = {}
+        self.trades: dict[str, None] = {}
+        self._instrument = Instrument.of(symbol)
+
+    @property
+    def is_contract(self) -> bool:
+        """Whether a fill's value is what the exchange says."""
+        return self._instrument.settle is not None
+
+    def count(self, fill: StrategyFill) -> PositionChange:
+        """Count a fill."""
+        position = after(self.current.position, [fill.fill], self._instrument)
+        self.current = self.current._replace(position=position)
+        return PositionChange(fill, self.current)
+
+
+class StrategyPositions(Mapping[tuple[str, str], StrategyPosition]):
+    """The strategy's positions by exchange and symbol; a market in which it never traded has an empty one."""
+
+    def __init__(self, streams: Iterable[SubscribedStream], orders: StrategyOrders) -> None:
+        self._orders = orders
+        self._by_trades = {(each.exchange, each.symbol) for each in streams if each.action == MY_TRADES}
+        self._ledgers: dict[_Market, _Ledger] = {}
+        self._undecided: dict[OrderKey, list[Trade]] = {}
+
+    def __getitem__(self, key: tuple[str, str]) -> StrategyPosition:
+        ledger = self._ledgers.get(key)
+        return StrategyPosition(*key) if ledger is None else ledger.current
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self._ledgers)
+
+    def __len__(self) -> int:
+        return len(self._ledgers)
+
+    def take_order(self, order: StrategyOrder) -> list[PositionChange]:
+        """Count what a report of an own order says that is new; return the changes. For hosts only, like the others."""
+        market = order.exchange, order.symbol
+        if market in self._by_trades:
+            return self._count_trades(order.key, self._undecided.pop(order.key, ()))
+        ledger = self._ledger(*market)
+        found = fill_of_order(order, ledger.orders.get(order.id, Reported()))
+        if found is None:
+            return []
+        fill, ledger.orders[order.id] = found
+        _keep_newest(ledger.orders, KEPT_ORDERS)
+        return [ledger.count(fill)]
+
+    def take_trades(self, exchange: str, symbol: str, trades: Iterable[Trade]) -> list[PositionChange]:
+        """Count those of the account's own trades that are the strategy's; return the changes."""
+        if (exchange, symbol) not in self._by_trades:
+            return []
+        changes: list[PositionChange] = []
+        for trade in trades:
+            key = OrderKey(exchange, symbol, trade.order or "")
+            if self._orders.get(key) is not None:
+                changes += self._count_trades(key, [trade])
+            elif trade.order is not None and not self._orders.is_foreign(key):
+                self._undecided.setdefault(key, []).append(trade)
+                _keep_newest(self._undecided, KEPT_UNDECIDED)
+        return changes
+
+    def saved(self) -> bytes:
+        """Return everything that `restore` needs, as JSON."""
+        return msgspec.json.encode(
+            [
+                _SavedMarket(*market, ledger.current.position, ledger.orders, list(ledger.trades))
+                for market, ledger in self._ledgers.items()
+            ]
+        )
+
+    def restore(self, saved: bytes) -> None:
+        """Continue from what was saved.
+
+        Raises:
+            msgspec.DecodeError: it is something else.
+        """
+        for market in _SAVED.decode(saved):
+            ledger = self._ledger(market.exchange, market.symbol)
+            ledger.current = StrategyPosition(market.exchange, market.symbol, market.position)
+            ledger.orders = dict(market.orders)
+            ledger.trades = dict.fromkeys(market.trades)
+
+    def _count_trades(self, key: OrderKey, trades: Iterable[Trade]) -> list[PositionChange]:
+        ledger = self._ledger(key.exchange, key.symbol)
+        changes = []
+        for trade in trades:
+            if trade.id in ledger.trades or trade.side not in ("buy", "sell"):
+                continue
+            if trade.id is not None:
+                ledger.trades[trade.id] = None
+                _keep_newest(ledger.trades, KEPT_TRADES)
+            fill = fill_of_trade(key.exchange, key.symbol, trade, is_contract=ledger.is_contract)
+            changes.append(ledger.count(fill))
+        return changes
+
+    def _ledger(self, exchange: str, symbol: str) -> _Ledger:
+        ledger = self._ledgers.get((exchange, symbol))
+        if ledger is None:
+            ledger = self._ledgers[exchange, symbol] = _Ledger(exchange, symbol)
+        return ledger
+
+
+def _keep_newest(kept: dict[K, V], limit: int) -> None:
+    """Drop the oldest beyond the limit."""
+    for key in list(islice(kept, max(len(kept) - limit, 0))):
+        del kept[key]
