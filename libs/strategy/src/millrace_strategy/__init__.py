@@ -46,6 +46,7 @@ from millrace_strategy.orders import OrderReference, OrderView, StrategyOrder, S
 from millrace_strategy.pending import PendingRequest
 from millrace_strategy.positions import StrategyPosition, StrategyPositions
 from millrace_strategy.record import MAX_PLOTS, Recorder, SavedStrategy
+from millrace_strategy.rounding import smallest_step, to_step
 from millrace_strategy.runtime import Runtime
 from millrace_strategy.state import StrategyState
 from millrace_strategy.strategy import (
@@ -127,4 +128,6 @@ __all__ = [
     "TradesEvent",
     "Walk",
     "read_configuration",
+    "smallest_step",
+    "to_step",
 ]

@@ -1,0 +1,58 @@
+"""A large limit order of which only a part is visible."""
+
+from decimal import Decimal
+from typing import Literal
+
+from millrace_core.messages import decimal_of
+from millrace_strategy.events import Event
+from millrace_strategy.execution.part import StrategyPart
+from millrace_strategy.execution.working_order import WorkingOrder
+from millrace_strategy.strategy import Strategy
+from millrace_strategy.trader import Number
+
+
+class Iceberg(StrategyPart):
+    """Trades `amount` at `price` in orders of `visible` at most, one after the other."""
+
+    def __init__(
+        self,
+        strategy: Strategy,
+        *,
+        exchange: str,
+        symbol: str,
+        side: Literal["buy", "sell"],
+        price: Number,
+        amount: Number,
+        visible: Number,
+        post_only: bool = False,
+    ) -> None:
+        self._price, self._amount = price, decimal_of(amount) or Decimal(0)
+        self._visible = decimal_of(visible) or self._amount
+        self._order = WorkingOrder(strategy, exchange=exchange, symbol=symbol, side=side, post_only=post_only)
+        self._is_cancelled = False
+        # Attached after its order, which so has taken an event before this looks at it.
+        super().__init__(strategy)
+        self._show_next()
+
+    @property
+    def remaining(self) -> Decimal:
+        """Return how much is not filled yet."""
+        return self._amount - self._order.filled
+
+    @property
+    def is_done(self) -> bool:
+        """Tell whether everything was filled, or it was cancelled and has no order any more."""
+        return self._order.is_idle and (self._is_cancelled or self.remaining <= 0)
+
+    def cancel(self) -> None:
+        """Cancel what rests, and place no more."""
+        self._is_cancelled = True
+        self._order.clear()
+
+    def handle(self, event: Event) -> None:
+        """Show the next part when the last one was filled."""
+        self._show_next()
+
+    def _show_next(self) -> None:
+        if self._order.is_idle and self.remaining > 0 and not self._is_cancelled:
+            self._order.set(self._price, min(self._visible, self.remaining))

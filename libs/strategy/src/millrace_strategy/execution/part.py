@@ -1,0 +1,19 @@
+"""A part of a strategy that handles events by itself."""
+
+from millrace_strategy.events import Event
+from millrace_strategy.strategy import Strategy
+
+
+class StrategyPart:
+    """Derive from it, and override `handle`, which is called with every event before the strategy's own hooks."""
+
+    def __init__(self, strategy: Strategy) -> None:
+        self.strategy = strategy
+        strategy.attach(self.handle)
+
+    def handle(self, event: Event) -> None:
+        """Handle any event. State comes first: orders and positions already show what it says."""
+
+    def detach(self) -> None:
+        """Handle no more events. Open orders stay as they are."""
+        self.strategy.detach(self.handle)

@@ -1,0 +1,137 @@
+"""Large orders in parts over time: TWAP and VWAP."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from itertools import accumulate
+from typing import Final, Literal
+
+from millrace_core.messages import decimal_of
+from millrace_strategy.events import Event
+from millrace_strategy.execution.part import StrategyPart
+from millrace_strategy.execution.working_order import WorkingOrder
+from millrace_strategy.rounding import to_step
+from millrace_strategy.strategy import Strategy
+from millrace_strategy.trader import Number
+
+_BPS: Final = Decimal(10_000)
+
+
+class Vwap(StrategyPart):
+    """Trades `amount` over `duration_ms` in parts that follow a profile of volume, such as the hours of past days.
+
+    At the beginning of each part an order takes liquidity (IOC) for what is due by then and not filled, within
+    `slippage_bps` of the best price and never beyond `limit`. What is not filled, because the book was too thin, not
+    trusted, or an outcome was unknown, is due with the next part. `remaining` says what was left at the end.
+    """
+
+    def __init__(
+        self,
+        strategy: Strategy,
+        *,
+        exchange: str,
+        symbol: str,
+        side: Literal["buy", "sell"],
+        amount: Number,
+        duration_ms: int,
+        profile: Sequence[float],
+        tick_size: Number,
+        amount_step: Number,
+        slippage_bps: Number = 10,
+        limit: Number | None = None,
+    ) -> None:
+        if not profile or min(profile) < 0 or sum(profile) <= 0:
+            raise ValueError("profile must hold volumes, at least one of them above 0")
+        self._book = strategy.books[exchange, symbol]
+        self._side = side
+        self._amount, self._tick = decimal_of(amount) or Decimal(0), decimal_of(tick_size) or Decimal(1)
+        self._step_size, self._limit = decimal_of(amount_step) or Decimal(1), decimal_of(limit)
+        self._slippage = (decimal_of(slippage_bps) or Decimal(0)) / _BPS
+        self._volumes = [*accumulate(decimal_of(volume) or Decimal(0) for volume in profile)]
+        self._part = 0
+        self._order = WorkingOrder(strategy, exchange=exchange, symbol=symbol, side=side, time_in_force="IOC")
+        self._is_cancelled = False
+        super().__init__(strategy)
+        self._timer = strategy.every(max(round(duration_ms / len(profile)), 1), self._next_part, name="next part")
+        self._next_part()
+
+    @property
+    def filled(self) -> Decimal:
+        """Return how much is filled."""
+        return self._order.filled
+
+    @property
+    def remaining(self) -> Decimal:
+        """Return how much is not filled yet."""
+        return self._amount - self._order.filled
+
+    @property
+    def is_done(self) -> bool:
+        """Tell whether everything was filled, or all parts are over and it has no order any more."""
+        return self._order.is_idle and (self._is_cancelled or self.remaining <= 0 or self._part > len(self._volumes))
+
+    def cancel(self) -> None:
+        """Trade no more."""
+        self._is_cancelled = True
+        self._timer.cancel()
+        self._order.clear()
+
+    def handle(self, event: Event) -> None:
+        """Stop the clock when everything is filled."""
+        if self.remaining <= 0:
+            self._timer.cancel()
+
+    def _next_part(self) -> None:
+        self._part += 1
+        if self._part > len(self._volumes):
+            self._timer.cancel()
+            return
+        due = self._amount
+        if self._part < len(self._volumes):
+            due = to_step(due * self._volumes[self._part - 1] / self._volumes[-1], self._step_size)
+        price = self._price()
+        if due > self.filled and price is not None and self._order.is_idle:
+            self._order.set(price, due - self.filled)
+
+    def _price(self) -> Decimal | None:
+        book, is_buy = self._book, self._side == "buy"
+        best = book.best_ask if is_buy else book.best_bid
+        if not book.trusted or best is None:
+            return None
+        price = Decimal(str(best[0])) * (1 + (self._slippage if is_buy else -self._slippage))
+        price = to_step(price, self._tick, up=not is_buy)
+        if self._limit is not None:
+            price = min(price, self._limit) if is_buy else max(price, self._limit)
+        return price
+
+
+class Twap(Vwap):
+    """Trades `amount` over `duration_ms` in `parts` equal parts; see `Vwap`."""
+
+    def __init__(
+        self,
+        strategy: Strategy,
+        *,
+        exchange: str,
+        symbol: str,
+        side: Literal["buy", "sell"],
+        amount: Number,
+        duration_ms: int,
+        parts: int,
+        tick_size: Number,
+        amount_step: Number,
+        slippage_bps: Number = 10,
+        limit: Number | None = None,
+    ) -> None:
+        super().__init__(
+            strategy,
+            exchange=exchange,
+            symbol=symbol,
+            side=side,
+            amount=amount,
+            duration_ms=duration_ms,
+            profile=[1.0] * parts,
+            tick_size=tick_size,
+            amount_step=amount_step,
+            slippage_bps=slippage_bps,
+            limit=limit,
+        )

@@ -1,0 +1,223 @@
+"""One order at a time on one side of a market, moved to where it is wanted."""
+
+from decimal import Decimal
+from itertools import islice
+from typing import Final, Literal, NamedTuple
+
+from millrace_core.messages import decimal_of
+from millrace_core.orders import OrderKey
+from millrace_strategy.events import Event, OrderEvent, ResponseEvent
+from millrace_strategy.execution.part import StrategyPart
+from millrace_strategy.orders import StrategyOrder
+from millrace_strategy.pending import PendingRequest
+from millrace_strategy.strategy import Strategy
+from millrace_strategy.timers import Timer
+from millrace_strategy.trader import Number, TimeInForce
+
+LONGEST_PAUSE_MS: Final = 30_000
+CANCEL_AGAIN_MS: Final = 2_000
+"""When an order that is still open is cancelled again: the request may have expired."""
+KEPT_ORDERS: Final = 100
+"""Past orders whose late fills are counted."""
+_ZERO: Final = Decimal(0)
+
+
+class Terms(NamedTuple):
+    """What is wanted."""
+
+    price: Decimal
+    amount: Decimal
+
+
+class WorkingOrder(StrategyPart):
+    """At most one order on the exchange, for what was last asked for with `set`.
+
+    An order is replaced by cancelling it and, once that is certain, placing the rest anew. A refusal is followed by a
+    pause, which doubles with each further one up to 30 s. While a request has no certain outcome, nothing is placed.
+    """
+
+    def __init__(
+        self,
+        strategy: Strategy,
+        *,
+        exchange: str,
+        symbol: str,
+        side: Literal["buy", "sell"],
+        post_only: bool = False,
+        reduce_only: bool = False,
+        time_in_force: TimeInForce | None = None,
+        pause_ms: int = 250,
+    ) -> None:
+        self.exchange, self.symbol, self.side = exchange, symbol, side
+        self.filled = _ZERO
+        """What all its orders have filled."""
+        self.refusals = 0
+        """How many requests in a row were refused."""
+        self._post_only, self._reduce_only, self._time_in_force = post_only, reduce_only, time_in_force
+        self._pause_ms = pause_ms
+        self._wanted: Terms | None = None
+        self._filled_before = _ZERO
+        """`filled` when `_wanted` was set: what is filled since counts for it."""
+        self._placed: Terms | None = None
+        self._pending: PendingRequest | None = None
+        self._key: OrderKey | None = None
+        self._counted: dict[OrderKey, Decimal] = {}
+        self._requests: dict[str, None] = {}
+        self._pause: Timer | None = None
+        self._cancel_at_ms = 0
+        super().__init__(strategy)
+
+    @property
+    def order(self) -> StrategyOrder | None:
+        """Return its open order; None if there is none, or none is known yet."""
+        return None if self._key is None else self.strategy.orders.open.get(self._key)
+
+    @property
+    def terms(self) -> Terms | None:
+        """Return what was asked for; None once it is filled or withdrawn."""
+        return self._wanted
+
+    @property
+    def remaining(self) -> Decimal:
+        """Return how much of what was asked for is not filled yet."""
+        return _ZERO if self._wanted is None else self._wanted.amount - (self.filled - self._filled_before)
+
+    @property
+    def is_idle(self) -> bool:
+        """Tell whether it has no order, none on its way, and none to place."""
+        return self._wanted is None and self._pending is None and self._key is None
+
+    def set(self, price: Number, amount: Number) -> None:
+        """Have an order that fills `amount` from now on at `price`. Repeating what is wanted changes nothing.
+
+        Raises:
+            ValueError: one of them is not a number above 0.
+        """
+        terms = Terms(_positive("price", price), _positive("amount", amount))
+        if terms != self._wanted:
+            self._wanted, self._filled_before = terms, self.filled
+            self._step()
+
+    def clear(self) -> None:
+        """Have no order any more."""
+        self._wanted = None
+        self._step()
+
+    def adopt(self, order: StrategyOrder) -> None:
+        """Take over an open order of an earlier run; what it has filled is not counted.
+
+        Raises:
+            ValueError: it is of another market or side, or there is an order already.
+        """
+        if (order.exchange, order.symbol, order.side) != (self.exchange, self.symbol, self.side) or not self.is_idle:
+            raise ValueError(f"this order cannot be adopted here: {order!r}")
+        filled, amount, price = order.filled or _ZERO, order.amount or _ZERO, order.price or _ZERO
+        self._key, self._counted[order.key] = order.key, filled
+        self._wanted = self._placed = Terms(price, amount - filled)
+        self._filled_before = self.filled
+
+    def handle(self, event: Event) -> None:
+        """Go on after an answer, or after a change of one of its orders."""
+        if isinstance(event, OrderEvent):
+            self._order_changed(event.order)
+        elif isinstance(event, ResponseEvent) and event.response.request_id in self._requests:
+            self._step()
+
+    def _order_changed(self, order: StrategyOrder) -> None:
+        if order.key in self._counted:
+            self._count(order)
+            self._step()
+        elif order.request_id in self._requests:
+            is_current = self._pending is not None and self._pending.request_id == order.request_id
+            self._count(order)
+            if is_current:
+                self._step()
+            elif not order.is_final:
+                # Its request was answered as if there were no order, and another may rest by now.
+                self.strategy.trader.cancel_order(order)
+
+    def _step(self) -> None:
+        """Do the next thing that brings the exchange closer to what is wanted; called whenever something changed."""
+        if self._pending is not None and not self._is_settled(self._pending):
+            return
+        if self._key is not None:
+            order = self.strategy.orders.get(self._key)
+            if order is not None and not order.is_final:
+                if self._wanted is None or self._wanted != self._placed:
+                    self._cancel(order)
+                return
+            self._order_ended()
+        if self.remaining <= 0:
+            self._wanted = None
+        if self._wanted is not None and self._pause is None:
+            self._place(self._wanted)
+
+    def _is_settled(self, pending: PendingRequest) -> bool:
+        """Tell whether the outcome of the request for an order is certain, and take note of it."""
+        order = self.strategy.orders.of_request(pending.request_id)
+        if order is not None:
+            self._pending, self._key, self.refusals = None, order.key, 0
+            self._count(order)
+            return True
+        if not pending.is_final or pending.response is None or pending.response.status == "done":
+            return False  # The order of an answer `done` will be known.
+        self._pending = None
+        self._wait(min(self._pause_ms * 2**self.refusals, LONGEST_PAUSE_MS))
+        self.refusals += 1
+        return True
+
+    def _order_ended(self) -> None:
+        self._key = None
+        if self._wanted is not None and self._wanted == self._placed and self.remaining > 0:
+            if self._time_in_force in ("IOC", "FOK"):
+                self._wanted = None
+            else:
+                # Nobody here has cancelled it: it must not turn into a loop of orders.
+                self._wait(self._pause_ms)
+        self._placed = None
+
+    def _place(self, wanted: Terms) -> None:
+        self._placed = wanted
+        self._pending = self.strategy.trader.create_order(
+            exchange=self.exchange,
+            symbol=self.symbol,
+            side=self.side,
+            type="limit",
+            amount=self.remaining,
+            price=wanted.price,
+            post_only=self._post_only,
+            reduce_only=self._reduce_only,
+            time_in_force=self._time_in_force,
+        )
+        self._requests[self._pending.request_id] = None
+        for old in list(islice(self._requests, max(len(self._requests) - KEPT_ORDERS, 0))):
+            del self._requests[old]
+
+    def _cancel(self, order: StrategyOrder) -> None:
+        now_ms = self.strategy.clock.now_ms()
+        if now_ms >= self._cancel_at_ms:
+            self._cancel_at_ms = now_ms + CANCEL_AGAIN_MS
+            self.strategy.trader.cancel_order(order)
+            self.strategy.after(CANCEL_AGAIN_MS, self._step, name="cancel again")
+
+    def _count(self, order: StrategyOrder) -> None:
+        filled = order.filled or _ZERO
+        self.filled += max(filled - self._counted.get(order.key, _ZERO), _ZERO)
+        self._counted[order.key] = max(filled, self._counted.get(order.key, _ZERO))
+        for old in list(islice(self._counted, max(len(self._counted) - KEPT_ORDERS, 0))):
+            if old != self._key:
+                del self._counted[old]
+
+    def _wait(self, ms: int) -> None:
+        def over() -> None:
+            self._pause = None
+            self._step()
+
+        self._pause = self.strategy.after(ms, over, name="pause")
+
+
+def _positive(name: str, value: Number) -> Decimal:
+    number = decimal_of(value)
+    if number is None or not number > 0:
+        raise ValueError(f"{name} is {value!r}; it must be above 0")
+    return number
