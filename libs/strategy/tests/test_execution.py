@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from millrace_core.orders import Order, OrderRecord
 from millrace_core.requests import CancelOrder, CreateOrder
-from millrace_strategy import Strategy, StrategyOrder
+from millrace_strategy import OrderEvent, Strategy, StrategyOrder
 from millrace_strategy.execution import (
     CancelOwn,
     Iceberg,
@@ -173,6 +173,38 @@ def test_an_order_of_an_earlier_run_is_adopted(venue: Venue) -> None:
         order.adopt(earlier)
 
 
+@pytest.mark.parametrize("knows_order", [True, False])
+def test_a_working_order_goes_on_after_a_restart(venue: Venue, knows_order: bool) -> None:
+    """What was filled meanwhile counts once, and no second order is placed; one that is unknown is cancelled later."""
+    order = working(venue)
+    order.set("9.9", 3)
+    placed = venue.harness.fill(venue.accept(), 1)
+    saved = order.saved()
+    assert saved is not None
+    now = Order(
+        id=placed.id,
+        symbol=SYMBOL,
+        side="buy",
+        price=Decimal("9.9"),
+        amount=Decimal(3),
+        filled=Decimal(2),
+        status="open",
+    )
+    record = OrderRecord(order=now, exchange=EXCHANGE, updated=1, order_source="Strategy", request_id=placed.request_id)
+    again = StrategyHarness(Strategy, books=[(EXCHANGE, SYMBOL)])
+    again.start([record] if knows_order else [])
+    resumed = WorkingOrder(again.strategy, **MARKET, side="buy")  # type: ignore[arg-type]
+    resumed.resume(saved)
+    if knows_order:
+        assert (resumed.filled, resumed.terms, again.requests) == (1, (Decimal("9.9"), 1), [])
+        again.fill(placed.key, 1)
+        assert (resumed.filled, resumed.is_idle) == (2, True)
+    else:
+        again.runtime.order_found(record)
+        again.host.run()
+        assert [type(each) for each in again.requests] == [CancelOrder]
+
+
 def test_quotes_replace_only_what_moved(venue: Venue) -> None:
     """Less than the smallest move leaves an order where it is; a side that was filled is quoted anew."""
     quotes = TwoSidedQuote(venue.strategy, **MARKET, min_move="0.02")
@@ -253,7 +285,7 @@ def test_all_own_orders_are_cancelled_and_no_others(venue: Venue) -> None:
     assert not cancelling.is_done
     venue.harness.cancel(second)
     assert cancelling.is_done
-    assert venue.strategy.parts == ()
+    assert venue.strategy.parts(OrderEvent) == ()
 
 
 WORKED: dict[str, Callable[[Strategy], Any]] = {

@@ -126,7 +126,9 @@ class Dispatcher:
             self._work()
 
     def _hooks_for(self, event: Event) -> tuple[Hook, ...]:
-        hooks = (*self._strategy.parts, *self._hooks[type(event)])
+        hooks = self._hooks[type(event)]
+        if parts := self._strategy.parts(type(event)):
+            hooks = (*parts, *hooks)
         if not isinstance(event, TimerEvent):
             return hooks
         event.timer.is_waiting = False

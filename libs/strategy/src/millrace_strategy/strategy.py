@@ -84,6 +84,10 @@ class Context:
     log: Any
 
 
+Part = Callable[[Event], None]
+"""A part of a strategy, which is called before its hooks."""
+
+
 class Strategy:
     """A trading strategy: override `handle`, the hooks for the events of interest, or both.
 
@@ -128,7 +132,8 @@ class Strategy:
         """A structlog logger that says whose line it is; the console shows the newest lines."""
         self._timers = context.timers
         self._plot = context.plot
-        self._parts: tuple[Callable[[Event], None], ...] = ()
+        self._parts: tuple[tuple[Part, tuple[type[Any], ...]], ...] = ()
+        self._parts_of: dict[type[Any], tuple[Part, ...]] = {}
 
     def after(self, ms: int, callback: Callback | None = None, *, name: str | None = None) -> Timer:
         """Set a timer: in `ms`, `handle` and `on_timer` are called with a `TimerEvent`, then `callback`."""
@@ -146,18 +151,24 @@ class Strategy:
         """Show a value over time on the console: under 16 names at most, each in some 400 points."""
         self._plot(name, float(value))
 
-    def attach(self, part: Callable[[Event], None]) -> None:
-        """Have a part of the strategy called with every event before its hooks, after parts attached earlier."""
-        self._parts = (*self._parts, part)
+    def attach(self, part: Part, *kinds: type[Any]) -> None:
+        """Have a part of the strategy called before its hooks, with every event or those of some kinds.
 
-    def detach(self, part: Callable[[Event], None]) -> None:
+        Parts that were attached earlier come first.
+        """
+        self._parts, self._parts_of = (*self._parts, (part, kinds)), {}
+
+    def detach(self, part: Part) -> None:
         """Call a part no more."""
-        self._parts = tuple(each for each in self._parts if each != part)
+        self._parts, self._parts_of = tuple(each for each in self._parts if each[0] != part), {}
 
-    @property
-    def parts(self) -> tuple[Callable[[Event], None], ...]:
-        """The parts that are called before its hooks, in their order."""
-        return self._parts
+    def parts(self, kind: type[Any]) -> tuple[Part, ...]:
+        """Return the parts that are called with a kind of event, in their order."""
+        found = self._parts_of.get(kind)
+        if found is None:
+            found = tuple(part for part, kinds in self._parts if not kinds or kind in kinds)
+            self._parts_of[kind] = found
+        return found
 
     def handle(self, event: Event) -> HookResult:
         """Handle any event."""

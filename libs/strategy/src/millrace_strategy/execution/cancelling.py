@@ -19,7 +19,7 @@ class CancelOwn(StrategyPart):
         self._exchange, self._symbol = exchange, symbol
         self.is_done = False
         """Whether none is open or on its way any more."""
-        super().__init__(strategy)
+        super().__init__(strategy, OrderEvent)
         self._cancel_all()
 
     def handle(self, event: Event) -> None:

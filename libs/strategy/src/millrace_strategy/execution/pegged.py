@@ -43,7 +43,7 @@ class PeggedOrder(StrategyPart):
         self._offset, self._limit = decimal_of(offset) or Decimal(0), decimal_of(limit)
         self._order = WorkingOrder(strategy, exchange=exchange, symbol=symbol, side=side, post_only=post_only)
         self._is_cancelled = False
-        super().__init__(strategy)
+        super().__init__(strategy, BookEvent, StatusEvent)
         self._follow()
 
     @property
@@ -63,8 +63,7 @@ class PeggedOrder(StrategyPart):
 
     def handle(self, event: Event) -> None:
         """Follow the book."""
-        if isinstance(event, BookEvent | StatusEvent):
-            self._follow()
+        self._follow()
 
     def _follow(self) -> None:
         if self._is_cancelled or self.remaining <= 0:

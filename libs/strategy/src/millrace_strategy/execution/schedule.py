@@ -6,7 +6,7 @@ from itertools import accumulate
 from typing import Final, Literal
 
 from millrace_core.messages import decimal_of
-from millrace_strategy.events import Event
+from millrace_strategy.events import Event, OrderEvent
 from millrace_strategy.execution.part import StrategyPart
 from millrace_strategy.execution.working_order import WorkingOrder
 from millrace_strategy.rounding import to_step
@@ -50,7 +50,7 @@ class Vwap(StrategyPart):
         self._part = 0
         self._order = WorkingOrder(strategy, exchange=exchange, symbol=symbol, side=side, time_in_force="IOC")
         self._is_cancelled = False
-        super().__init__(strategy)
+        super().__init__(strategy, OrderEvent)
         self._timer = strategy.every(max(round(duration_ms / len(profile)), 1), self._next_part, name="next part")
         self._next_part()
 

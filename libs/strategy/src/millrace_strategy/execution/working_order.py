@@ -1,5 +1,6 @@
 """One order at a time on one side of a market, moved to where it is wanted."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from itertools import islice
 from typing import Final, Literal, NamedTuple
@@ -65,7 +66,7 @@ class WorkingOrder(StrategyPart):
         self._requests: dict[str, None] = {}
         self._pause: Timer | None = None
         self._cancel_at_ms = 0
-        super().__init__(strategy)
+        super().__init__(strategy, OrderEvent, ResponseEvent)
 
     @property
     def order(self) -> StrategyOrder | None:
@@ -103,6 +104,27 @@ class WorkingOrder(StrategyPart):
         self._wanted = None
         self._step()
 
+    def saved(self) -> dict[str, str] | None:
+        """Return what `resume` needs to go on with the present order after a restart, for `self.state`.
+
+        None if it has asked for none yet.
+        """
+        if not self._requests or self._placed is None:
+            return None
+        counted = _ZERO if self._key is None else self._counted.get(self._key, _ZERO)
+        return {"request": next(reversed(self._requests)), "counted": str(counted)}
+
+    def resume(self, saved: Mapping[str, str]) -> None:
+        """Go on with the order of an earlier run: what it has filled since counts, and what is left of it is wanted."""
+        self._requests[saved["request"]] = None
+        order = self.strategy.orders.of_request(saved["request"])
+        if order is None:
+            return  # Should it turn up, it is cancelled, and counts.
+        self._counted[order.key] = Decimal(saved["counted"])
+        self._count(order)
+        if not order.is_final:
+            self._take_over(order)
+
     def adopt(self, order: StrategyOrder) -> None:
         """Take over an open order of an earlier run; what it has filled is not counted.
 
@@ -111,10 +133,8 @@ class WorkingOrder(StrategyPart):
         """
         if (order.exchange, order.symbol, order.side) != (self.exchange, self.symbol, self.side) or not self.is_idle:
             raise ValueError(f"this order cannot be adopted here: {order!r}")
-        filled, amount, price = order.filled or _ZERO, order.amount or _ZERO, order.price or _ZERO
-        self._key, self._counted[order.key] = order.key, filled
-        self._wanted = self._placed = Terms(price, amount - filled)
-        self._filled_before = self.filled
+        self._counted[order.key] = order.filled or _ZERO
+        self._take_over(order)
 
     def handle(self, event: Event) -> None:
         """Go on after an answer, or after a change of one of its orders."""
@@ -122,6 +142,13 @@ class WorkingOrder(StrategyPart):
             self._order_changed(event.order)
         elif isinstance(event, ResponseEvent) and event.response.request_id in self._requests:
             self._step()
+
+    def _take_over(self, order: StrategyOrder) -> None:
+        self._key = order.key
+        self._wanted = self._placed = Terms(order.price or _ZERO, (order.amount or _ZERO) - (order.filled or _ZERO))
+        self._filled_before = self.filled
+        if order.request_id is not None:
+            self._requests[order.request_id] = None
 
     def _order_changed(self, order: StrategyOrder) -> None:
         if order.key in self._counted:
