@@ -1,6 +1,6 @@
 """PingPong: a buy, then a sell, in the middle of the spread, again and again. See examples/Examples.PingPong.md."""
 
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from decimal import Decimal
 from typing import Literal
 
 from pydantic import Field
@@ -17,6 +17,8 @@ from millrace_strategy import (
     Strategy,
     StrategyConfiguration,
     StrategyOrder,
+    smallest_step,
+    to_step,
 )
 
 MAX_BACKOFF_MS = 30_000
@@ -175,15 +177,13 @@ def middle(book: LocalBook, side: Literal["buy", "sell"], tick: Decimal) -> Deci
     if bid is None or ask is None:
         return None
     exact = (Decimal(str(bid[0])) + Decimal(str(ask[0]))) / 2
-    rounding = ROUND_FLOOR if side == "buy" else ROUND_CEILING
-    return (exact / tick).to_integral_value(rounding) * tick
+    return to_step(exact, tick, up=side == "sell")
 
 
 def seen_tick(book: LocalBook, so_far: Decimal | None) -> Decimal:
     """Return the smallest step that prices have shown: at first those of several levels, then of the best."""
     depth = LEVELS_THAT_SHOW_THE_TICK if so_far is None else 1
-    exponents = (Decimal(str(price)).as_tuple().exponent for price, _ in book.bids(depth) + book.asks(depth))
-    tick = Decimal(1).scaleb(min((exponent for exponent in exponents if isinstance(exponent, int)), default=0))
+    tick = smallest_step(price for price, _ in book.bids(depth) + book.asks(depth))
     return tick if so_far is None else min(tick, so_far)
 
 

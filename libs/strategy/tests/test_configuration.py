@@ -2,9 +2,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, model_validator
 
-from millrace_core.errors import ConfigInvalid
+from millrace_core.errors import ConfigInvalid, Problem
 from millrace_strategy import Strategy, StrategyConfiguration, read_configuration
 
 PATH = "$.workplans[0].plugins[1].configuration"
@@ -54,3 +54,25 @@ def test_a_strategy_without_settings_takes_none() -> None:
     read_configuration(Strategy.Configuration, {})
     with pytest.raises(ConfigInvalid, match="amount"):
         read_configuration(Strategy.Configuration, {"amount": 1})
+
+
+def test_a_rule_over_all_settings_names_a_place_or_is_about_all_of_them() -> None:
+    """A plain sentence, with or without a colon, is the message; `field: sentence` names the field."""
+
+    class Whole(BaseModel):
+        """Refuses everything, with the sentence that it is given."""
+
+        text: str
+
+        @model_validator(mode="after")
+        def _refuse(self) -> "Whole":
+            raise ValueError(self.text)
+
+    for text, place, message in (
+        ("fast must be below slow", PATH, "fast must be below slow"),
+        ("not so: fast is slow", PATH, "not so: fast is slow"),
+        ("slow: must be above fast", f"{PATH}.slow", "must be above fast"),
+    ):
+        with pytest.raises(ConfigInvalid) as caught:
+            read_configuration(Whole, {"text": text}, path=PATH)
+        assert caught.value.problems == (Problem(place, message),)

@@ -103,6 +103,17 @@ def test_an_order_is_moved_by_cancelling_it_first(venue: Venue) -> None:
     assert (order.filled, order.is_idle) == (2, True)
 
 
+def test_each_order_is_cancelled_at_once(venue: Venue) -> None:
+    """However soon after the one before it."""
+    order = working(venue)
+    for price in ("9.9", "9.8", "9.7"):
+        order.set(price, 2)
+        for each in venue.strategy.orders.open:
+            venue.harness.cancel(each)
+        venue.accept()
+    assert venue.cancelled == ["order-1", "order-2"]
+
+
 def test_a_cancellation_that_came_to_nothing_is_repeated(venue: Venue) -> None:
     """It is sent again while the order is still open, and not before 2 s."""
     order = working(venue)

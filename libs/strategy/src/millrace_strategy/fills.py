@@ -1,6 +1,6 @@
 """A strategy's fills, found in its account's own trades or in what its orders report. Pure.
 
-Own trades have the exact price and fee of each fill. They are used for a market whose `watchMyTrades` the strategy
+Own trades have the exact price and fee of each fill. They count for a market whose `watchMyTrades` the strategy
 follows; elsewhere a fill is what an order's `filled` and `cost` grew by. Each fill counts once, in whatever order and
 however often it is reported, also after a restart.
 """
@@ -59,6 +59,11 @@ class Reported(msgspec.Struct, frozen=True, array_like=True):
     cost: Decimal | None = None
     fee: Decimal = _ZERO
 
+    def plus(self, fill: StrategyFill) -> "Reported":
+        """Return what is counted with one more fill."""
+        fee = self.fee if fill.fee is None else self.fee + fill.fee.cost
+        return Reported(self.filled + fill.amount, (self.cost or _ZERO) + fill.fill.value, fee)
+
 
 def fill_of_trade(exchange: str, symbol: str, trade: Trade, *, is_contract: bool) -> StrategyFill:
     """Return the fill that an own trade is; numbers stand for the digits that the exchange printed."""
@@ -83,17 +88,11 @@ def fill_of_order(order: StrategyOrder, counted: Reported) -> tuple[StrategyFill
 
     Without `cost` and `average` the fill has the order's own price; without that it waits for a report that has one.
     """
-    filled = order.filled or _ZERO
-    amount = filled - counted.filled
-    total = order.cost if order.cost or order.average is None else order.average * filled
-    cost = None if total is None else total - (counted.cost or _ZERO)
+    amount = (order.filled or _ZERO) - counted.filled
     if amount <= 0 or order.side not in ("buy", "sell"):
         return None
-    if not cost or cost < 0:
-        # A report of the cost is missing, or came late: the limit is the nearest that is known.
-        price, cost = order.price, None
-    else:
-        price = cost / amount
+    cost = _cost_beyond(order, counted)
+    price = (order.average or order.price) if cost is None else cost / amount
     if price is None:
         return None
     fee = _fee(order, counted)
@@ -108,8 +107,17 @@ def fill_of_order(order: StrategyOrder, counted: Reported) -> tuple[StrategyFill
         fee=fee,
         timestamp=order.last_trade_timestamp or order.last_update_timestamp or order.timestamp,
     )
-    so_far = counted.fee if fee is None else counted.fee + fee.cost
-    return fill, Reported(filled, (counted.cost or _ZERO) + (price * amount if cost is None else cost), so_far)
+    return fill, counted.plus(fill)
+
+
+def _cost_beyond(order: StrategyOrder, counted: Reported) -> Decimal | None:
+    """Return what the fills beyond those that were counted cost; None if no report says so."""
+    total = order.average * (order.filled or _ZERO) if order.average is not None and not order.cost else order.cost
+    if not total or (counted.filled and counted.cost is None):
+        return None
+    cost = total - (counted.cost or _ZERO)
+    # A report of the cost may come later than that of the amount.
+    return cost if cost > 0 else None
 
 
 def _fee(order: StrategyOrder, counted: Reported) -> Fee | None:

@@ -1,6 +1,7 @@
 """What a strategy's own fills add up to, by market: its positions with exact profit and loss. Pure.
 
-The arithmetic is that of `/positions` and `/pnl`: `millrace_core.position`.
+The arithmetic is that of `/positions` and `/pnl`: `millrace_core.position`. A position is never behind the strategy's
+orders: where a fill's own trade has not come yet, the order's report stands for it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -30,6 +31,7 @@ MY_TRADES: Final = Action("watchMyTrades")
 KEPT_UNDECIDED: Final = 1_000
 """Orders whose trades wait until it is known whose the order is."""
 
+_ZERO: Final = Decimal(0)
 _Market = tuple[str, str]
 K = TypeVar("K")
 V = TypeVar("V")
@@ -107,12 +109,19 @@ _SAVED: Final = msgspec.json.Decoder(list[_SavedMarket])
 
 
 class _Ledger:
-    """The fills of one market that were counted."""
+    """The fills of one market that were counted, and those that only orders have reported so far."""
 
     def __init__(self, exchange: str, symbol: str) -> None:
-        self.current = StrategyPosition(exchange, symbol)
+        self.exchange, self.symbol = exchange, symbol
+        self.counted = Position()
         self.orders: dict[str, Reported] = {}
+        """What was counted of each order."""
         self.trades: dict[str, None] = {}
+        """The ids of the trades that were counted."""
+        self.current = StrategyPosition(exchange, symbol)
+        """The position with everything that is known."""
+        self._ahead: dict[str, StrategyOrder] = {}
+        """Orders whose reports are ahead of their trades."""
         self._instrument = Instrument.of(symbol)
 
     @property
@@ -120,11 +129,30 @@ class _Ledger:
         """Whether a fill's value is what the exchange says."""
         return self._instrument.settle is not None
 
-    def count(self, fill: StrategyFill) -> PositionChange:
-        """Count a fill."""
-        position = after(self.current.position, [fill.fill], self._instrument)
-        self.current = self.current._replace(position=position)
+    def count(self, fill: StrategyFill, counted_of_order: Reported) -> PositionChange:
+        """Count a fill; with it, this is counted of its order."""
+        self.counted = after(self.counted, [fill.fill], self._instrument)
+        self.orders[fill.order_id] = counted_of_order
+        _keep_newest(self.orders, KEPT_ORDERS)
+        if (order := self._ahead.get(fill.order_id)) is not None:
+            self.expect(order)
+        self.refresh()
         return PositionChange(fill, self.current)
+
+    def expect(self, order: StrategyOrder) -> None:
+        """Take what an order reports beyond its trades: they will come, and until then its report stands for them."""
+        if (order.filled or _ZERO) > self.orders.get(order.id, Reported()).filled:
+            self._ahead[order.id] = order
+        else:
+            self._ahead.pop(order.id, None)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Work the present position out."""
+        reported = (fill_of_order(order, self.orders.get(order.id, Reported())) for order in self._ahead.values())
+        fills = [found[0].fill for found in reported if found is not None]
+        position = after(self.counted, fills, self._instrument) if fills else self.counted
+        self.current = StrategyPosition(self.exchange, self.symbol, position)
 
 
 class StrategyPositions(Mapping[tuple[str, str], StrategyPosition]):
@@ -149,15 +177,13 @@ class StrategyPositions(Mapping[tuple[str, str], StrategyPosition]):
     def take_order(self, order: StrategyOrder) -> list[PositionChange]:
         """Count what a report of an own order says that is new; return the changes. For hosts only, like the others."""
         market = order.exchange, order.symbol
-        if market in self._by_trades:
-            return self._count_trades(order.key, self._undecided.pop(order.key, ()))
         ledger = self._ledger(*market)
+        if market in self._by_trades:
+            changes = self._count_trades(order.key, self._undecided.pop(order.key, ()))
+            ledger.expect(order)
+            return changes
         found = fill_of_order(order, ledger.orders.get(order.id, Reported()))
-        if found is None:
-            return []
-        fill, ledger.orders[order.id] = found
-        _keep_newest(ledger.orders, KEPT_ORDERS)
-        return [ledger.count(fill)]
+        return [] if found is None else [ledger.count(*found)]
 
     def take_trades(self, exchange: str, symbol: str, trades: Iterable[Trade]) -> list[PositionChange]:
         """Count those of the account's own trades that are the strategy's; return the changes."""
@@ -177,7 +203,7 @@ class StrategyPositions(Mapping[tuple[str, str], StrategyPosition]):
         """Return everything that `restore` needs, as JSON."""
         return msgspec.json.encode(
             [
-                _SavedMarket(*market, ledger.current.position, ledger.orders, list(ledger.trades))
+                _SavedMarket(*market, ledger.counted, ledger.orders, list(ledger.trades))
                 for market, ledger in self._ledgers.items()
             ]
         )
@@ -190,9 +216,9 @@ class StrategyPositions(Mapping[tuple[str, str], StrategyPosition]):
         """
         for market in _SAVED.decode(saved):
             ledger = self._ledger(market.exchange, market.symbol)
-            ledger.current = StrategyPosition(market.exchange, market.symbol, market.position)
-            ledger.orders = dict(market.orders)
+            ledger.counted, ledger.orders = market.position, dict(market.orders)
             ledger.trades = dict.fromkeys(market.trades)
+            ledger.refresh()
 
     def _count_trades(self, key: OrderKey, trades: Iterable[Trade]) -> list[PositionChange]:
         ledger = self._ledger(key.exchange, key.symbol)
@@ -204,7 +230,8 @@ class StrategyPositions(Mapping[tuple[str, str], StrategyPosition]):
                 ledger.trades[trade.id] = None
                 _keep_newest(ledger.trades, KEPT_TRADES)
             fill = fill_of_trade(key.exchange, key.symbol, trade, is_contract=ledger.is_contract)
-            changes.append(ledger.count(fill))
+            known = ledger.orders.get(key.id, Reported())
+            changes.append(ledger.count(fill, known.plus(fill)))
         return changes
 
     def _ledger(self, exchange: str, symbol: str) -> _Ledger:

@@ -38,6 +38,7 @@ from millrace_strategy.trader import Number
 from millrace_strategy.views import ORDER_BOOK, SubscribedStream
 from millrace_strategy.virtual_host import VirtualHost
 
+_IDS_A_RUN = 1_000_000
 _TURNS = 20
 """Turns of the loop after which an asynchronous hook counts as waiting."""
 
@@ -66,7 +67,8 @@ class HarnessRecord:
 class StrategyHarness:
     """One strategy under test; `tolerate_errors` keeps a hook's errors in `errors` instead of raising them.
 
-    `saved` is what an earlier run left, such as the `saved` of another harness.
+    `saved` is what an earlier run left, such as the `saved` of another harness; `run` then tells the ids of this run's
+    requests, orders and trades from those of the earlier one.
     """
 
     def __init__(
@@ -80,11 +82,13 @@ class StrategyHarness:
         limits: StrategyLimits | None = None,
         tolerate_errors: bool = False,
         saved: SavedStrategy | None = None,
+        run: int = 1,
     ) -> None:
         book_streams = [
             SubscribedStream(ExchangeId(exchange), Symbol(symbol), ORDER_BOOK) for exchange, symbol in books
         ]
-        self.host = VirtualHost()
+        first = 1 + (run - 1) * _IDS_A_RUN
+        self.host = VirtualHost(first_number=first)
         self.record = HarnessRecord(saved or SavedStrategy())
         self._tolerates_errors = tolerate_errors
         self.runtime = Runtime(
@@ -101,8 +105,8 @@ class StrategyHarness:
         self._books: dict[tuple[str, str], OrderBook] = {}
         self._states: dict[tuple[str, str, str | None], StreamState] = {}
         self._streams = {(stream.exchange, stream.symbol, stream.action) for stream in streams}
-        self._order_ids = count(1)
-        self._trade_ids = count(1)
+        self._order_ids = count(first)
+        self._trade_ids = count(first)
 
     @property
     def strategy(self) -> Any:

@@ -30,12 +30,12 @@ class _VirtualCall:
 class VirtualHost:
     """A host with a clock that a test advances; requests are collected in a list."""
 
-    def __init__(self, start_ms: int = START_MS) -> None:
+    def __init__(self, start_ms: int = START_MS, first_number: int = 1) -> None:
         self._now_ns = start_ms * NS_PER_MS
         self._soon: list[Callable[[], None]] = []
         self._scheduled: list[tuple[int, int, _VirtualCall]] = []
         self._numbers = count()
-        self._request_numbers = count(1)
+        self._request_numbers = count(first_number)
         self._tasks: set[asyncio.Task[None]] = set()
         self.requests: list[OrderRequest] = []
         self.looked_up: list[tuple[ExchangeId, Symbol | None, str]] = []

@@ -1,5 +1,6 @@
 """Parses a configuration: returns the checked model, or raises with every mistake in it."""
 
+import re
 from collections.abc import Iterator
 from typing import Any, Final, TypeVar, get_args
 
@@ -12,6 +13,7 @@ from millrace_core.json_problems import TOO_DEEP, TOO_LARGE, load_json, silent_m
 
 AgentConfig = TypeVar("AgentConfig", bound=BaseConfig)
 
+_PLACE: Final = re.compile(r"[^\s:]+")
 _MESSAGES: Final = {
     "bool_parsing": "must be true or false",
     "bool_type": "must be true or false",
@@ -110,9 +112,11 @@ def _causes(error: ValidationError) -> Iterator[ErrorDetails]:
 def _problems(details: ErrorDetails, model: Any) -> list[Problem]:
     message = message_of(details)
     if details["type"] == "value_error" and not details["loc"]:
-        # A rule over the whole document names its places itself, one a line.
+        # A rule over the whole document names its places itself, one a line; one that names none is about all of it.
+        lines = (line.partition(": ") for line in message.splitlines())
         return [
-            Problem(f"$.{where}", text) for where, _, text in (line.partition(": ") for line in message.splitlines())
+            Problem(f"$.{where}", text) if text and _PLACE.fullmatch(where) else Problem("$", f"{where}{colon}{text}")
+            for where, colon, text in lines
         ]
     if details["type"] == "extra_forbidden" and (known := _fields_at(model, details["loc"][:-1])):
         message += f"; known: {', '.join(known)}"

@@ -9,6 +9,7 @@ from millrace_core.messages import decimal_of
 from millrace_core.orders import OrderKey
 from millrace_strategy.events import Event, OrderEvent, ResponseEvent
 from millrace_strategy.execution.part import StrategyPart
+from millrace_strategy.fills import Reported, fill_of_order
 from millrace_strategy.orders import StrategyOrder
 from millrace_strategy.pending import PendingRequest
 from millrace_strategy.strategy import Strategy
@@ -52,6 +53,8 @@ class WorkingOrder(StrategyPart):
         self.exchange, self.symbol, self.side = exchange, symbol, side
         self.filled = _ZERO
         """What all its orders have filled."""
+        self.cost = _ZERO
+        """What that cost or brought, in quote currency, by the orders' reports."""
         self.refusals = 0
         """How many requests in a row were refused."""
         self._post_only, self._reduce_only, self._time_in_force = post_only, reduce_only, time_in_force
@@ -62,7 +65,7 @@ class WorkingOrder(StrategyPart):
         self._placed: Terms | None = None
         self._pending: PendingRequest | None = None
         self._key: OrderKey | None = None
-        self._counted: dict[OrderKey, Decimal] = {}
+        self._counted: dict[OrderKey, Reported] = {}
         self._requests: dict[str, None] = {}
         self._pause: Timer | None = None
         self._cancel_at_ms = 0
@@ -111,8 +114,8 @@ class WorkingOrder(StrategyPart):
         """
         if not self._requests or self._placed is None:
             return None
-        counted = _ZERO if self._key is None else self._counted.get(self._key, _ZERO)
-        return {"request": next(reversed(self._requests)), "counted": str(counted)}
+        counted = Reported() if self._key is None else self._counted.get(self._key, Reported())
+        return {"request": next(reversed(self._requests)), "counted": str(counted.filled)}
 
     def resume(self, saved: Mapping[str, str]) -> None:
         """Go on with the order of an earlier run: what it has filled since counts, and what is left of it is wanted."""
@@ -120,7 +123,7 @@ class WorkingOrder(StrategyPart):
         order = self.strategy.orders.of_request(saved["request"])
         if order is None:
             return  # Should it turn up, it is cancelled, and counts.
-        self._counted[order.key] = Decimal(saved["counted"])
+        self._counted[order.key] = Reported(Decimal(saved["counted"]))
         self._count(order)
         if not order.is_final:
             self._take_over(order)
@@ -133,7 +136,7 @@ class WorkingOrder(StrategyPart):
         """
         if (order.exchange, order.symbol, order.side) != (self.exchange, self.symbol, self.side) or not self.is_idle:
             raise ValueError(f"this order cannot be adopted here: {order!r}")
-        self._counted[order.key] = order.filled or _ZERO
+        self._counted[order.key] = Reported(order.filled or _ZERO, order.cost)
         self._take_over(order)
 
     def handle(self, event: Event) -> None:
@@ -194,7 +197,7 @@ class WorkingOrder(StrategyPart):
         return True
 
     def _order_ended(self) -> None:
-        self._key = None
+        self._key, self._cancel_at_ms = None, 0
         if self._wanted is not None and self._wanted == self._placed and self.remaining > 0:
             if self._time_in_force in ("IOC", "FOK"):
                 self._wanted = None
@@ -228,9 +231,12 @@ class WorkingOrder(StrategyPart):
             self.strategy.after(CANCEL_AGAIN_MS, self._step, name="cancel again")
 
     def _count(self, order: StrategyOrder) -> None:
-        filled = order.filled or _ZERO
-        self.filled += max(filled - self._counted.get(order.key, _ZERO), _ZERO)
-        self._counted[order.key] = max(filled, self._counted.get(order.key, _ZERO))
+        known = self._counted.get(order.key, Reported())
+        self.filled += max((order.filled or _ZERO) - known.filled, _ZERO)
+        if (found := fill_of_order(order, known)) is not None:
+            self.cost += found[0].fill.value
+        cost = known.cost if found is None else found[1].cost
+        self._counted[order.key] = Reported(max(order.filled or _ZERO, known.filled), cost)
         for old in list(islice(self._counted, max(len(self._counted) - KEPT_ORDERS, 0))):
             if old != self._key:
                 del self._counted[old]
