@@ -13,6 +13,8 @@ import pytest
 from benchmarks.processes import family, resident_mb
 from tests.support.platform import ROOT, until
 
+from millrace_cli.scaffold.command import write_strategy
+
 PROCESSES = 9
 """The demo itself, Valkey, the simulated exchange, five services and the console."""
 FILLS = 8
@@ -154,3 +156,21 @@ async def test_ctrl_c_ends_a_demo_that_is_still_starting(tmp_path: Path) -> None
         async with asyncio.timeout(60):
             await process.communicate()
         assert alive(members) == []
+
+
+@pytest.mark.system
+async def test_a_new_strategy_trades_in_the_demo(tmp_path: Path) -> None:
+    """As `millrace new` wrote it, with its own configuration: orders are filled, and nothing fails."""
+    folder = tmp_path / "mine"
+    write_strategy("Quoter", folder)
+    arguments = ("--plugin-dir", str(folder), "--quiet", "--report", str(tmp_path / "report.json"))
+    async with demo(tmp_path, *arguments) as process:
+
+        async def has_filled() -> bool:
+            return fills(tmp_path) >= FILLS
+
+        await until(has_filled, "the new strategy's orders are filled", timeout=90)
+        process.send_signal(signal.SIGINT)
+        output, _ = await process.communicate()
+    assert process.returncode == 0, output.decode()
+    assert json.loads((tmp_path / "report.json").read_text())["orders"]["closed"] > 0

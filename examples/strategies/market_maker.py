@@ -39,6 +39,8 @@ class MarketMaker(Strategy):
         """Size of each quote, in base currency."""
         tick_size: Decimal = Field(gt=0, le=10**6)
         """Smallest step of a price."""
+        amount_step: Decimal = Field(gt=0, le=10**6)
+        """Smallest step of an amount."""
         risk_aversion: float = Field(default=0.1, gt=0, le=1_000)
         """γ: how strongly prices lean against the inventory."""
         order_intensity: float = Field(default=1.5, gt=0, le=1_000_000)
@@ -103,10 +105,13 @@ class MarketMaker(Strategy):
         held = self.positions[settings.exchange_id, settings.symbol].quantity
         bid, ask = self._prices(book, float(held / settings.amount))
         self.plot("inventory", held)
-        self.quotes.quote(
-            Quote(bid, settings.amount) if held + settings.amount <= settings.max_inventory and bid > 0 else None,
-            Quote(ask, settings.amount) if held - settings.amount >= settings.min_inventory else None,
-        )
+        buys = self._amount(settings.max_inventory - held)
+        sells = self._amount(held - settings.min_inventory)
+        self.quotes.quote(Quote(bid, buys) if buys and bid > 0 else None, Quote(ask, sells) if sells else None)
+
+    def _amount(self, room: Decimal) -> Decimal:
+        """Return the size of a quote that may not exceed what there is room for."""
+        return to_step(max(min(room, self.configuration.amount), Decimal(0)), self.configuration.amount_step)
 
     def _prices(self, book: LocalBook, inventory: float) -> tuple[Decimal, Decimal]:
         """Return the bid and the ask, each within its own side of the book."""

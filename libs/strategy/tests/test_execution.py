@@ -140,6 +140,19 @@ def test_a_refused_order_is_placed_again_after_growing_pauses(venue: Venue) -> N
     assert (len(venue.created), order.refusals) == (4, 0)
 
 
+def test_an_order_that_takes_is_tried_once(venue: Venue) -> None:
+    """Its price is one of the moment; after a refusal there is a pause before it is idle."""
+    order = working(venue, time_in_force="IOC")
+    order.set("10.02", 2)
+    venue.harness.cancel(venue.harness.fill(venue.accept(), "0.5"))
+    assert order.is_idle
+    order.set("10.02", 2)
+    venue.harness.reject(venue.created[-1])
+    assert not order.is_idle
+    venue.harness.advance(250)
+    assert (order.is_idle, len(venue.created)) == (True, 2)
+
+
 def test_an_order_that_the_exchange_ends_is_placed_again(venue: Venue) -> None:
     """For what is left, and after a pause: it must not turn into a loop."""
     order = working(venue)

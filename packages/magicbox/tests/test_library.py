@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from millrace_core.errors import ConfigInvalid
-from millrace_core.market import Trade
+from millrace_core.market import Fee, Trade
 from millrace_core.names import Action, ExchangeId, Symbol
 from millrace_core.orders import Order, OrderRecord
 from millrace_core.position import digits
@@ -165,7 +165,15 @@ def test_a_grid_of_other_settings_begins_anew() -> None:
     assert sorted(map(str, second.cancelled())) == sorted(order.id for order in orders)
 
 
-MAKER = {**MARKET, "amount": 1, "maxInventory": 2, "riskAversion": 1, "orderIntensity": 50, "horizonSeconds": 100}
+MAKER = {
+    **MARKET,
+    "amount": 1,
+    "amountStep": 0.1,
+    "maxInventory": 2,
+    "riskAversion": 1,
+    "orderIntensity": 50,
+    "horizonSeconds": 100,
+}
 
 
 def test_the_market_maker_leans_against_its_inventory() -> None:
@@ -195,6 +203,17 @@ def test_the_market_maker_leans_against_its_inventory() -> None:
     assert all(side == "sell" for _, side, _, _ in exchange.wanted())
     exchange.harness.feed_status(EXCHANGE, "watchOrderBook", SYMBOL, "stale")
     assert set(exchange.cancelled()) >= {order.id for order in exchange.harness.strategy.orders.open}
+
+
+def test_the_market_maker_sells_what_a_fee_has_left_of_its_purchase() -> None:
+    """In whole steps: of 1 bought, less 0.001 of fee, 0.9 can be sold."""
+    exchange = Exchange("MarketMaker", MAKER)
+    exchange.harness.start()
+    exchange.book(9.9, 10.1)
+    (bid,) = exchange.accept()
+    exchange.harness.fill(bid, 1, fee=Fee(currency="KCS", cost=0.001))
+    exchange.book(9.9, 10.1)
+    assert [(side, amount) for _, side, _, amount in exchange.wanted()] == [("buy", "1"), ("sell", "0.9")]
 
 
 BOTH = [("binance", SYMBOL), ("kucoin", SYMBOL)]

@@ -39,14 +39,21 @@ def pointed(text: str, simulator_url: str, exchange: str) -> str:
     return text.replace(EXAMPLE_SIMULATOR, simulator_url).replace(EXAMPLE_EXCHANGE, exchange)
 
 
-def load(folder: Path, simulator_url: str, exchange: str = EXAMPLE_EXCHANGE) -> list[AgentFile]:
+def load(
+    folder: Path, simulator_url: str, exchange: str = EXAMPLE_EXCHANGE, *, strategies: Path | None = None
+) -> list[AgentFile]:
     """Return the checked configuration of each service, with the exchange and its address replaced by this run's.
+
+    That of magicbox is taken from the folder of the strategies, if there is one.
 
     Raises:
         ExamplesMissing: a file is missing.
         ConfigInvalid: a file has mistakes; each names its file.
     """
-    return [_load(kind, folder / f"{kind}.json", simulator_url, exchange) for kind in AGENTS]
+    paths = {kind: folder / f"{kind}.json" for kind in AGENTS}
+    if strategies is not None and (own := strategies / "magicbox.json").is_file():
+        paths["magicbox"] = own
+    return [_load(kind, path, simulator_url, exchange) for kind, path in paths.items()]
 
 
 def _load(kind: str, path: Path, simulator_url: str, exchange: str) -> AgentFile:

@@ -19,6 +19,7 @@ from millrace_cli.dashboard import closing_words
 from millrace_cli.doctor import command as doctor
 from millrace_cli.platform import DemoOptions
 from millrace_cli.running import run
+from millrace_cli.scaffold.command import add_commands as add_scaffold_commands
 from millrace_cli.secrets.commands import add_commands as add_secrets_commands
 from millrace_cli.stored import add_commands
 from millrace_cli.tenants.commands import add_commands as add_tenant_commands
@@ -88,7 +89,11 @@ def demo_command(
     examples: Annotated[Path | None, typer.Option(help="Folder with the agents' configurations.")] = None,
     plugin_dir: Annotated[
         Path | None,
-        typer.Option(file_okay=False, exists=True, help="Folder of strategies; by default those of the examples."),
+        typer.Option(
+            file_okay=False,
+            exists=True,
+            help="Folder of strategies, and of their magicbox.json if there is one; by default those of the examples.",
+        ),
     ] = None,
     reset: Annotated[
         bool, typer.Option("--reset", help="Start anew: remove what earlier demos left in --data-dir.")
@@ -183,6 +188,7 @@ add_secrets_commands(app)
 add_tenant_commands(app)
 doctor.add_command(app)
 first_configs.add_command(app)
+add_scaffold_commands(app)
 
 if __name__ == "__main__":
     app()

@@ -78,7 +78,8 @@ async def running(
         logs = options.data_dir / "logs"
         logs.mkdir(parents=True, exist_ok=True)
         ports = _ports(options)
-        agents = configs.load(options.examples, exchange_url := f"http://127.0.0.1:{ports.exchange}", options.exchange)
+        exchange_url = f"http://127.0.0.1:{ports.exchange}"
+        agents = configs.load(options.examples, exchange_url, options.exchange, strategies=options.plugin_dir)
         say("Starting Valkey …")
         server = await EmbeddedServer.start(options.data_dir / "valkey", port=free_port(options.redis_port))
         processes = Processes(logs, trouble)

@@ -35,7 +35,8 @@ class WorkingOrder(StrategyPart):
     """At most one order on the exchange, for what was last asked for with `set`.
 
     An order is replaced by cancelling it and, once that is certain, placing the rest anew. A refusal is followed by a
-    pause, which doubles with each further one up to 30 s. While a request has no certain outcome, nothing is placed.
+    pause, which doubles with each further one up to 30 s. An IOC or FOK order is tried once. While a request has no
+    certain outcome, nothing is placed.
     """
 
     def __init__(
@@ -88,8 +89,8 @@ class WorkingOrder(StrategyPart):
 
     @property
     def is_idle(self) -> bool:
-        """Tell whether it has no order, none on its way, and none to place."""
-        return self._wanted is None and self._pending is None and self._key is None
+        """Tell whether it has no order, none on its way, none to place, and makes no pause."""
+        return self._wanted is None and self._pending is None and self._key is None and self._pause is None
 
     def set(self, price: Number, amount: Number) -> None:
         """Have an order that fills `amount` from now on at `price`. Repeating what is wanted changes nothing.
@@ -194,12 +195,19 @@ class WorkingOrder(StrategyPart):
         self._pending = None
         self._wait(min(self._pause_ms * 2**self.refusals, LONGEST_PAUSE_MS))
         self.refusals += 1
+        if self._is_tried_once:
+            self._wanted = None
         return True
+
+    @property
+    def _is_tried_once(self) -> bool:
+        """Whether its price is one of the moment: what was not filled, or was refused, is not tried again."""
+        return self._time_in_force in ("IOC", "FOK")
 
     def _order_ended(self) -> None:
         self._key, self._cancel_at_ms = None, 0
         if self._wanted is not None and self._wanted == self._placed and self.remaining > 0:
-            if self._time_in_force in ("IOC", "FOK"):
+            if self._is_tried_once:
                 self._wanted = None
             else:
                 # Nobody here has cancelled it: it must not turn into a loop of orders.

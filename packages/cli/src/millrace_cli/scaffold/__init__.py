@@ -1,0 +1,1 @@
+"""`millrace new`: files to begin with."""
