@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -27,6 +28,8 @@ class Work:
         self.most_alive = 0
         self.release: asyncio.Event | None = None
         """Waited for when cancelled: a clean-up that takes its time."""
+        self.fail = asyncio.Event()
+        """Ends the present run with an error."""
         self._event = asyncio.Event()
 
     async def run(self, _key: str, config: str, health: UnitHealthReporter) -> None:
@@ -39,7 +42,9 @@ class Work:
             if self.failures:
                 raise self.failures.pop(0)
             health.state("live")
-            await asyncio.Event().wait()
+            await self.fail.wait()
+            self.fail.clear()
+            raise OSError("no route")
         finally:
             if self.release is not None:
                 await self.release.wait()
@@ -75,8 +80,8 @@ async def make(work: Work, health: UnitHealthReporter) -> AsyncIterator[MakeUnit
     """Makes units, and ends them after the test."""
     units: list[Unit[str]] = []
 
-    def make_unit(policy: BackoffPolicy = QUICK, stop_limit_s: float = 3.0) -> Unit[str]:
-        units.append(Unit(work.run, "a", health, Backoff(policy), stop_limit_s))
+    def make_unit(policy: BackoffPolicy = QUICK, stop_limit_s: float = 3.0, replace: Any = None) -> Unit[str]:
+        units.append(Unit(work.run, "a", health, Backoff(policy), stop_limit_s, replace))
         return units[-1]
 
     yield make_unit
@@ -108,6 +113,51 @@ async def test_a_change_waits_for_the_end_of_the_work_before_it(make: MakeUnit, 
     assert work.began == ["a"]
     work.release.set()
     await work.until(lambda: work.began == ["a", "c"])
+    assert work.most_alive == 1
+
+
+async def test_work_may_go_on_with_a_change(make: MakeUnit, work: Work) -> None:
+    """It is asked to, also after more than one change; what it cannot go on with starts it anew."""
+    asked: asyncio.Queue[str] = asyncio.Queue()
+
+    async def replace(_key: str, config: str) -> bool:
+        asked.put_nowait(config)
+        return config != "d"
+
+    unit = make(replace=replace)
+    await work.until(lambda: work.began == ["a"])
+    for config in ("b", "c", "d"):
+        unit.want(config)
+        assert await asyncio.wait_for(asked.get(), 60) == config
+    await work.until(lambda: work.began == ["a", "d"])
+    assert work.ended == ["a"]
+
+
+@pytest.mark.parametrize("change", ["config", "stop", "failure"])
+async def test_a_take_over_that_takes_long_is_broken_off(make: MakeUnit, work: Work, change: str) -> None:
+    """By another change, a stop, or the work's own end: then it is decided anew."""
+    asked: asyncio.Queue[str] = asyncio.Queue()
+
+    async def replace(_key: str, config: str) -> bool:
+        asked.put_nowait(config)
+        if config == "b":
+            await asyncio.Event().wait()
+        return False
+
+    unit = make(replace=replace)
+    await work.until(lambda: work.began == ["a"])
+    unit.want("b")
+    assert await asyncio.wait_for(asked.get(), 60) == "b"
+    if change == "stop":
+        unit.stop()
+        await asyncio.wait_for(unit.task, 60)
+        assert (work.began, work.ended) == (["a"], ["a"])
+    elif change == "config":
+        unit.want("c")
+        await work.until(lambda: work.began == ["a", "c"])
+    else:
+        work.fail.set()
+        await work.until(lambda: work.began == ["a", "b"])
     assert work.most_alive == 1
 
 

@@ -103,6 +103,14 @@ class Agent(ABC, Generic[ConfigT, UnitConfigT]):
         unit's next run waits for that.
         """
 
+    async def replace_unit(self, key: UnitKey, unit_config: UnitConfigT) -> bool:
+        """Have a running unit go on with another configuration, or afresh with the same; return False if it cannot.
+
+        Then it is ended and run again. It may be cancelled for a newer configuration. An error is a failure of the
+        unit's supervision, so report what goes wrong in the unit's health.
+        """
+        return False
+
     def warnings(self, config: ConfigT) -> Sequence[str]:
         """Return warnings about a valid configuration, such as settings without effect.
 

@@ -59,7 +59,9 @@ async def run_agent(
             # As it is now, before it has started: each worker starts a copy of its own.
             unstarted = pickle.dumps(agent)
             parts = AgentParts(agent, unstarted, settings, bus, fork_server, errors, due.set)
-        units = AgentUnits(partial(Supervisor, agent.run_unit, changed=due.set, errors=errors), parts)
+        units = AgentUnits(
+            partial(Supervisor, agent.run_unit, changed=due.set, errors=errors, replace=agent.replace_unit), parts
+        )
         health = HealthCollector(status, units.reporters, units.workers)
         sender = HeartbeatSender(bus, health, due)
         follower = ConfigFollower(agent, settings.agent_id, settings.secret_key, units, status)

@@ -10,7 +10,7 @@ import structlog
 
 from millrace_core.backoff import Backoff, BackoffPolicy
 from millrace_service.health import ErrorLog, UnitHealthReporter
-from millrace_service.unit import STOP_LIMIT_S, RunUnit, Unit, UnitConfigT
+from millrace_service.unit import STOP_LIMIT_S, ReplaceUnit, RunUnit, Unit, UnitConfigT
 
 log = structlog.get_logger()
 
@@ -49,8 +49,10 @@ class Supervisor(Generic[UnitConfigT]):
         policy: BackoffPolicy | None = None,
         stop_limit_s: float = STOP_LIMIT_S,
         reporter: Callable[[str], UnitHealthReporter] | None = None,
+        replace: ReplaceUnit[UnitConfigT] | None = None,
     ) -> None:
         self._run = run
+        self._replace = replace
         self._changed = changed
         self._reporter = reporter or partial(UnitHealthReporter, changed=changed, errors=errors)
         self._policy = policy or BackoffPolicy()
@@ -91,7 +93,7 @@ class Supervisor(Generic[UnitConfigT]):
         if unit is not None and not unit.task.done():
             unit.want(config)
             return
-        unit = Unit(self._run, config, self._reporter(key), Backoff(self._policy), self._stop_limit_s)
+        unit = Unit(self._run, config, self._reporter(key), Backoff(self._policy), self._stop_limit_s, self._replace)
         self._units[key] = unit
         unit.task.add_done_callback(partial(self._ended, key, unit))
 

@@ -17,6 +17,8 @@ STOP_LIMIT_S: Final = 3.0
 
 UnitConfigT = TypeVar("UnitConfigT")
 RunUnit = Callable[[str, UnitConfigT, UnitHealthReporter], Awaitable[None]]
+ReplaceUnit = Callable[[str, UnitConfigT], Awaitable[bool]]
+"""Has running work go on with another configuration; returns False if it has to be started anew for that."""
 
 log = structlog.get_logger()
 
@@ -34,12 +36,14 @@ class Unit(Generic[UnitConfigT]):
         health: UnitHealthReporter,
         backoff: Backoff,
         stop_limit_s: float = STOP_LIMIT_S,
+        replace: ReplaceUnit[UnitConfigT] | None = None,
     ) -> None:
         self.health = health
         self.config = config
         """The wanted configuration; the running work is restarted with it as soon as it has ended."""
         self.stopping = False
         self._run = run
+        self._replace = replace
         self._backoff = backoff
         self._stop_limit_s = stop_limit_s
         self._changed = asyncio.Event()
@@ -64,11 +68,33 @@ class Unit(Generic[UnitConfigT]):
             self.health.state("starting", self._cause and f"again, after {self._cause}")
             work = asyncio.create_task(self._work(), name=self.health.name)
             await self._ended_or_changed(work)
+            while not work.done() and not self.stopping and await self._goes_on(work):
+                await self._ended_or_changed(work)
             if work.done():
                 await self._changed_within(self._failed(work))
             else:
                 await self._end(work)
         self.health.state("stopped")
+
+    async def _goes_on(self, work: "asyncio.Task[None]") -> bool:
+        """Have the work go on with what is wanted now, or run afresh by itself; return False if it must be ended.
+
+        Another change that comes meanwhile, or the work's end, breaks it off; then it is decided anew.
+        """
+        if self._replace is None:
+            return False
+        self._changed.clear()
+        replacing = asyncio.ensure_future(self._replace(self.health.name, self.config))
+        changed = asyncio.create_task(self._changed.wait())
+        try:
+            await asyncio.wait({work, replacing, changed}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            changed.cancel()
+            replacing.cancel()
+            await asyncio.wait({replacing})
+        if replacing.cancelled():
+            return True
+        return replacing.result()
 
     async def _work(self) -> None:
         # In a coroutine of its own, so that a `run` that raises before it returns a coroutine fails the unit too.

@@ -6,7 +6,7 @@ from typing import Final
 
 from millrace_core.clock import NS_PER_MS
 from millrace_core.config.magicbox import StrategyLimits
-from millrace_strategy.errors import EventTooSlow, StrategyFaulty, TooManyErrors
+from millrace_strategy.errors import EventTooSlow, StartFailed, StrategyFaulty, TooManyErrors
 
 _MINUTE_NS: Final = 60_000_000_000
 
@@ -42,6 +42,10 @@ class CircuitBreaker:
         return self._because(
             TooManyErrors(f"{self._strategy} was stopped after {how_many}, the last {errors[-1]!r}"), errors
         )
+
+    def start_failed(self, errors: Sequence[BaseException]) -> StrategyFaulty:
+        """Return why a new version whose `on_start` raised is stopped."""
+        return self._because(StartFailed(f"{self._strategy} raised in on_start: {errors[-1]!r}"), errors)
 
     def took(self, hook: str, ns: int, errors: Sequence[BaseException]) -> StrategyFaulty | None:
         """Return why the strategy is stopped if an event took too long, else None."""

@@ -6,15 +6,15 @@ hook, called for each message of a chunk that was read at once, would act on old
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Literal
 
-from millrace_core.clock import NS_PER_MS
 from millrace_core.config.magicbox import StrategyLimits
 from millrace_core.trace import NO_TRACE
 from millrace_strategy.circuit_breaker import CircuitBreaker
-from millrace_strategy.events import Event, ResponseEvent, StopEvent, TimerEvent
+from millrace_strategy.errors import StrategyFaulty
+from millrace_strategy.events import Event, ResponseEvent, StartEvent, StopEvent, TimerEvent
 from millrace_strategy.host import Host
 from millrace_strategy.inbox import Inbox
 from millrace_strategy.strategy import HOOK_NAMES, Hook, HookResult, Strategy, hooks_of
@@ -35,7 +35,9 @@ class Dispatcher:
         limits: StrategyLimits,
         *,
         handled: Callable[[], None],
+        gave_up: Callable[[StrategyFaulty], None],
         ended: Callable[[], None],
+        starts_without_error: bool = False,
     ) -> None:
         self._strategy = strategy
         self._hooks = hooks_of(strategy)
@@ -43,11 +45,13 @@ class Dispatcher:
         self._host = host
         self._now_ns = host.monotonic_ns
         self._after_event = handled
+        self._gave_up = gave_up
         self._ended = ended
+        self._starts_without_error = starts_without_error
         self._inbox = Inbox()
         self._guard = _Guard()
         self._breaker = CircuitBreaker(strategy.name, limits)
-        self._state: Literal["new", "running", "stopping", "ended"] = "new"
+        self._state: Literal["new", "holding", "running", "stopping", "ended"] = "new"
         self._is_busy = False
         self._waiting_hook: tuple[Event, int] | None = None
         self._is_turn_taken = False
@@ -70,17 +74,36 @@ class Dispatcher:
         event, started_ns = self._waiting_hook
         return event, self._now_ns() - started_ns
 
-    def start(self, event: Event) -> None:
-        """Handle the first event, and take others from now on."""
+    def hold(self) -> None:
+        """Keep events from now on; they are handled after `start`."""
+        self._state = "holding"
+
+    def start(self, event: Event, waiting: Iterable[Event] = ()) -> None:
+        """Handle the first event, then those that waited for another instance or were held; take others from now on."""
+        if self._state not in ("new", "holding"):
+            return  # It was stopped before its predecessor had ended.
+        held = self._inbox.take_all()
         self._state = "running"
-        self.offer(event)
+        for each in (event, *waiting, *held):
+            self._put(each)
+        self._work_if_idle()
+
+    def take_waiting(self) -> list[Event]:
+        """Return the events that wait, which are not handled here any more."""
+        return self._inbox.take_all()
 
     def offer(self, event: Event) -> None:
         """Take an event. If the strategy is idle, it is handled before this returns."""
-        if self._state != "running":
-            return
+        if self._state in ("running", "holding"):
+            self._put(event)
+        if self._state == "running":
+            self._work_if_idle()
+
+    def _put(self, event: Event) -> None:
         if self._inbox.put(event):
             self._host.backlog(len(self._inbox))
+
+    def _work_if_idle(self) -> None:
         if not self._is_busy and not self._is_turn_taken:
             self._work()
 
@@ -181,6 +204,8 @@ class Dispatcher:
         if errors:
             tolerated = self._strategy.tolerated_errors
             fault = self._breaker.failed(errors, self._now_ns(), tolerated=tolerated)
+            if isinstance(event, StartEvent) and self._starts_without_error:
+                fault = self._breaker.start_failed(errors)
         else:
             self._breaker.errors_in_a_row = 0
         if ns is not None:
@@ -191,8 +216,7 @@ class Dispatcher:
         if isinstance(event, StopEvent):
             self._end()
         elif fault is not None and self._state == "running":
-            self._host.gave_up(fault)
-            self.stop(StopEvent(timestamp=self._host.now_ns() // NS_PER_MS))
+            self._gave_up(fault)
 
     def _end(self) -> None:
         self._state = "ended"

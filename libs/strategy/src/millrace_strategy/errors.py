@@ -9,6 +9,7 @@ MillraceError
 ├── AnswerOverdue     request_id   an awaited answer did not come in time; its order may exist; also a TimeoutError
 └── StrategyFaulty                 the strategy exceeded a limit and is stopped
     ├── TooManyErrors              its hooks raised too often
+    ├── StartFailed                `on_start` of a new version raised
     └── EventTooSlow               its hooks took too long for one event
 """
 
@@ -64,6 +65,10 @@ class StrategyFaulty(MillraceError):
 
 class TooManyErrors(StrategyFaulty):
     """The strategy's hooks raised too often, in a row or within a minute."""
+
+
+class StartFailed(StrategyFaulty):
+    """A new version of the strategy raised in its `on_start`."""
 
 
 class EventTooSlow(StrategyFaulty):

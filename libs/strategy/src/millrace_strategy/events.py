@@ -172,9 +172,15 @@ class TimerEvent(_Event, frozen=True, kw_only=True):
 class StartEvent(_Event, frozen=True, kw_only=True):
     """The strategy starts: its orders of earlier runs are known, books may not have arrived yet."""
 
+    is_replacement: bool = False
+    """Whether it takes over from another instance, which has just stopped: books and orders are up to date."""
+
 
 class StopEvent(_Event, frozen=True, kw_only=True):
     """The strategy ends; this is the last moment to cancel its orders."""
+
+    is_replaced: bool = False
+    """Whether another instance takes over at once, so that orders may stay for it."""
 
 
 Event = (

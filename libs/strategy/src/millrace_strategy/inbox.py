@@ -52,6 +52,13 @@ class Inbox:
         entry = self._queue.popleft()
         return self._books.pop(entry) if isinstance(entry, tuple) else entry
 
+    def take_all(self) -> list[Event]:
+        """Return all waiting events, in the order in which `take` would."""
+        events = []
+        while (event := self.take()) is not None:
+            events.append(event)
+        return events
+
     def clear(self) -> None:
         """Drop all events: the strategy has ended."""
         self._queue.clear()

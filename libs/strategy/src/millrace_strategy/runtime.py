@@ -4,7 +4,7 @@ State comes first: an update shows in `books`, `orders` and `balances` at once, 
 waits for its turn.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import structlog
@@ -20,7 +20,6 @@ from millrace_core.names import Action, ExchangeId, Symbol
 from millrace_core.orders import Order, OrderRecord
 from millrace_core.requests import OrderRequest
 from millrace_core.trace import NO_TRACE, Trace
-from millrace_strategy.dispatcher import Dispatcher
 from millrace_strategy.errors import SavedRecordBroken
 from millrace_strategy.events import (
     BalanceEvent,
@@ -45,6 +44,7 @@ from millrace_strategy.record import NothingKept, Recorder, SavedStrategy
 from millrace_strategy.state import StrategyState
 from millrace_strategy.strategy import Context, Strategy
 from millrace_strategy.stream_events import stream_events
+from millrace_strategy.succession import OnRolledBack, Succession, Tools
 from millrace_strategy.timers import StrategyClock, Timer, Timers
 from millrace_strategy.trader import Trader
 from millrace_strategy.views import ORDER_BOOK, AccountBalances, Books, SubscribedStream
@@ -77,54 +77,71 @@ class Runtime:
         self.candles = MarketCandles(streams, self.recent_trades, self._now_ms)
         self._state = StrategyState()
         self._recorder: Recorder = recorder or NothingKept()
-        self.trader = Trader(
-            name,
-            now_ns=host.now_ns,
-            call_later=host.call_later,
-            new_request_id=host.new_request_id,
-            send=self._send,
-        )
-        self._timers = Timers(now_ns=host.now_ns, call_later=host.call_later, fire=self._timer_due)
         self._host = host
+        self._streams = streams
+        self._log = structlog.get_logger(name).bind(strategy=name) if log is None else log
         self._new_fills: list[PositionChange] = []
         self._status: dict[tuple[ExchangeId, Action, Symbol | None], str] = {}
-        self.strategy = strategy(
-            Context(
-                name=name,
-                configuration=configuration,
-                streams=streams,
-                books=self.books,
-                orders=self.orders,
-                balances=self.balances,
-                positions=self.positions,
-                trades=self.recent_trades,
-                candles=self.candles,
-                state=self._state,
-                plot=self._plot,
-                trader=self.trader,
-                timers=self._timers,
-                clock=StrategyClock(host.now_ns, host.call_later),
-                log=structlog.get_logger(name).bind(strategy=name) if log is None else log,
-            )
+        self._instances = Succession(
+            host,
+            limits or StrategyLimits(),
+            self._state,
+            tools=self._tools,
+            build=self._build,
+            handled=self._keep_state,
+            ended=host.ended,
         )
-        self._dispatcher = Dispatcher(
-            self.strategy, self.trader, host, limits or StrategyLimits(), handled=self._keep_state, ended=self._ended
-        )
+        self._instances.first(strategy, configuration)
+
+    @property
+    def strategy(self) -> Strategy:
+        """Return the instance that takes events."""
+        return self._instances.present.strategy
+
+    @property
+    def trader(self) -> Trader:
+        """Return what sends that instance's requests."""
+        return self._instances.present.tools.trader
+
+    @property
+    def is_replacing(self) -> bool:
+        """Tell whether a replaced instance has not ended yet."""
+        return self._instances.is_replacing
+
+    def replace(
+        self,
+        strategy: type[Strategy],
+        configuration: Any,
+        *,
+        took_over: Callable[[], None] = lambda: None,
+        rolled_back: OnRolledBack,
+    ) -> None:
+        """Let another instance take over: of changed code, or with changed settings. It must be running.
+
+        Events that wait go to the new instance; `took_over` is called when it begins. If it fails in its first minute,
+        the present code and settings come back, with the state of this moment, and `rolled_back` is called with the
+        reason. What the constructor raises is raised, and nothing changes.
+        """
+        self._instances.replace(strategy, configuration, took_over=took_over, rolled_back=rolled_back)
+
+    def cut_off(self) -> None:
+        """Go on without a replaced instance whose hook did not return and was cancelled."""
+        self._instances.cut_off()
 
     @property
     def is_idle(self) -> bool:
         """Tell whether no hook runs and no event waits."""
-        return self._dispatcher.is_idle
+        return self._instances.present.dispatcher.is_idle
 
     @property
     def waiting(self) -> int:
         """Return how many events wait for a hook to return."""
-        return self._dispatcher.waiting
+        return self._instances.present.dispatcher.waiting
 
     @property
     def unfinished(self) -> tuple[Event, int] | None:
         """Return the event whose hook waits for something, and for how long in ns; None if there is none."""
-        return self._dispatcher.unfinished
+        return self._instances.present.dispatcher.unfinished
 
     def restore(self, saved: SavedStrategy) -> None:
         """Take over what an earlier run left; called before `start`.
@@ -149,11 +166,11 @@ class Runtime:
             change = self.orders.learn(record)
             if change is not None and self.positions.take_order(change.order):
                 self._recorder.positions_changed()
-        self._dispatcher.start(StartEvent(timestamp=self._now_ms()))
+        self._instances.present.dispatcher.start(StartEvent(timestamp=self._now_ms()))
 
     def stop(self) -> None:
         """Stop the strategy once a running hook has returned; then call the host's `ended`."""
-        self._dispatcher.stop(StopEvent(timestamp=self._now_ms()))
+        self._instances.present.dispatcher.stop(StopEvent(timestamp=self._now_ms()))
 
     def book(
         self, exchange: ExchangeId, symbol: Symbol, book: OrderBook, *, timestamp: int | None, trace: Trace = NO_TRACE
@@ -161,7 +178,7 @@ class Runtime:
         """Take a verified order book that changed."""
         local = self.books[exchange, symbol]
         local.show(book, timestamp)
-        self._dispatcher.offer(
+        self._instances.present.dispatcher.offer(
             BookEvent(exchange=exchange, symbol=symbol, book=local, timestamp=timestamp, trace=trace)
         )
 
@@ -177,9 +194,9 @@ class Runtime:
         """Take trades on the market."""
         built = self._learn_trades(exchange, symbol, trades)
         about: dict[str, Any] = {"exchange": exchange, "symbol": symbol, "timestamp": timestamp, "trace": trace}
-        self._dispatcher.offer(TradesEvent(trades=trades, **about))
+        self._instances.present.dispatcher.offer(TradesEvent(trades=trades, **about))
         for timeframe, candles in built:
-            self._dispatcher.offer(CandlesEvent(timeframe=timeframe, candles=candles, **about))
+            self._instances.present.dispatcher.offer(CandlesEvent(timeframe=timeframe, candles=candles, **about))
 
     def earlier_trades(self, exchange: ExchangeId, symbol: Symbol, trades: list[Trade]) -> None:
         """Take trades on the market from before the start, which are no event."""
@@ -197,7 +214,7 @@ class Runtime:
         """Take the account's own trades."""
         about: dict[str, Any] = {"exchange": exchange, "symbol": symbol, "timestamp": timestamp, "trace": trace}
         fills = self.positions.take_trades(exchange, symbol, trades)
-        self._dispatcher.offer(OwnTradesEvent(trades=trades, **about))
+        self._instances.present.dispatcher.offer(OwnTradesEvent(trades=trades, **about))
         self._offer_fills(fills, trace)
 
     def earlier_own_trades(self, exchange: ExchangeId, symbol: Symbol, trades: list[Trade]) -> None:
@@ -244,7 +261,9 @@ class Runtime:
     ) -> None:
         """Take the account's balances."""
         self.balances.show(exchange, balances)
-        self._dispatcher.offer(BalanceEvent(exchange=exchange, changed=changed, timestamp=timestamp, trace=trace))
+        self._instances.present.dispatcher.offer(
+            BalanceEvent(exchange=exchange, changed=changed, timestamp=timestamp, trace=trace)
+        )
 
     def response(
         self,
@@ -266,7 +285,7 @@ class Runtime:
             event = ResponseEvent(
                 exchange=exchange, action=action, symbol=symbol, response=response, timestamp=timestamp, trace=trace
             )
-            self._dispatcher.offer(event)
+            self._instances.present.dispatcher.offer(event)
         for change in changes:
             self._offer_order_event(change, timestamp, NO_TRACE)
 
@@ -280,7 +299,7 @@ class Runtime:
         if self._status.get(key, "live") == status:
             return
         self._status[key] = status
-        self._dispatcher.offer(
+        self._instances.present.dispatcher.offer(
             StatusEvent(exchange=exchange, action=action, symbol=symbol, status=status, reason=reason)
         )
 
@@ -306,7 +325,7 @@ class Runtime:
         if action == CANDLES and symbol is not None:
             self.candles.show(exchange, symbol, state.timeframes)
         for event in stream_events(action, symbol, data, state, about):
-            self._dispatcher.offer(event)
+            self._instances.present.dispatcher.offer(event)
 
     def saved(self) -> bytes:
         """Return the positions as they are kept over a restart."""
@@ -338,14 +357,16 @@ class Runtime:
             timestamp=timestamp,
             trace=trace,
         )
-        self._dispatcher.offer(event)
+        self._instances.present.dispatcher.offer(event)
         fills, self._new_fills = self._new_fills, []
         self._offer_fills(fills, trace)
 
     def _offer_fills(self, fills: Iterable[PositionChange], trace: Trace) -> None:
         for fill, position in fills:
             self._recorder.positions_changed()
-            self._dispatcher.offer(FillEvent(fill=fill, position=position, timestamp=fill.timestamp, trace=trace))
+            self._instances.present.dispatcher.offer(
+                FillEvent(fill=fill, position=position, timestamp=fill.timestamp, trace=trace)
+            )
 
     def _records(
         self, exchange: ExchangeId, action: Action, symbol: Symbol | None, response: Response
@@ -372,7 +393,9 @@ class Runtime:
         self._host.send(request)
 
     def _timer_due(self, timer: Timer, due_ms: int) -> None:
-        self._dispatcher.offer(TimerEvent(name=timer.name, due_ms=due_ms, timer=timer, timestamp=due_ms))
+        self._instances.present.dispatcher.offer(
+            TimerEvent(name=timer.name, due_ms=due_ms, timer=timer, timestamp=due_ms)
+        )
 
     def _plot(self, name: str, value: float) -> None:
         self._recorder.plot(name, self._now_ms(), value)
@@ -382,10 +405,37 @@ class Runtime:
         if document is not None:
             self._recorder.keep_state(document)
 
-    def _ended(self) -> None:
-        self._timers.stop()
-        self.trader.stop()
-        self._host.ended()
+    def _tools(self) -> Tools:
+        host = self._host
+        trader = Trader(
+            self.name,
+            now_ns=host.now_ns,
+            call_later=host.call_later,
+            new_request_id=host.new_request_id,
+            send=self._send,
+        )
+        return Tools(trader, Timers(now_ns=host.now_ns, call_later=host.call_later, fire=self._timer_due))
+
+    def _build(self, strategy: type[Strategy], configuration: Any, tools: Tools) -> Strategy:
+        return strategy(
+            Context(
+                name=self.name,
+                configuration=configuration,
+                streams=self._streams,
+                books=self.books,
+                orders=self.orders,
+                balances=self.balances,
+                positions=self.positions,
+                trades=self.recent_trades,
+                candles=self.candles,
+                state=self._state,
+                plot=self._plot,
+                trader=tools.trader,
+                timers=tools.timers,
+                clock=StrategyClock(self._host.now_ns, self._host.call_later),
+                log=self._log,
+            )
+        )
 
     def _now_ms(self) -> int:
         return self._host.now_ns() // NS_PER_MS

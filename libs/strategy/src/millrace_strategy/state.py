@@ -60,14 +60,18 @@ class StrategyState(MutableMapping[str, Any]):
         if not self._is_changed:
             return None
         self._is_changed = False
+        return self.document()
+
+    def document(self) -> bytes:
+        """Return the document as JSON. For hosts only."""
         return msgspec.json.encode(self._fields)
 
-    def restore(self, document: bytes) -> None:
-        """Take over a saved document. For hosts only.
+    def restore(self, document: bytes, *, is_changed: bool = False) -> None:
+        """Take over a document; `is_changed` tells that it is not the one that was kept last. For hosts only.
 
         Raises:
             msgspec.DecodeError: it is not a JSON object.
         """
         # The parts of a decoded message share its buffer.
         self._fields = {name: msgspec.Raw(bytes(value)) for name, value in _DOCUMENT.decode(document).items()}
-        self._is_changed = False
+        self._is_changed = is_changed

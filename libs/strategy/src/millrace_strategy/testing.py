@@ -29,6 +29,7 @@ from millrace_core.orders import Order, OrderRecord
 from millrace_core.requests import CreateOrder, OrderRequest, action_of
 from millrace_core.states import StreamState, state_of
 from millrace_core.trace import Trace
+from millrace_strategy.errors import StrategyFaulty
 from millrace_strategy.orders import OrderReference, StrategyOrder
 from millrace_strategy.positions import MY_TRADES
 from millrace_strategy.record import SavedStrategy
@@ -91,6 +92,8 @@ class StrategyHarness:
         self.host = VirtualHost(first_number=first)
         self.record = HarnessRecord(saved or SavedStrategy())
         self._tolerates_errors = tolerate_errors
+        self.rolled_back: list[StrategyFaulty] = []
+        """Why what took over failed, and the version before it came back."""
         self.runtime = Runtime(
             strategy,
             name=name or strategy.__name__,
@@ -141,6 +144,12 @@ class StrategyHarness:
     def start(self, orders: Iterable[OrderRecord] = ()) -> None:
         """Start it, with the orders of an earlier run."""
         self.runtime.start(orders)
+        self._run_hooks_now()
+
+    def replace(self, strategy: type[Strategy], configuration: dict[str, Any] | None = None) -> None:
+        """Let changed code, or changed settings, take over."""
+        settings = read_configuration(strategy.Configuration, configuration or {})
+        self.runtime.replace(strategy, settings, rolled_back=self.rolled_back.append)
         self._run_hooks_now()
 
     def stop(self) -> None:

@@ -179,6 +179,11 @@ class Trader:
                 del self._pending[response.request_id]
         return pending
 
+    def take_over(self, earlier: "Trader") -> None:
+        """Wait for the answers to another trader's requests, in its place. For hosts only."""
+        self._pending.update(earlier._pending)
+        earlier._pending.clear()
+
     def stop(self) -> None:
         """Send nothing any more, and end the waiting for answers. For hosts only."""
         self._stopped = True

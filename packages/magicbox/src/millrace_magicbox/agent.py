@@ -24,6 +24,7 @@ class MagicboxAgent(Agent[MagicboxConfig, StrategyPlan]):
     def __init__(self, plugin_folder: Path | None) -> None:
         self._plugin_folder = plugin_folder
         self._bus: Bus | None = None
+        self._runs: dict[UnitKey, StrategyRun] = {}
 
     def units(self, config: MagicboxConfig) -> Mapping[UnitKey, StrategyPlan]:
         """Return the strategies that the configuration asks for."""
@@ -55,4 +56,13 @@ class MagicboxAgent(Agent[MagicboxConfig, StrategyPlan]):
         """Run one strategy; its file is read again each time."""
         if self._bus is None:
             raise RuntimeError("run_unit before started")
-        await StrategyRun(unit_config, self._bus, health, self._plugin_folder).run()
+        run = self._runs[key] = StrategyRun(unit_config, self._bus, health, self._plugin_folder)
+        try:
+            await run.run()
+        finally:
+            del self._runs[key]
+
+    async def replace_unit(self, key: UnitKey, unit_config: StrategyPlan) -> bool:
+        """Have changed code or settings of a running strategy take over without a missed event."""
+        run = self._runs.get(key)
+        return run is not None and await run.replace(unit_config)

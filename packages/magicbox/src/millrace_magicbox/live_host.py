@@ -126,8 +126,12 @@ class LiveHost:
 
     async def cut_short(self) -> None:
         """Cancel a hook that does not return, which is no failure of the run; no other hook is called after it."""
-        hook, self._hook = self._hook, None
         self._over.set()
+        await self.cancel_hook()
+
+    async def cancel_hook(self) -> None:
+        """Cancel a hook that does not return, which is no failure of the run."""
+        hook, self._hook = self._hook, None
         if hook is None or hook.done():
             return
         self._failures.unwatch(hook)

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
@@ -9,6 +10,7 @@ from typing import NoReturn
 import structlog
 
 from millrace_bus import Bus, BusError
+from millrace_core.errors import MillraceError
 from millrace_core.messages import RequestError, Response, ResponseStatus
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol
 from millrace_core.orders import OrderRecord
@@ -19,13 +21,14 @@ from millrace_magicbox.order_canceller import cancel_open_orders
 from millrace_magicbox.order_gateway import OrderGateway
 from millrace_magicbox.order_lookup import OrderLookup
 from millrace_magicbox.plan import StrategyPlan
+from millrace_magicbox.plugin_checks import check_plugins
 from millrace_magicbox.plugins import load_strategy
 from millrace_magicbox.routing import answer_listener, stream_listener
 from millrace_magicbox.strategy_recorder import StrategyRecorder
 from millrace_magicbox.subscription_watch import SubscriptionWatch
 from millrace_service import UnitHealthReporter
 from millrace_service.tasks import first_of
-from millrace_strategy import Runtime, SubscribedStream, read_configuration
+from millrace_strategy import Runtime, StrategyFaulty, SubscribedStream, read_configuration
 
 WATCH_ORDERS = Action("watchOrders")
 RECENT_ORDERS = 1_000
@@ -33,6 +36,13 @@ RECENT_ORDERS = 1_000
 MEASURE_EVERY_S = 1.0
 LAST_HOOK_LIMIT_S = 2.0
 """How long `on_stop`, and a hook still running before it, may take."""
+
+
+class RolledBack(MillraceError):
+    """A new version of a strategy failed in its first minute, and the one before it came back."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"the new version failed in its first minute, so the one before it runs again: {why}")
 
 
 class StrategyRun:
@@ -78,7 +88,65 @@ class StrategyRun:
         names = map(plan.stream_name, plan.streams)
         self._subscriptions = SubscriptionWatch(bus, plan.tenant, names, health, self._log)
         self._followed: set[StreamName] = set()
+        self._plugin_folder = plugin_folder
+        self._is_active = False
+        self._taken_over = asyncio.Event()
+        self._taken_over.set()
         self._open = AsyncExitStack()
+
+    async def replace(self, plan: StrategyPlan) -> bool:
+        """Have the present code of a strategy take over, with changed settings; return False if it must be run anew.
+
+        That is so if anything else has changed, or the strategy does not run. What cannot be loaded or made is reported
+        as an error, and the present version goes on.
+        """
+        if (
+            not self._is_active
+            or replace(plan, configuration=self._plan.configuration, path=self._plan.path) != self._plan
+        ):
+            return False
+        try:
+            # In a process of its own first: its code may hang, or end its process.
+            await check_plugins([plan], self._plugin_folder)
+            strategy = load_strategy(plan.plugin_name, self._plugin_folder)
+            configuration = read_configuration(strategy.Configuration, plan.configuration, path=plan.path)
+            await self._until_taken_over()
+            self._taken_over.clear()
+            self._runtime.replace(
+                strategy, configuration, took_over=self._taken_over.set, rolled_back=self._rolled_back
+            )
+        except Exception as error:  # noqa: BLE001 (a strategy's own constructor may raise anything)
+            self._taken_over.set()
+            self._health.error(error)
+            self._log.error("a new version cannot run; the present one goes on", exc_info=error)
+            return True
+        self._plan = plan
+        self._health.count("replacements")
+        self._log.info("a new version takes over")
+        self._health.state("starting", "a new version takes over")
+        await self._until_taken_over()
+        self._subscriptions.show()
+        return True
+
+    async def _until_taken_over(self) -> None:
+        """Wait until the replaced version's last hook has returned; cut it off if it does not."""
+        try:
+            async with asyncio.timeout(LAST_HOOK_LIMIT_S):
+                await self._taken_over.wait()
+        except TimeoutError:
+            self._health.error(f"a hook of the replaced version did not return within {LAST_HOOK_LIMIT_S} s")
+            await self._host.cancel_hook()
+            self._runtime.cut_off()
+
+    def _rolled_back(self, why: StrategyFaulty) -> None:
+        """Say loudly that the version before came back."""
+        self._health.error(RolledBack(str(why)))
+        self._health.count("rollbacks")
+        self._log.error("the new version failed; the one before it came back", reason=str(why), exc_info=why.__cause__)
+        if self._runtime.is_replacing:
+            self._taken_over.clear()
+            task = asyncio.create_task(self._until_taken_over(), name="roll-back")
+            self._failures.watch(task)
 
     async def run(self) -> NoReturn:
         """Run until cancelled, or until something in it fails that is not the strategy's own fault."""
@@ -88,11 +156,13 @@ class StrategyRun:
             self._open.push_async_callback(self._subscriptions.close)
             try:
                 await self._start()
+                self._is_active = True
                 await first_of(
                     self._failures.first(), self._measure(), self._recorder.run(), self._cancel_after_fault()
                 )
                 self._flush()
             finally:
+                self._is_active = False
                 await self._stop()
         # A stopped strategy follows no stream, so that it takes nothing from the others.
         await asyncio.Event().wait()
@@ -126,6 +196,7 @@ class StrategyRun:
 
     async def _cancel_after_fault(self) -> None:
         await self._host.fault()
+        self._is_active = False
         # A hook that still runs could order after the open orders were cancelled.
         await self._end_hooks()
         if self._plan.limits.cancels_orders:

@@ -42,7 +42,7 @@ class SubscriptionWatch:
         """Keep the unit's state from now on."""
         self._looking = asyncio.create_task(self._look(), name="watch of subscriptions")
         failures.watch(self._looking)
-        self._show()
+        self.show()
 
     def status(self, name: StreamName, status: FollowerStatus) -> None:
         """Take a stream's status, the first one with its first state; those of other streams change nothing."""
@@ -53,7 +53,7 @@ class SubscriptionWatch:
             self._dead.add(name)
         else:
             self._dead.discard(name)
-        self._show()
+        self.show()
 
     async def close(self) -> None:
         """Stop looking."""
@@ -61,7 +61,8 @@ class SubscriptionWatch:
             self._looking.cancel()
             await asyncio.wait([self._looking])
 
-    def _show(self) -> None:
+    def show(self) -> None:
+        """Show the state that its streams have."""
         if self._looking is None or self._health.current_state not in _WORKING:
             return
         reasons = [reason for reason in self._unfed.values() if reason is not None]
@@ -86,7 +87,7 @@ class SubscriptionWatch:
                 self._unfed[name] = reason = writer or _no_writer(name, existing)
                 if is_wrong and writer is None:
                     self._report(reason)
-            self._show()
+            self.show()
             is_first = False
             await asyncio.sleep(LOOK_AGAIN_S)
 

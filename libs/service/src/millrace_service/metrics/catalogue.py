@@ -97,6 +97,8 @@ UNIT_METRICS: Final[tuple[UnitMetric, ...]] = (
         starts_at_zero=False,
     ),
     _total("strategy_hook_errors", "hookErrors", _MAGICBOX, "Errors raised by a strategy's own code."),
+    _total("strategy_replacements", "replacements", _MAGICBOX, "Changed code or settings that took over."),
+    _total("strategy_rollbacks", "rollbacks", _MAGICBOX, "New versions that failed, so that the one before came back."),
     _total("strategy_plots_dropped", "droppedPlots", _MAGICBOX, "Values of plots that were too many, or not finite."),
     _gauge("strategy_waiting_events", "waiting", _MAGICBOX, "Events that wait for a hook to return."),
     _gauge("strategy_open_orders", "openOrders", _MAGICBOX, "Open orders of a strategy."),

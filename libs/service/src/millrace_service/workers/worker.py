@@ -63,7 +63,11 @@ class Worker:
         self._reported: dict[str, UnitRecord] = {}
         self._earlier: Mapping[str, UnitRecord] = {}
         self._supervisor: Supervisor[Any] = Supervisor(
-            self._agent.run_unit, changed=self._due.set, errors=self._errors, reporter=self._reporter
+            self._agent.run_unit,
+            changed=self._due.set,
+            errors=self._errors,
+            reporter=self._reporter,
+            replace=self._agent.replace_unit,
         )
 
     async def run(self) -> None:

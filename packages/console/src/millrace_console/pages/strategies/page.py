@@ -157,7 +157,7 @@ class StrategiesPage:
 
         with ui.dialog(value=True).props('aria-label="Restart a unit"') as dialog, ui.card():
             ui.label(f"Restart {unit}").props("role=heading aria-level=2").classes("text-lg")
-            ui.label(f"{config.agent} ends it and runs it afresh with the same parameters. Open orders stay open.")
+            ui.label(f"{config.agent} runs its present code afresh with the same parameters. Open orders stay open.")
             with ui.row().classes("w-full justify-end"):
                 ui.button("Leave as it is", on_click=dialog.close).props("flat no-caps")
                 ui.button("Restart now", on_click=restart).props("no-caps unelevated")
