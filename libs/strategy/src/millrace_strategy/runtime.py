@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import structlog
-from msgspec.structs import replace
 
 from millrace_core.book import OrderBook
 from millrace_core.clock import NS_PER_MS
@@ -26,8 +25,6 @@ from millrace_strategy.events import (
     BookEvent,
     CandlesEvent,
     Event,
-    FillEvent,
-    OrderEvent,
     OwnTradesEvent,
     ResponseEvent,
     StartEvent,
@@ -38,8 +35,9 @@ from millrace_strategy.events import (
 )
 from millrace_strategy.host import Host
 from millrace_strategy.market_history import CANDLES, MarketCandles, MarketTrades
-from millrace_strategy.orders import OrderChange, StrategyOrders
-from millrace_strategy.positions import MY_TRADES, PositionChange, StrategyPositions
+from millrace_strategy.order_reports import OrderReports
+from millrace_strategy.orders import StrategyOrders
+from millrace_strategy.positions import MY_TRADES, StrategyPositions
 from millrace_strategy.record import NothingKept, Recorder, SavedStrategy
 from millrace_strategy.state import StrategyState
 from millrace_strategy.strategy import Context, Strategy
@@ -80,8 +78,10 @@ class Runtime:
         self._host = host
         self._streams = streams
         self._log = structlog.get_logger(name).bind(strategy=name) if log is None else log
-        self._new_fills: list[PositionChange] = []
         self._status: dict[tuple[ExchangeId, Action, Symbol | None], str] = {}
+        self._reports = OrderReports(
+            self.orders, self.positions, host, offer=self._offer, counted=self._recorder.positions_changed
+        )
         self._instances = Succession(
             host,
             limits or StrategyLimits(),
@@ -163,9 +163,7 @@ class Runtime:
         What they have filled and no earlier run has counted is in the positions, and is no event.
         """
         for record in orders:
-            change = self.orders.learn(record)
-            if change is not None and self.positions.take_order(change.order):
-                self._recorder.positions_changed()
+            self._reports.earlier(record)
         self._instances.present.dispatcher.start(StartEvent(timestamp=self._now_ms()))
 
     def stop(self) -> None:
@@ -178,9 +176,7 @@ class Runtime:
         """Take a verified order book that changed."""
         local = self.books[exchange, symbol]
         local.show(book, timestamp)
-        self._instances.present.dispatcher.offer(
-            BookEvent(exchange=exchange, symbol=symbol, book=local, timestamp=timestamp, trace=trace)
-        )
+        self._offer(BookEvent(exchange=exchange, symbol=symbol, book=local, timestamp=timestamp, trace=trace))
 
     def trades(
         self,
@@ -194,9 +190,9 @@ class Runtime:
         """Take trades on the market."""
         built = self._learn_trades(exchange, symbol, trades)
         about: dict[str, Any] = {"exchange": exchange, "symbol": symbol, "timestamp": timestamp, "trace": trace}
-        self._instances.present.dispatcher.offer(TradesEvent(trades=trades, **about))
+        self._offer(TradesEvent(trades=trades, **about))
         for timeframe, candles in built:
-            self._instances.present.dispatcher.offer(CandlesEvent(timeframe=timeframe, candles=candles, **about))
+            self._offer(CandlesEvent(timeframe=timeframe, candles=candles, **about))
 
     def earlier_trades(self, exchange: ExchangeId, symbol: Symbol, trades: list[Trade]) -> None:
         """Take trades on the market from before the start, which are no event."""
@@ -213,13 +209,13 @@ class Runtime:
     ) -> None:
         """Take the account's own trades."""
         about: dict[str, Any] = {"exchange": exchange, "symbol": symbol, "timestamp": timestamp, "trace": trace}
-        fills = self.positions.take_trades(exchange, symbol, trades)
-        self._instances.present.dispatcher.offer(OwnTradesEvent(trades=trades, **about))
-        self._offer_fills(fills, trace)
+        fills = self._reports.own_trades(exchange, symbol, trades)
+        self._offer(OwnTradesEvent(trades=trades, **about))
+        self._reports.offer_fills(fills, trace)
 
     def earlier_own_trades(self, exchange: ExchangeId, symbol: Symbol, trades: list[Trade]) -> None:
         """Take own trades from before the start: only fills among them that no run has counted are events."""
-        self._offer_fills(self.positions.take_trades(exchange, symbol, trades), NO_TRACE)
+        self._reports.offer_fills(self._reports.own_trades(exchange, symbol, trades), NO_TRACE)
 
     def account_orders(
         self,
@@ -231,24 +227,15 @@ class Runtime:
         trace: Trace = NO_TRACE,
     ) -> None:
         """Take orders that changed, of the account or of one symbol, of whatever source."""
-        for order in orders:
-            self.order_found(self._record(exchange, symbol, order), timestamp=timestamp, trace=trace)
+        self._reports.of_account(exchange, symbol, orders, timestamp, trace)
 
     def open_orders(self, exchange: ExchangeId, symbol: Symbol | None, orders: Iterable[Order]) -> None:
         """Take all open orders of the account, or of one symbol; others that we know as open are looked up."""
-        records = [self._record(exchange, symbol, order) for order in orders]
-        for record in records:
-            self.order_found(record)
-        listed = {record.key for record in records}
-        for order in self.orders.open:
-            if order.key not in listed and order.exchange == exchange and symbol in (None, order.symbol):
-                self._host.look_up(exchange, Symbol(order.symbol), order.id)
+        self._reports.all_open(exchange, symbol, orders)
 
     def order_found(self, record: OrderRecord, *, timestamp: int | None = None, trace: Trace = NO_TRACE) -> None:
         """Take a report about an order; it is looked up if its source is not known yet."""
-        change = self._learn(record)
-        if change is not None:
-            self._offer_order_event(change, timestamp, trace)
+        self._reports.found(record, timestamp, trace)
 
     def account_balances(
         self,
@@ -261,9 +248,7 @@ class Runtime:
     ) -> None:
         """Take the account's balances."""
         self.balances.show(exchange, balances)
-        self._instances.present.dispatcher.offer(
-            BalanceEvent(exchange=exchange, changed=changed, timestamp=timestamp, trace=trace)
-        )
+        self._offer(BalanceEvent(exchange=exchange, changed=changed, timestamp=timestamp, trace=trace))
 
     def response(
         self,
@@ -277,17 +262,15 @@ class Runtime:
     ) -> None:
         """Take an answer to a request of the tenant; those of other sources matter only if they changed our orders."""
         pending = self.trader.answer(response)
-        records = self._records(exchange, action, symbol, response)
-        changes = [change for record in records if (change := self._learn(record)) is not None]
+        changes = self._reports.answered(exchange, action, symbol, response)
         if pending is not None and pending.is_final:
             self.orders.forget_request(response.request_id)
         if pending is not None or response.order_source == self.name:
             event = ResponseEvent(
                 exchange=exchange, action=action, symbol=symbol, response=response, timestamp=timestamp, trace=trace
             )
-            self._instances.present.dispatcher.offer(event)
-        for change in changes:
-            self._offer_order_event(change, timestamp, NO_TRACE)
+            self._offer(event)
+        self._reports.offer_changes(changes, timestamp)
 
     def status(
         self, exchange: ExchangeId, action: Action, symbol: Symbol | None, status: str, reason: str | None = None
@@ -299,9 +282,7 @@ class Runtime:
         if self._status.get(key, "live") == status:
             return
         self._status[key] = status
-        self._instances.present.dispatcher.offer(
-            StatusEvent(exchange=exchange, action=action, symbol=symbol, status=status, reason=reason)
-        )
+        self._offer(StatusEvent(exchange=exchange, action=action, symbol=symbol, status=status, reason=reason))
 
     def stream(
         self,
@@ -325,7 +306,7 @@ class Runtime:
         if action == CANDLES and symbol is not None:
             self.candles.show(exchange, symbol, state.timeframes)
         for event in stream_events(action, symbol, data, state, about):
-            self._instances.present.dispatcher.offer(event)
+            self._offer(event)
 
     def saved(self) -> bytes:
         """Return the positions as they are kept over a restart."""
@@ -340,62 +321,15 @@ class Runtime:
             recent.add(trades)
         return list(self.candles.build(exchange, symbol, trades))
 
-    def _learn(self, record: OrderRecord) -> OrderChange | None:
-        change = self.orders.learn(record)
-        if change is not None:
-            self._new_fills += self.positions.take_order(change.order)
-        if record.key is None or self.orders.is_undecided(record.key):
-            self._host.look_up(ExchangeId(record.exchange), _symbol_of(record.order), record.order.id)
-        return change
-
-    def _offer_order_event(self, change: OrderChange, timestamp: int | None, trace: Trace) -> None:
-        order = change.order
-        event = OrderEvent(
-            exchange=ExchangeId(order.exchange),
-            order=order,
-            previous=change.previous,
-            timestamp=timestamp,
-            trace=trace,
-        )
+    def _offer(self, event: Event) -> None:
         self._instances.present.dispatcher.offer(event)
-        fills, self._new_fills = self._new_fills, []
-        self._offer_fills(fills, trace)
-
-    def _offer_fills(self, fills: Iterable[PositionChange], trace: Trace) -> None:
-        for fill, position in fills:
-            self._recorder.positions_changed()
-            self._instances.present.dispatcher.offer(
-                FillEvent(fill=fill, position=position, timestamp=fill.timestamp, trace=trace)
-            )
-
-    def _records(
-        self, exchange: ExchangeId, action: Action, symbol: Symbol | None, response: Response
-    ) -> list[OrderRecord]:
-        records = [self._record(exchange, symbol, order) for order in response.orders or ()]
-        if response.order is None:
-            return records
-        answered = self._record(exchange, symbol, response.order)
-        if action == "createOrder":
-            answered = replace(answered, order_source=response.order_source, request_id=response.request_id)
-        elif action == "editOrder" and (answered.key is None or self.orders.get(answered.key) is None):
-            # Cancelling an order does not make it ours. The order that replaces ours in an edit is ours.
-            answered = replace(answered, order_source=response.order_source)
-        return [*records, answered]
-
-    def _record(self, exchange: ExchangeId, symbol: Symbol | None, order: Order) -> OrderRecord:
-        """Return a record of an order; a stream of one symbol says which it is if the order does not."""
-        if order.symbol is None and symbol is not None:
-            order = replace(order, symbol=symbol)
-        return OrderRecord(order=order, exchange=exchange, updated=self._now_ms())
 
     def _send(self, request: OrderRequest) -> None:
         self.orders.expect(request.request_id or "")
         self._host.send(request)
 
     def _timer_due(self, timer: Timer, due_ms: int) -> None:
-        self._instances.present.dispatcher.offer(
-            TimerEvent(name=timer.name, due_ms=due_ms, timer=timer, timestamp=due_ms)
-        )
+        self._offer(TimerEvent(name=timer.name, due_ms=due_ms, timer=timer, timestamp=due_ms))
 
     def _plot(self, name: str, value: float) -> None:
         self._recorder.plot(name, self._now_ms(), value)
@@ -439,7 +373,3 @@ class Runtime:
 
     def _now_ms(self) -> int:
         return self._host.now_ns() // NS_PER_MS
-
-
-def _symbol_of(order: Order) -> Symbol | None:
-    return None if order.symbol is None else Symbol(order.symbol)
