@@ -83,10 +83,11 @@ class Dispatcher:
         if self._state not in ("new", "holding"):
             return  # It was stopped before its predecessor had ended.
         held = self._inbox.take_all()
-        self._state = "running"
         for each in (event, *waiting, *held):
-            self._put(each)
-        self._work_if_idle()
+            self._inbox.put(each)
+        self._state = "running"
+        if not self._is_turn_taken:
+            self._work()
 
     def take_waiting(self) -> list[Event]:
         """Return the events that wait, which are not handled here any more."""
@@ -94,17 +95,12 @@ class Dispatcher:
 
     def offer(self, event: Event) -> None:
         """Take an event. If the strategy is idle, it is handled before this returns."""
-        if self._state in ("running", "holding"):
-            self._put(event)
-        if self._state == "running":
-            self._work_if_idle()
-
-    def _put(self, event: Event) -> None:
+        state = self._state
+        if state not in ("running", "holding"):
+            return
         if self._inbox.put(event):
             self._host.backlog(len(self._inbox))
-
-    def _work_if_idle(self) -> None:
-        if not self._is_busy and not self._is_turn_taken:
+        if state == "running" and not self._is_busy and not self._is_turn_taken:
             self._work()
 
     def stop(self, event: StopEvent) -> None:
@@ -150,8 +146,8 @@ class Dispatcher:
 
     def _hooks_for(self, event: Event) -> tuple[Hook, ...]:
         hooks = self._hooks[type(event)]
-        if parts := self._strategy.parts(type(event)):
-            hooks = (*parts, *hooks)
+        if self._strategy.has_parts:
+            hooks = (*self._strategy.parts(type(event)), *hooks)
         if not isinstance(event, TimerEvent):
             return hooks
         event.timer.is_waiting = False

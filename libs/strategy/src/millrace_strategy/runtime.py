@@ -335,8 +335,8 @@ class Runtime:
         self._recorder.plot(name, self._now_ms(), value)
 
     def _keep_state(self) -> None:
-        document = self._state.changed()
-        if document is not None:
+        # Called after every event.
+        if self._state.is_changed and (document := self._state.changed()) is not None:
             self._recorder.keep_state(document)
 
     def _tools(self) -> Tools:

@@ -25,7 +25,8 @@ class StrategyState(MutableMapping[str, Any]):
     def __init__(self) -> None:
         self._fields: dict[str, msgspec.Raw] = {}
         self._size = 0
-        self._is_changed = False
+        self.is_changed = False
+        """Whether it changed since `changed` was last called."""
 
     def __getitem__(self, name: str) -> Any:
         return msgspec.json.decode(self._fields[name])
@@ -40,11 +41,11 @@ class StrategyState(MutableMapping[str, Any]):
         if size > MAX_STATE:
             raise StateTooLarge(name, size, MAX_STATE)
         self._fields = fields
-        self._is_changed = True
+        self.is_changed = True
 
     def __delitem__(self, name: str) -> None:
         del self._fields[name]
-        self._is_changed = True
+        self.is_changed = True
 
     def __iter__(self) -> Iterator[str]:
         return iter(list(self._fields))
@@ -57,9 +58,9 @@ class StrategyState(MutableMapping[str, Any]):
 
     def changed(self) -> bytes | None:
         """Return the document as JSON if it changed since the last call, else None. For hosts only."""
-        if not self._is_changed:
+        if not self.is_changed:
             return None
-        self._is_changed = False
+        self.is_changed = False
         return self.document()
 
     def document(self) -> bytes:
@@ -74,4 +75,4 @@ class StrategyState(MutableMapping[str, Any]):
         """
         # The parts of a decoded message share its buffer.
         self._fields = {name: msgspec.Raw(bytes(value)) for name, value in _DOCUMENT.decode(document).items()}
-        self._is_changed = is_changed
+        self.is_changed = is_changed

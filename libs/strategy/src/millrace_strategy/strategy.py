@@ -132,6 +132,8 @@ class Strategy:
         """A structlog logger that says whose line it is; the console shows the newest lines."""
         self._timers = context.timers
         self._plot = context.plot
+        self.has_parts = False
+        """Whether parts are attached."""
         self._parts: tuple[tuple[Part, tuple[type[Any], ...]], ...] = ()
         self._parts_of: dict[type[Any], tuple[Part, ...]] = {}
 
@@ -156,11 +158,12 @@ class Strategy:
 
         Parts that were attached earlier come first.
         """
-        self._parts, self._parts_of = (*self._parts, (part, kinds)), {}
+        self._parts, self._parts_of, self.has_parts = (*self._parts, (part, kinds)), {}, True
 
     def detach(self, part: Part) -> None:
         """Call a part no more."""
         self._parts, self._parts_of = tuple(each for each in self._parts if each[0] != part), {}
+        self.has_parts = bool(self._parts)
 
     def parts(self, kind: type[Any]) -> tuple[Part, ...]:
         """Return the parts that are called with a kind of event, in their order."""
