@@ -20,6 +20,8 @@ SECRET = "s3cr3t-of-the-account"
         ("Ann.traderActions", Owner(Tenant("Ann"))),
         ("order.{Ann}.17", Owner(Tenant("Ann"))),
         ("halt.{Ann}", Owner(Tenant("Ann"))),
+        ("strategy.{Ann}.Ping}Pong", Owner(Tenant("Ann"))),
+        ("strategy.Ann.PingPong", None),
         ("index.journals.Ann", Owner(Tenant("Ann"))),
         ("stream.config.X", Owner(agent=AgentId("X"), content="config")),
         ("agent.X", Owner(agent=AgentId("X"), content="agent")),
