@@ -24,6 +24,7 @@ from millrace_core.names import (
     open_orders_key,
     orders_key,
     plugins_key,
+    strategy_key,
     tenant_or_none,
     trader_actions,
 )
@@ -99,6 +100,14 @@ def names_of_tenant(tenant: Tenant, streams: Iterable[StreamName]) -> Iterator[s
 def names_of_agent(agent: AgentId) -> Iterator[str]:
     """Yield the names that belong to an agent; some may not exist."""
     yield from (config_key(agent), agent_key(agent), plugins_key(agent))
+
+
+def names_of_strategies(units: Iterable[str]) -> Iterator[str]:
+    """Yield the names of the records of strategies, by the names of their units; some may not exist."""
+    for unit in units:
+        of, _, strategy = unit.partition(".")
+        if (found := tenant_or_none(of)) is not None:
+            yield strategy_key(found, strategy)
 
 
 def _of_tenant(text: str) -> Owner | None:

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from millrace_api.redis_names import Owner, owner
+from millrace_core.clock import now_ms
+from millrace_core.heartbeat import Heartbeat, UnitHealth
 from millrace_core.names import PUBLIC, AgentId, Tenant
 
 SECRET = "s3cr3t-of-the-account"
@@ -49,6 +51,21 @@ async def test_a_tenant_browses_its_own(api: Any, admin: Any, bus: Any, book: An
         assert listed == []
         for name in (str(book.name), f"{tenant}.traderActions", f"halt.{{{tenant}}}", "index.tenants", "session:1"):
             assert (await stranger.get("/api/v1/redis/value", params={"name": name})).status_code == 404
+
+
+async def test_a_tenant_browses_what_its_strategies_keep(
+    api: Any, admin: Any, bus: Any, tenant: Any, other: Any
+) -> None:
+    """Their records are listed while a magicbox runs them; another tenant's are not."""
+    units = [UnitHealth(f"{of}.Quoter", "live", 1) for of in (tenant, other)]
+    await bus.heartbeat(Heartbeat(f"M-{tenant}", "magicbox", "running", 1, 1, now_ms(), "1", units=units))
+    await bus.strategy_records.put(tenant, "Quoter", {"state": b'{"level":5}'})
+    listed = (await admin.get("/api/v1/redis/names", params={"contains": "strategy."})).json()["items"]
+    assert [each["name"] for each in listed] == [f"strategy.{{{tenant}}}.Quoter"]
+    found = (await admin.get("/api/v1/redis/value", params={"name": listed[0]["name"]})).json()
+    assert found["entries"] == [["state", '{"level":5}']]
+    async with api.client(await api.token(other)) as stranger:
+        assert (await stranger.get("/api/v1/redis/value", params={"name": listed[0]["name"]})).status_code == 404
 
 
 async def test_the_operator_sees_that_a_stream_is_there_and_not_what_it_holds(api: Any, book: Any) -> None:

@@ -13,7 +13,16 @@ from millrace_api.configs.ownership import decoded, may_know_of, may_see, may_se
 from millrace_api.documents import ListOf, json_response, returns
 from millrace_api.parameters import TenantQuery, tenant_of
 from millrace_api.problems import not_found
-from millrace_api.redis_names import INDEXES, Owner, may_list, may_read, names_of_agent, names_of_tenant, owner
+from millrace_api.redis_names import (
+    INDEXES,
+    Owner,
+    may_list,
+    may_read,
+    names_of_agent,
+    names_of_strategies,
+    names_of_tenant,
+    owner,
+)
 from millrace_api.services import Services, ServicesDep, redis
 from millrace_bus.reading.inspection import StoredEntry
 from millrace_core.heartbeat import Heartbeat
@@ -109,12 +118,14 @@ async def _may_see_config(services: Services, caller: Principal, found: Owner) -
 async def _names(services: Services, caller: Principal) -> list[str]:
     tenants = None if caller.is_operator else [caller.tenant, PUBLIC]
     streams = await redis(services.bus.stream_names(tenants))
-    names = list(INDEXES)
+    names, running = list(INDEXES), await redis(services.bus.heartbeats())
     configs = await redis(services.bus.all_configs())
-    agents = dict.fromkeys((*configs, *(AgentId(each.id) for each in await redis(services.bus.heartbeats()))))
-    for agent in agents:
+    for agent in dict.fromkeys((*configs, *(AgentId(each.id) for each in running))):
         if may_know_of(caller, named_in(configs.get(agent))):
             names += names_of_agent(agent)
+    for beat in running:
+        if beat.kind == "magicbox":
+            names += names_of_strategies(unit.name for unit in beat.units)
     for of in sorted({each.tenant for each in streams} | {caller.tenant}):
         names += names_of_tenant(of, [each for each in streams if each.tenant == of])
     return names
