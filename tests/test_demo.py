@@ -159,6 +159,7 @@ async def test_ctrl_c_ends_a_demo_that_is_still_starting(tmp_path: Path) -> None
 
 
 @pytest.mark.system
+@pytest.mark.timeout(240)
 async def test_a_new_strategy_trades_in_the_demo(tmp_path: Path) -> None:
     """As `millrace new` wrote it, with its own configuration: orders are filled, and nothing fails."""
     folder = tmp_path / "mine"
@@ -167,9 +168,9 @@ async def test_a_new_strategy_trades_in_the_demo(tmp_path: Path) -> None:
     async with demo(tmp_path, *arguments) as process:
 
         async def has_filled() -> bool:
-            return fills(tmp_path) >= 2
+            return fills(tmp_path) >= FILLS
 
-        await until(has_filled, "the new strategy's orders are filled", timeout=90)
+        await until(has_filled, "the new strategy's orders are filled", timeout=150)
         process.send_signal(signal.SIGINT)
         output, _ = await process.communicate()
     assert process.returncode == 0, output.decode()
