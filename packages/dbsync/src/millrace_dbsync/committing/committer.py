@@ -4,10 +4,10 @@ from typing import Final
 
 import structlog
 
+from millrace_core.continuity import Gap
 from millrace_core.ids import MessageId
 from millrace_dbsync.committing.shared_database import SharedDatabase
 from millrace_dbsync.handling.prepared import PreparedBatch, divided
-from millrace_dbsync.reading.continuity import Gap
 from millrace_dbsync.reading.intake import JournalBatch
 from millrace_service import UnitHealthReporter
 from millrace_store import StoreError

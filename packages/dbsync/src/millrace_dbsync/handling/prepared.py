@@ -5,10 +5,10 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 
 from millrace_core.clock import now_ms
+from millrace_core.continuity import Gap
 from millrace_core.ids import MessageId
 from millrace_dbsync.handling.handler import HandlingResult, dead_letter, stray_entry
 from millrace_dbsync.handling.handlers import handle
-from millrace_dbsync.reading.continuity import Gap
 from millrace_dbsync.reading.intake import JournalBatch
 from millrace_store import Batch
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from millrace_bus import JournalEntry, JournalPage, Journals
+from millrace_core.continuity import Before, Gap, end_unknown, follows, gaps_before, gaps_within
 from millrace_core.ids import BEGINNING, MessageId
 from millrace_core.names import is_snapshot, trader_actions
 from millrace_dbsync.plan import TenantPlan
-from millrace_dbsync.reading.continuity import Before, Gap, end_unknown, follows, gaps_before, gaps_within
 
 CALL = 1_000
 """Most entries that one call asks for: Redis serves no other client meanwhile, and a strategy may be waiting."""

@@ -1,8 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from millrace_core.continuity import Before, Gap, end_unknown, follows, gaps_before, gaps_within
 from millrace_core.ids import BEGINNING, MessageId
-from millrace_dbsync.reading.continuity import Before, Gap, end_unknown, follows, gaps_before, gaps_within
 
 NAME = "stream.Ann.binance.watchTrades.BTC/USDT"
 WHOLE = Before(last=None, was_trimmed=False)
