@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from millrace_bus.agents.alert_memory import AlertMemory
@@ -19,7 +20,7 @@ from millrace_bus.connection.command_pool import CommandPool
 from millrace_bus.connection.connection import Connection
 from millrace_bus.connection.outbox import Outbox
 from millrace_bus.connection.reconnecting import ReconnectingConnection
-from millrace_bus.connection.subscriptions import Subscriptions
+from millrace_bus.connection.subscriptions import PatternSubscriber, Subscriptions
 from millrace_bus.orders.merger import OrderMerger
 from millrace_bus.orders.orders import OrderHashes
 from millrace_bus.reading.follower import FollowedStream, Follower, OnFailed, UpdateListener
@@ -169,6 +170,13 @@ class Bus:
                 present = self._followed[name] = self._follow(name, from_start=False)
             stream = present
         return Follower(stream, listener, on_failed, self._release)
+
+    def listen(self, pattern: str, subscriber: PatternSubscriber) -> Callable[[], None]:
+        """Pass on every message on the channels of a pattern as it is, until the returned function is called.
+
+        Nothing is recovered: who must not miss a message reads the journals too.
+        """
+        return partial(self._subscriptions.remove, self._subscriptions.add_pattern(pattern, subscriber))
 
     def _follow(self, name: StreamName, *, from_start: bool) -> FollowedStream:
         return FollowedStream(name, self._subscriptions, self._reading, from_start=from_start)

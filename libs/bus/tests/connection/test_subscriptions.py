@@ -75,7 +75,7 @@ async def test_an_outage_is_noticed_and_ends(killable: EmbeddedServer, tenant: T
     """A subscriber learns when it may miss messages, and from when on it misses none."""
     subscriptions, subscriber, changes = _subscriptions(killable), _Subscriber(), list[Any]()
     subscriptions.add(tenant, subscriber)
-    subscriptions.add_pattern(f"{tenant}*", changes.append)
+    subscriptions.watch_pattern(f"{tenant}*", changes.append)
     await subscriber.until("subscribed")
     await killable.kill()
     await killable.restart()

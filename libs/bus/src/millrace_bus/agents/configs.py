@@ -64,7 +64,7 @@ class Configs:
                 subscribed.set()
             changed.set()
 
-        subscription = self._subscriptions.add_pattern(keyspace_channel(config_key(agent)), note)
+        subscription = self._subscriptions.watch_pattern(keyspace_channel(config_key(agent)), note)
         try:
             newest = await self.get(agent)
             # One that was written by hand is in no index.
@@ -99,7 +99,7 @@ class Configs:
                 written.add(agent)
             changed.set()
 
-        subscription = self._subscriptions.add_pattern(keyspace_channel(config_key(_ALL)), note)
+        subscription = self._subscriptions.watch_pattern(keyspace_channel(config_key(_ALL)), note)
         known: dict[AgentId, bytes] = {}
         try:
             while True:

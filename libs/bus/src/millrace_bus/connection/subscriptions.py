@@ -16,14 +16,11 @@ _CONFIRMATIONS = (b"subscribe", b"psubscribe")
 _log = logging.getLogger("millrace.bus")
 
 
-class Subscriber(Protocol):
-    """Listens to one channel. All methods are called synchronously, in the turn of the connection."""
+class _Listener(Protocol):
+    """Listens to channels. All methods are called synchronously, in the turn of the connection."""
 
     def subscribed(self) -> None:
-        """Note that from now on no message on the channel is missed."""
-
-    def on_message(self, data: bytes) -> None:
-        """Take one message."""
+        """Note that from now on no message is missed."""
 
     def disconnected(self) -> None:
         """The connection is lost: messages are missed from now on, until `subscribed` again."""
@@ -32,11 +29,29 @@ class Subscriber(Protocol):
         """No message will come any more: Redis refuses the channel, or an unforeseen error ended the connection."""
 
 
+class Subscriber(_Listener, Protocol):
+    """Listens to one channel."""
+
+    def on_message(self, data: bytes) -> None:
+        """Take one message."""
+
+
+class PatternSubscriber(_Listener, Protocol):
+    """Listens to all channels of a pattern."""
+
+    def on_pattern_message(self, channel: bytes, data: bytes) -> None:
+        """Take one message, and the name of the channel on which it came."""
+
+
 class ChannelSubscription:
     """Handle of one subscriber's subscription to a channel or pattern."""
 
-    def __init__(self, name: bytes, subscriber: Subscriber, *, is_pattern: bool) -> None:
+    def __init__(
+        self, name: bytes, subscriber: _Listener, receive: Callable[[bytes, bytes], None], *, is_pattern: bool
+    ) -> None:
         self.name, self.subscriber, self.is_pattern = name, subscriber, is_pattern
+        self.receive = receive
+        """Called with the name of the channel and the message."""
 
 
 class _Changes:
@@ -48,8 +63,8 @@ class _Changes:
     def subscribed(self) -> None:
         self._on_change(None)
 
-    def on_message(self, data: bytes) -> None:
-        self._on_change(data)
+    def on_pattern_message(self, channel: bytes, data: bytes) -> None:
+        self._on_change(channel)
 
     def disconnected(self) -> None:
         pass
@@ -75,14 +90,25 @@ class Subscriptions:
 
     def add(self, channel: str, subscriber: Subscriber) -> ChannelSubscription:
         """Listen to a channel; `subscriber.subscribed` is called once it is subscribed."""
-        return self._add(self._channels, ChannelSubscription(channel.encode(), subscriber, is_pattern=False))
+        on_message = subscriber.on_message
+        return self._add(
+            self._channels,
+            ChannelSubscription(channel.encode(), subscriber, lambda _, data: on_message(data), is_pattern=False),
+        )
 
-    def add_pattern(self, pattern: str, on_change: Callable[[bytes | None], None]) -> ChannelSubscription:
+    def add_pattern(self, pattern: str, subscriber: PatternSubscriber) -> ChannelSubscription:
+        """Listen to all channels of a pattern; `subscriber.subscribed` is called once it is subscribed."""
+        return self._add(
+            self._patterns,
+            ChannelSubscription(pattern.encode(), subscriber, subscriber.on_pattern_message, is_pattern=True),
+        )
+
+    def watch_pattern(self, pattern: str, on_change: Callable[[bytes | None], None]) -> ChannelSubscription:
         """Call `on_change` with the channel's name for each message on a channel of this pattern.
 
         It is called with None whenever messages may have been missed.
         """
-        return self._add(self._patterns, ChannelSubscription(pattern.encode(), _Changes(on_change), is_pattern=True))
+        return self.add_pattern(pattern, _Changes(on_change))
 
     def remove(self, subscription: ChannelSubscription) -> None:
         """Listen no longer; removing twice is harmless."""
@@ -146,10 +172,10 @@ class Subscriptions:
         if kind == _MESSAGE:
             for subscription in self._channels.get(name, ()):
                 if subscription in self._confirmed:
-                    subscription.subscriber.on_message(push[2])
+                    subscription.receive(name, push[2])
         elif kind == _PATTERN_MESSAGE:
             for subscription in self._patterns.get(name, ()):
-                subscription.subscriber.on_message(push[2])
+                subscription.receive(push[2], push[3])
         elif kind in _CONFIRMATIONS:
             self._confirm(name)
 
