@@ -1,0 +1,253 @@
+"""A backtest: strategies run over recordings, on one virtual clock, against modelled exchanges.
+
+The same recordings, settings and seed lead to the same result, in any process.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from itertools import count
+from typing import Final
+
+import msgspec
+
+from millrace_backtest.errors import NothingRecorded
+from millrace_backtest.exchange.latency import RecordedTimes, latency_of
+from millrace_backtest.exchange.model import ExchangeModel
+from millrace_backtest.exchange.orders import OwnFill
+from millrace_backtest.feeds import MarketFeeds
+from millrace_backtest.ledger import DrawdownMeter, Ledger
+from millrace_backtest.playback import StreamPlayback
+from millrace_backtest.recording.files import Recorded, Recording, merged
+from millrace_backtest.recording.lines import GapRecorded
+from millrace_backtest.samples import Sample, Samples
+from millrace_backtest.scan import Scan, scan
+from millrace_backtest.settings import BacktestSettings
+from millrace_backtest.strategies import BacktestedStrategy, StrategyRun
+from millrace_backtest.timeline import Timeline
+from millrace_bus import Update
+from millrace_core.errors import InvalidMessage, InvalidName
+from millrace_core.ids import RequestId
+from millrace_core.messages import decode
+from millrace_core.names import ExchangeId, StreamName, Symbol, Tenant, is_snapshot
+from millrace_core.position import plain
+from millrace_core.requests import OrderRequest
+
+_PROGRESS_EVERY: Final = 20_000
+
+Listening = Callable[[Update], None]
+
+
+class DecidedRequest(msgspec.Struct, frozen=True):
+    """A request that a strategy made."""
+
+    at_ns: int
+    tenant: Tenant
+    request: OrderRequest
+
+
+class Backtest:
+    """One run; `run` may be called once."""
+
+    def __init__(
+        self,
+        plans: Sequence[BacktestedStrategy],
+        sources: Sequence[Recording],
+        settings: BacktestSettings,
+        scanned: Scan | None = None,
+    ) -> None:
+        self.plans, self.settings = plans, settings
+        self.scanned = scan(sources) if scanned is None else scanned
+        self.ledger = Ledger()
+        self.samples = Samples()
+        self.drawdowns: dict[str, DrawdownMeter] = {}
+        self.requests: list[DecidedRequest] = []
+        self.messages = 0
+        self._sources = sources
+        self._timeline = Timeline(self.scanned.began_ns)
+        self._request_numbers = count(1)
+        self._is_started = False
+        self.exchanges = ExchangeModel(
+            self._timeline,
+            latency_of(settings.latency, settings.seed, self._recorded_times),
+            settings.fees,
+            self._balances,
+            self._price_of,
+            self._filled,
+        )
+        self.runs = [self._strategy_run(plan) for plan in plans]
+        self._feeds = MarketFeeds(self.exchanges, plans)
+        self._players: dict[str, tuple[StreamPlayback, Sequence[Listening]] | None] = {}
+
+    async def run(self, on_progress: Callable[[int], None] = lambda _messages: None) -> None:
+        """Play everything.
+
+        Raises:
+            NothingRecorded: the recordings hold no stream that a strategy follows.
+            RecordingUnreadable: a file is no recording.
+        """
+        self._check()
+        since, until = self.settings.since_ns or 0, self.settings.until_ns
+        for recorded in merged(self._sources):
+            if until is not None and recorded.at_ns >= until:
+                break
+            if not self._is_started and recorded.at_ns >= since:
+                self._start(recorded.at_ns)
+            await self._advance(recorded.at_ns)
+            self._take(recorded)
+            await self._settle()
+            self.messages += 1
+            if self.messages % _PROGRESS_EVERY == 0:
+                on_progress(self.messages)
+        await self._stop()
+        on_progress(self.messages)
+
+    def mid(self, exchange: ExchangeId, symbol: Symbol) -> Decimal | None:
+        """Return the price half-way between best bid and ask, as it was recorded last."""
+        book = self._feeds.book(exchange, symbol)
+        if book is None:
+            return None
+        bid, ask = book.bids.best(), book.asks.best()
+        if bid is None or ask is None:
+            return None
+        return (Decimal(repr(bid[0])) + Decimal(repr(ask[0]))) / 2
+
+    def _check(self) -> None:
+        followed = {str(plan.stream_name(stream)) for plan in self.plans for stream in plan.streams}
+        if not followed & self.scanned.streams.keys():
+            held = ", ".join(sorted(name for name in self.scanned.streams if not is_snapshot(name))) or "nothing"
+            raise NothingRecorded(f"none of the strategies' streams is recorded; recorded are: {held}")
+
+    def _start(self, at_ns: int) -> None:
+        self._is_started = True
+        self._timeline.now_ns = at_ns
+        for run in self.runs:
+            run.runtime.start()
+            self._timeline.settle()
+            for exchange in sorted({stream.exchange for stream in run.plan.streams}):
+                balances = self.exchanges.account(run.plan.tenant, exchange).balances()
+                if balances:
+                    run.balances_changed(exchange, balances, balances)
+        self._timeline.at(self.samples.next_ns(at_ns), self._sample)
+
+    async def _stop(self) -> None:
+        """Stop the strategies; what they ask for at the end still reaches the exchanges."""
+        self._sample_now()
+        for run in self.runs:
+            run.runtime.stop()
+        await self._settle()
+        for run in self.runs:
+            run.host.cancel_hooks()
+
+    async def _advance(self, until_ns: int) -> None:
+        timeline = self._timeline
+        while timeline.next_due(until_ns):
+            await self._settle()
+        if until_ns > timeline.now_ns:
+            timeline.now_ns = until_ns
+
+    async def _settle(self) -> None:
+        self._timeline.settle()
+        for run in self.runs:
+            if run.host.is_waiting:
+                await run.host.run_hooks()
+
+    def _take(self, recorded: Recorded) -> None:
+        name = recorded.name
+        if name not in self._players:
+            self._players[name] = self._player(name)
+        player = self._players[name]
+        if player is None:
+            return
+        for update in _updates(player[0], recorded, is_snapshot(name)):
+            for listen in player[1]:
+                listen(update)
+            self._timeline.settle()
+
+    def _player(self, name: str) -> tuple[StreamPlayback, Sequence[Listening]] | None:
+        """Return what plays a stream, and who listens; None if nobody does."""
+        try:
+            stream = StreamName.parse(name)
+        except InvalidName:
+            return None
+        if is_snapshot(name):
+            deltas = str(stream)
+            if deltas not in self._players:
+                self._players[deltas] = self._player(deltas)
+            return self._players[deltas]
+        listeners = [*self._feeds.listeners(stream, self._timeline), *self._strategies_of(stream)]
+        return (StreamPlayback(stream, self.scanned.began_ns), listeners) if listeners else None
+
+    def _strategies_of(self, name: StreamName) -> Iterator[Listening]:
+        for run in self.runs:
+            for stream in run.plan.streams:
+                if run.plan.stream_name(stream) == name and not self._is_modelled(name):
+                    yield run.listener(stream)
+
+    def _is_modelled(self, name: StreamName) -> bool:
+        """Tell whether a stream is of an account: what is recorded of it is not what happens in the backtest."""
+        return name.action in _MODELLED
+
+    def _strategy_run(self, plan: BacktestedStrategy) -> StrategyRun:
+        run = StrategyRun(
+            plan, self._timeline, new_request_id=self._new_request_id, send=self._send, look_up=lambda *_: None
+        )
+        self.exchanges.listen(plan.tenant, run)
+        return run
+
+    def _new_request_id(self) -> RequestId:
+        return RequestId(f"{next(self._request_numbers):032x}")
+
+    def _send(self, run: StrategyRun, request: OrderRequest) -> None:
+        run.requests.append(request)
+        self.requests.append(DecidedRequest(self._timeline.now_ns, run.plan.tenant, request))
+        self.exchanges.send(run.plan.tenant, request, run.expected_price(request))
+
+    def _filled(self, fill: OwnFill) -> None:
+        self.ledger.count(fill)
+        self._measure()
+
+    def _measure(self) -> Mapping[str, Decimal]:
+        equity = self.ledger.equity(self.mid)
+        for currency, value in equity.items():
+            self.drawdowns.setdefault(currency, DrawdownMeter()).take(self._timeline.now_ns, value)
+        return equity
+
+    def _sample(self) -> None:
+        self._sample_now()
+        self._timeline.at(self.samples.next_ns(self._timeline.now_ns), self._sample)
+
+    def _sample_now(self) -> None:
+        positions: dict[str, Decimal] = {}
+        for holder, position in self.ledger.positions.items():
+            market = f"{holder.exchange} {holder.symbol}"
+            positions[market] = plain(positions.get(market, Decimal(0)) + position.quantity)
+        equity = {currency: plain(value) for currency, value in self._measure().items()}
+        self.samples.keep(Sample(self._timeline.now_ns, self._feeds.mids(), positions, equity))
+
+    def _balances(self, tenant: Tenant, exchange: ExchangeId) -> Mapping[str, Decimal] | None:
+        if self.settings.balances is not None:
+            return self.settings.balances
+        return self.scanned.balances.get((tenant, exchange))
+
+    def _price_of(self, exchange: ExchangeId, currency: str, other: str) -> Decimal | None:
+        return self.mid(exchange, Symbol(f"{currency}/{other}"))
+
+    def _recorded_times(self) -> Sequence[RecordedTimes | None]:
+        first = self.plans[0]
+        return self.scanned.times(first.tenant, first.name)
+
+
+_MODELLED: Final = frozenset({"watchOrders", "watchMyTrades", "watchBalance", "watchPositions"})
+
+
+def _updates(playback: StreamPlayback, recorded: Recorded, is_snapshot: bool) -> Sequence[Update]:
+    if isinstance(recorded.what, GapRecorded):
+        return () if is_snapshot else playback.gap()
+    try:
+        message = decode(recorded.what.body)
+        if is_snapshot:
+            playback.snapshot(message)
+            return ()
+        return playback.message(message, recorded.at_ns)
+    except (InvalidMessage, InvalidName):
+        return ()

@@ -1,0 +1,93 @@
+"""Requests as orders of the engine, and why an exchange rejects one. Pure."""
+
+from decimal import Decimal
+from typing import Final
+
+from millrace_backtest.exchange.orders import ModelledOrder
+from millrace_backtest.exchange.units import units
+from millrace_core.ids import RequestId
+from millrace_core.names import ExchangeId, Symbol, Tenant
+from millrace_core.requests import CreateOrder
+from millrace_matching import NewOrder, OrderType, SelfTradePrevention, Side, TimeInForce
+from millrace_matching.errors import UnknownOrder, WouldTake, WouldTrigger
+
+
+class Rejection(Exception):
+    """The exchange carries a request out in no part."""
+
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(text)
+        self.kind = kind
+        """A class of ccxt's errors, as the executor's answer names it."""
+
+
+def rejection_of(fault: Exception) -> Rejection:
+    """Return how an exchange words the engine's fault."""
+    match fault:
+        case WouldTake():
+            return Rejection("OrderImmediatelyFillable", "a post-only order would take")
+        case WouldTrigger():
+            return Rejection("OrderImmediatelyFillable", "the trigger price is reached already")
+        case UnknownOrder():
+            return Rejection("OrderNotFound", "no such open order")
+        case _:
+            return Rejection("InvalidOrder", str(fault))
+
+
+def order_of(tenant: Tenant, request: CreateOrder, number: int, now_ns: int) -> ModelledOrder:
+    """Return the order that a request asks for, sized by its amount; one that is sized by money has none yet."""
+    payload = request.payload
+    is_market = payload.type == "market"
+    post_only = payload.post_only or payload.time_in_force == "PO"
+    standing = "GTC" if payload.time_in_force in (None, "GTD", "PO") else str(payload.time_in_force)
+    return ModelledOrder(
+        number=number,
+        tenant=tenant,
+        exchange=ExchangeId(request.exchange_id or ""),
+        symbol=Symbol(payload.symbol),
+        source=payload.order_source or "",
+        request_id=RequestId(request.request_id or ""),
+        side=payload.side,
+        type=payload.type,
+        amount=payload.amount_base or Decimal(0),
+        # Of a market order the price is what its sender expects, which is not sent.
+        price=None if is_market else payload.price,
+        time_in_force=standing,
+        post_only=post_only,
+        trigger_price=payload.trigger_price,
+        created_ns=now_ns,
+        updated_ns=now_ns,
+    )
+
+
+def engine_order(order: ModelledOrder, owner: int) -> NewOrder:
+    """Return an order, or what is left of one, as the engine takes it.
+
+    Raises:
+        ValueError: a number has more decimals than the engine's units.
+    """
+    return NewOrder(
+        order_id=order.number,
+        side=Side.BUY if order.is_buy else Side.SELL,
+        type=_type_of(order),
+        quantity=units(order.remaining),
+        price=None if order.price is None else units(order.price),
+        time_in_force=TimeInForce(order.time_in_force),
+        trigger_price=None if order.trigger_price is None else units(order.trigger_price),
+        owner=owner,
+        self_trade_prevention=SelfTradePrevention.EXPIRE_MAKER,
+    )
+
+
+def _type_of(order: ModelledOrder) -> OrderType:
+    if order.post_only and order.trigger_price is None:
+        return OrderType.LIMIT_MAKER
+    return _TYPES[order.type, order.trigger_price is not None]
+
+
+_TYPES: Final = {
+    ("limit", False): OrderType.LIMIT,
+    ("market", False): OrderType.MARKET,
+    ("limit", True): OrderType.STOP_LOSS_LIMIT,
+    ("market", True): OrderType.STOP_LOSS,
+}

@@ -1,0 +1,91 @@
+"""The host of a strategy in a backtest: virtual time, and an exchange that is modelled or was recorded."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from millrace_backtest.timeline import DueCall, Timeline
+from millrace_core.ids import RequestId
+from millrace_core.names import ExchangeId, Symbol
+from millrace_core.requests import OrderRequest
+from millrace_strategy import Event, StrategyFaulty
+
+_TURNS = 20
+"""Turns of the loop after which an asynchronous hook counts as waiting for something."""
+
+
+class BacktestHost:
+    """Implements `millrace_strategy.Host` on a virtual clock. Hooks take no time on it, except for what they await."""
+
+    def __init__(
+        self,
+        timeline: Timeline,
+        *,
+        new_request_id: Callable[[], RequestId],
+        send: Callable[[OrderRequest], None],
+        look_up: Callable[[ExchangeId, Symbol | None, str], None],
+    ) -> None:
+        self._timeline = timeline
+        self._hooks: set[asyncio.Task[None]] = set()
+        self.new_request_id = new_request_id
+        self.send = send
+        self.look_up = look_up
+        self.call_soon = timeline.soon
+        self.errors: list[tuple[int, str, BaseException]] = []
+        """When a hook raised (ns), on which event, and what."""
+        self.given_up: StrategyFaulty | None = None
+        self.is_ended = False
+
+    def now_ns(self) -> int:
+        """Return the virtual time."""
+        return self._timeline.now_ns
+
+    def monotonic_ns(self) -> int:
+        """Return the virtual time, which never goes back."""
+        return self._timeline.now_ns
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> DueCall:
+        """Call back after a while of virtual time."""
+        return self._timeline.at(self._timeline.now_ns + round(seconds * 1_000_000_000), callback)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run the rest of an asynchronous hook."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._hooks.add(task)
+        task.add_done_callback(self._hooks.discard)
+
+    def event_handled(self, event: Event, ns: int) -> None:
+        """Do nothing: how long a hook takes here says nothing of how long it takes live."""
+
+    def hook_failed(self, event: Event, error: BaseException, in_a_row: int) -> None:
+        """Keep the error."""
+        self.errors.append((self._timeline.now_ns, type(event).__name__, error))
+
+    def backlog(self, waiting: int) -> None:
+        """Do nothing: only hooks that wait in virtual time can have a backlog."""
+
+    def gave_up(self, error: StrategyFaulty) -> None:
+        """Keep the reason."""
+        self.given_up = error
+
+    def ended(self) -> None:
+        """Keep that the strategy's last hook has returned."""
+        self.is_ended = True
+
+    @property
+    def is_waiting(self) -> bool:
+        """Tell whether an asynchronous hook has not returned."""
+        return bool(self._hooks)
+
+    async def run_hooks(self) -> None:
+        """Let asynchronous hooks run until they have returned or wait for something."""
+        for _ in range(_TURNS):
+            if not self._hooks:
+                return
+            await asyncio.sleep(0)
+            self._timeline.settle()
+
+    def cancel_hooks(self) -> None:
+        """End the hooks that wait for what will not come."""
+        for hook in self._hooks:
+            hook.cancel()

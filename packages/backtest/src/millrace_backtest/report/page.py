@@ -1,0 +1,249 @@
+"""The page: what a strategy gained, how, and on what; one file that opens without a network."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from html import escape
+from typing import Final
+
+from millrace_backtest.backtest import Backtest
+from millrace_backtest.exchange.orders import OwnFill
+from millrace_backtest.report.charts import Chart, Marks, Point, html_of, shown
+from millrace_backtest.report.style import SCRIPT, STYLE
+from millrace_backtest.result import BacktestResult, EquityResult, MarketResult
+from millrace_core.clock import NS_PER_MS
+from millrace_core.messages import encode
+
+_LAST_FILLS: Final = 100
+Compared = Sequence[tuple[str, BacktestResult]]
+"""Results by latency."""
+
+
+def report_html(backtest: Backtest, result: BacktestResult, compared: Compared = ()) -> str:
+    """Return the page; `compared` are results of the same strategy at several latencies."""
+    title = f"{', '.join(strategy.name for strategy in result.strategies)}: backtest"
+    parts = (
+        f"<h1>{escape(title)}</h1><p class='sub'>{_span(backtest, result)}</p>",
+        f"<section class='tiles'>{_tiles(result)}</section>",
+        *(_market_section(backtest, result, market) for market in _markets(backtest, result)),
+        _latency_section(compared),
+        _table_section("Profit by strategy and market", _MARKET_HEAD, map(_market_row, result.markets)),
+        _fills_section(backtest.ledger.fills),
+        _facts(result),
+    )
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style></head>'
+        f"<body><main>{''.join(parts)}</main><script>{SCRIPT}</script></body></html>\n"
+    )
+
+
+def _span(backtest: Backtest, result: BacktestResult) -> str:
+    kept = backtest.samples.kept
+    first, last = (kept[0].at_ns, kept[-1].at_ns) if kept else (result.data.began_ns, result.data.ended_ns)
+    whole = "" if result.data.is_whole and not result.data.gaps else " · the recording has gaps or was cut off"
+    seconds = (last - first) / 1e9
+    return escape(
+        f"{_utc(first)} to {_utc(last)} UTC · {_duration(seconds)} · {result.data.messages:,} messages{whole}"
+    )
+
+
+def _tiles(result: BacktestResult) -> str:
+    tiles = []
+    for equity in result.equity:
+        css = "gain" if equity.profit > 0 else "loss" if equity.profit < 0 else ""
+        tiles.append(_tile(_signed(equity.profit), f"profit, {equity.currency}", css))
+        tiles.append(_tile(_short(equity.deepest_drawdown), f"deepest drawdown, {equity.currency}"))
+    trades = sum(market.trades for market in result.markets)
+    makers = sum(market.maker_trades for market in result.markets)
+    tiles.append(_tile(f"{trades:,}", f"trades, {100 * makers // trades if trades else 0} % as maker"))
+    by_currency = {market.currency: Decimal(0) for market in result.markets}
+    for market in result.markets:
+        by_currency[market.currency] += market.fees
+    tiles += [_tile(_short(fees), f"fees, {currency}") for currency, fees in sorted(by_currency.items())]
+    requests = sum(sum(strategy.requests.values()) for strategy in result.strategies)
+    tiles.append(_tile(f"{requests:,}", "requests"))
+    errors = sum(strategy.errors for strategy in result.strategies)
+    if errors:
+        tiles.append(_tile(f"{errors:,}", "errors in hooks", "loss"))
+    return "".join(tiles)
+
+
+def _markets(backtest: Backtest, result: BacktestResult) -> list[str]:
+    """Return the markets to show: those that were traded, or else all that were followed."""
+    traded = dict.fromkeys(f"{market.exchange} {market.symbol}" for market in result.markets)
+    followed = dict.fromkeys(name for sample in backtest.samples.kept[-1:] for name in sample.mids)
+    return list(traded or followed)
+
+
+def _market_section(backtest: Backtest, result: BacktestResult, market: str) -> str:
+    exchange, _, symbol = market.partition(" ")
+    fills = [fill for fill in backtest.ledger.fills if (fill.exchange, fill.symbol) == (exchange, symbol)]
+    samples = backtest.samples.kept
+    base, _, quote = symbol.partition(":")[0].partition("/")
+    price = Chart(
+        "Price and own fills",
+        quote,
+        [Point(sample.at_ns // NS_PER_MS, sample.mids[market]) for sample in samples if market in sample.mids],
+        marks=(_marks("buys", "buy", fills), _marks("sells", "sell", fills)),
+        note="The line is the middle of the spread.",
+    )
+    charts = [price]
+    currency = next(
+        (each.currency for each in result.markets if (each.exchange, each.symbol) == (exchange, symbol)), ""
+    )
+    equity = next((each for each in result.equity if each.currency == currency), None)
+    if equity is not None:
+        charts += [_equity_chart(equity), _drawdown_chart(equity)]
+        positions = [Point(each.at_ns // NS_PER_MS, float(each.positions.get(market, 0))) for each in samples]
+        charts += [Chart("Position", base, positions, "step", "own", from_zero=True), _slippage_chart(fills)]
+    return f"<h2>{escape(market)}</h2><section class='charts'>{''.join(map(html_of, charts))}</section>"
+
+
+def _marks(label: str, css: str, fills: Sequence[OwnFill]) -> Marks:
+    side = css
+    points = [Point(fill.at_ns // NS_PER_MS, float(fill.price)) for fill in fills if fill.side == side]
+    return Marks(label, css, points, is_ring=side == "sell")
+
+
+def _equity_chart(equity: EquityResult) -> Chart:
+    points = [Point(at_ms, float(value)) for at_ms, value in equity.curve]
+    note = f"Realised and open profit of all markets in {equity.currency}, fees taken off."
+    return Chart("Equity", equity.currency, points, "area", note=note, from_zero=True)
+
+
+def _drawdown_chart(equity: EquityResult) -> Chart:
+    peak, points = 0.0, []
+    for at_ms, value in equity.curve:
+        peak = max(peak, float(value))
+        points.append(Point(at_ms, float(value) - peak))
+    note = f"Deepest: {_short(equity.deepest_drawdown)} {equity.currency}."
+    return Chart("Drawdown", equity.currency, points, "area", "down", note=note, from_zero=True)
+
+
+def _slippage_chart(fills: Sequence[OwnFill]) -> Chart:
+    points = []
+    for fill in fills:
+        if not fill.is_maker and fill.expected:
+            worse = fill.price - fill.expected if fill.side == "buy" else fill.expected - fill.price
+            points.append(Point(fill.at_ns // NS_PER_MS, float(10_000 * worse / fill.expected)))
+    note = "Takers' fills against the best price when they were decided; above zero is worse."
+    return Chart("Slippage", "bps", points, "dots", "own", note=note, from_zero=True)
+
+
+def _latency_section(compared: Compared) -> str:
+    if not compared:
+        return ""
+    head = ("latency", "profit", "fees", "trades", "requests", "slippage, bps")
+    rows = []
+    for latency, result in compared:
+        profit = ", ".join(f"{_signed(each.profit)} {each.currency}" for each in result.equity) or "0"
+        slippage = ", ".join(f"{each.slippage_bps}" for each in result.markets if each.slippage_bps is not None)
+        rows.append(
+            (
+                f"{latency} ms" if latency[0].isdecimal() else latency,
+                profit,
+                ", ".join(f"{_short(each.fees)} {each.currency}" for each in result.markets),
+                f"{sum(each.trades for each in result.markets):,}",
+                f"{sum(sum(each.requests.values()) for each in result.strategies):,}",
+                slippage or "none taken",
+            )
+        )
+    return _table_section("At other latencies", head, rows)
+
+
+_MARKET_HEAD: Final = (
+    *("strategy", "market", "profit", "realised", "open", "fees", "position", "bought", "sold", "turnover", "trades"),
+)
+
+
+def _market_row(market: MarketResult) -> Sequence[str]:
+    return (
+        market.strategy,
+        f"{market.exchange} {market.symbol}",
+        "no price" if market.profit is None else f"{_signed(market.profit)} {market.currency}",
+        _signed(market.realised),
+        "no price" if market.unrealised is None else _signed(market.unrealised),
+        ", ".join(f"{_short(amount)} {code}" for code, amount in market.fees_by_currency.items()) or "0",
+        _short(market.position),
+        _short(market.bought),
+        _short(market.sold),
+        _short(market.turnover),
+        f"{market.trades:,}",
+    )
+
+
+def _fills_section(fills: Sequence[OwnFill]) -> str:
+    if not fills:
+        return ""
+    head = ("time (UTC)", "market", "side", "amount", "price", "fee", "as")
+    rows = [
+        (
+            _utc(fill.at_ns, with_ms=True),
+            f"{fill.exchange} {fill.symbol}",
+            fill.side,
+            f"{fill.amount:,f}",
+            f"{fill.price:,f}",
+            f"{_short(fill.fee.cost)} {fill.fee.currency}",
+            "maker" if fill.is_maker else "taker",
+        )
+        for fill in fills[: -_LAST_FILLS - 1 : -1]
+    ]
+    more = f" The last {_LAST_FILLS} of {len(fills):,}; all are in fills.parquet." if len(fills) > _LAST_FILLS else ""
+    return _table_section("Fills, newest first", head, rows, more)
+
+
+def _table_section(title: str, head: Sequence[str], rows: Iterable[Sequence[str]], note: str = "") -> str:
+    found = list(rows)
+    if not found:
+        return ""
+    top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
+    body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in found)
+    end = f"<p class='note'>{escape(note)}</p>" if note else ""
+    return (
+        f"<h2>{escape(title)}</h2><div class='table' tabindex='0'><table><thead><tr>{top}</tr></thead>"
+        f"<tbody>{body}</tbody></table></div>{end}"
+    )
+
+
+def _facts(result: BacktestResult) -> str:
+    facts: list[tuple[str, str]] = []
+    for strategy in result.strategies:
+        facts.append(("strategy", f"{strategy.strategy} as {strategy.name}, tenant {strategy.tenant}"))
+        facts.append(("configuration", encode(strategy.configuration).decode()))
+        requests = ", ".join(f"{count:,} {action}" for action, count in strategy.requests.items())
+        facts.append(("requests", requests or "none"))
+        if strategy.stopped:
+            facts.append(("stopped", strategy.stopped))
+    facts += [(name, encode(value).decode()) for name, value in result.settings.items() if value is not None]
+    data = result.data
+    facts.append(("recordings", ", ".join(data.recordings)))
+    facts.append(("gaps", f"{data.gaps} with {data.missing:,} messages" if data.gaps else "none"))
+    listed = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts)
+    return f"<h2>Settings and data</h2><dl class='card'>{listed}</dl>"
+
+
+def _tile(value: str, label: str, css: str = "") -> str:
+    return f"<div class='tile'><b class='{css}'>{escape(value)}</b><span>{escape(label)}</span></div>"
+
+
+def _short(number: Decimal) -> str:
+    """Return a number with eight digits at most behind the point; the documents beside have all."""
+    return shown(round(number, 8))
+
+
+def _signed(number: Decimal) -> str:
+    text = _short(abs(number))
+    return text if text == "0" else f"{'+' if number > 0 else '−'}{text}"
+
+
+def _utc(at_ns: int, *, with_ms: bool = False) -> str:
+    moment = datetime.fromtimestamp(at_ns / 1e9, UTC)
+    return f"{moment:%Y-%m-%d %H:%M:%S}" + (f".{moment.microsecond // 1_000:03d}" if with_ms else "")
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"

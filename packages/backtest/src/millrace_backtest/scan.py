@@ -1,0 +1,160 @@
+"""What recordings hold: streams, times, requests and their answers; found in one pass that keeps no messages."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from millrace_backtest.exchange.latency import RecordedTimes
+from millrace_backtest.recording.files import Recorded, Recording, merged
+from millrace_backtest.recording.lines import GapRecorded, RecordedMessage
+from millrace_core.errors import InvalidMessage, MalformedRequest
+from millrace_core.json_problems import UNREADABLE
+from millrace_core.messages import Response, decode
+from millrace_core.names import StreamName, is_snapshot
+from millrace_core.requests import OrderRequest, parse_request
+from millrace_core.states import BalanceState
+from millrace_core.trace import Trace
+
+_REQUESTS = ".traderActions"
+_FINAL = ("done", "rejected", "failed", "expired")
+
+
+@dataclass
+class StreamSummary:
+    """What a recording holds of one stream."""
+
+    messages: int = 0
+    first_ns: int = 0
+    last_ns: int = 0
+    gaps: int = 0
+    missing: int = 0
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """The final answer to a recorded request."""
+
+    at_ns: int
+    response: Response
+    trace: Trace
+
+
+@dataclass
+class Scan:
+    """What recordings hold."""
+
+    streams: dict[str, StreamSummary] = field(default_factory=dict)
+    requests: dict[str, list[OrderRequest]] = field(default_factory=dict)
+    """By tenant, those of all sources, each once, in the order of the journal."""
+    answers: dict[str, Answer] = field(default_factory=dict)
+    """By request id."""
+    balances: dict[tuple[str, str], dict[str, Decimal]] = field(default_factory=dict)
+    """By tenant and exchange, what the account held when the recording began."""
+    began_ns: int = 0
+    ended_ns: int = 0
+    messages: int = 0
+    is_whole: bool = True
+    """Whether every recording was ended in order."""
+
+    def decided_by(self, tenant: str, source: str) -> Sequence[OrderRequest]:
+        """Return the requests of one strategy in the order in which it decided them."""
+        mine = [each for each in self.requests.get(tenant, ()) if each.payload.order_source == source]
+        return sorted(mine, key=lambda each: each.trace.decided or 0)
+
+    def times(self, tenant: str, source: str) -> Sequence[RecordedTimes | None]:
+        """Return when each request of a strategy was decided, carried out and answered; None without an answer."""
+        return [_times(each, self.answers.get(each.request_id or "")) for each in self.decided_by(tenant, source)]
+
+
+def scan(sources: Sequence[Recording], on_progress: Callable[[int], None] = lambda _messages: None) -> Scan:
+    """Read recordings once.
+
+    Raises:
+        RecordingUnreadable: a file is no recording.
+    """
+    found = Scan()
+    seen: set[str] = set()
+    for recorded in merged(sources):
+        _count(found, recorded)
+        if isinstance(recorded.what, RecordedMessage):
+            _remember(found, recorded.name, recorded.what, seen)
+            if found.messages % 100_000 == 0:
+                on_progress(found.messages)
+    found.began_ns = min(source.began_ns for source in sources)
+    ends = [source.ends.end for source in sources if source.ends is not None]
+    found.is_whole = len(ends) == len(sources)
+    found.ended_ns = max([*ends, *(each.last_ns for each in found.streams.values())], default=found.began_ns)
+    return found
+
+
+def _count(found: Scan, recorded: Recorded) -> None:
+    summary = found.streams.get(recorded.name)
+    if summary is None:
+        summary = found.streams[recorded.name] = StreamSummary(first_ns=recorded.at_ns)
+    if isinstance(recorded.what, GapRecorded):
+        summary.gaps += 1
+        summary.missing += max(0, recorded.what.missing)
+        return
+    summary.messages += 1
+    summary.last_ns = recorded.at_ns
+    found.messages += 1
+
+
+def _remember(found: Scan, name: str, message: RecordedMessage, seen: set[str]) -> None:
+    if name.endswith(_REQUESTS):
+        request = _request(message)
+        if request is not None and request.request_id not in seen:
+            seen.add(request.request_id or "")
+            found.requests.setdefault(name.removesuffix(_REQUESTS), []).append(request)
+    elif is_snapshot(name):
+        if ".watchBalance" in name:
+            _remember_balances(found, StreamName.parse(name), message)
+    elif ".watch" not in name:
+        answer = _answer(message)
+        if answer is not None:
+            found.answers[answer.response.request_id] = answer
+
+
+def _remember_balances(found: Scan, name: StreamName, message: RecordedMessage) -> None:
+    state = BalanceState()
+    try:
+        state.reset(decode(message.body).data)
+    except InvalidMessage:
+        return
+    held = {code: Decimal(repr(each.total)) for code, each in state.balances.items() if each.total is not None}
+    found.balances.setdefault((name.tenant, name.exchange), held)
+
+
+def _request(message: RecordedMessage) -> Any:
+    try:
+        request = parse_request(bytes(message.body))
+    except MalformedRequest:
+        return None
+    return request if hasattr(request.payload, "symbol") else None
+
+
+def _answer(message: RecordedMessage) -> Answer | None:
+    try:
+        envelope = decode(bytes(message.body))
+        if envelope.type != "response":
+            return None
+        response = msgspec.json.decode(envelope.data, type=Response)
+    except (InvalidMessage, *UNREADABLE):
+        return None
+    return Answer(message.at, response, envelope.trace) if response.status in _FINAL else None
+
+
+def _times(request: OrderRequest, answer: Answer | None) -> RecordedTimes | None:
+    decided = request.trace.decided
+    if answer is None or decided is None:
+        return None
+    sent, acknowledged = answer.trace.sent, answer.trace.acknowledged
+    arrived = answer.at_ns if sent is None else (sent + (acknowledged or sent)) // 2
+    return RecordedTimes(decided, min(max(decided, arrived), answer.at_ns), answer.at_ns)
+
+
+def tenants_of(names: Iterable[str]) -> Mapping[str, None]:
+    """Return the tenants whose streams these are, in order of appearance."""
+    return dict.fromkeys(name.removeprefix("stream.").removeprefix("snapshot.").split(".")[0] for name in names)

@@ -1,0 +1,1 @@
+"""`millrace record`, `data`, `backtest` and `replay`: streams to files, and strategies over them."""

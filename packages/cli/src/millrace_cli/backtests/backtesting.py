@@ -1,0 +1,198 @@
+"""`millrace backtest`: a strategy over recordings, with its result as documents and a page."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from millrace_cli.backtests.arguments import (
+    ConfigurationText,
+    Data,
+    PluginDir,
+    SourceName,
+    StrategyArguments,
+    StrategyName,
+    Streams,
+    amounts,
+    moment_ns,
+    recorded,
+)
+from millrace_cli.options import AsJson, TenantFilter
+from millrace_cli.running import run_short
+
+if TYPE_CHECKING:
+    from millrace_backtest.backtest import Backtest
+    from millrace_backtest.recording.files import Recording
+    from millrace_backtest.result import BacktestResult
+    from millrace_backtest.scan import Scan
+    from millrace_backtest.settings import BacktestSettings
+
+
+def add_command(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+
+    @app.command("backtest")
+    def backtest_command(
+        strategy: StrategyName,
+        data: Data,
+        configuration: ConfigurationText = "{}",
+        name: SourceName = None,
+        tenant: TenantFilter = None,
+        streams: Streams = None,
+        latency: Annotated[
+            str, typer.Option(help="ms each way: 5, or 5:40 for a median and a 99th percentile, or `recorded`.")
+        ] = "5",
+        latencies: Annotated[
+            str | None, typer.Option(help="Further latencies to compare the result at, such as 1,5,20.")
+        ] = None,
+        fees: Annotated[
+            list[str] | None,
+            typer.Option(help="MAKER/TAKER as shares, or EXCHANGE=MAKER/TAKER/CURRENCY. Repeatable. [0.001/0.001]"),
+        ] = None,
+        balance: Annotated[
+            list[str] | None,
+            typer.Option(help="CURRENCY=AMOUNT that each account holds; by default what was recorded. Repeatable."),
+        ] = None,
+        seed: Annotated[int, typer.Option(help="Seed of drawn latencies.")] = 1,
+        since: Annotated[str | None, typer.Option(help="Start, inclusive: ISO-8601 or ms since 1970.")] = None,
+        until: Annotated[str | None, typer.Option(help="End, exclusive: ISO-8601 or ms since 1970.")] = None,
+        out: Annotated[Path, typer.Option("--out", "-o", file_okay=False, help="Folder for the results.")] = Path(
+            "backtest"
+        ),
+        plugin_dir: PluginDir = None,
+        as_json: AsJson = False,
+    ) -> None:
+        """Run a strategy over recordings, and write result.json, fills, requests and report.html.
+
+        Example: millrace backtest --strategy PingPong -c '{"amount": 1}' --data recordings --latency 5
+        """
+        from millrace_backtest.exchange.fees import read_fees
+        from millrace_backtest.settings import BacktestSettings
+
+        arguments = StrategyArguments(
+            strategy=strategy,
+            configuration=configuration,
+            name=name,
+            plugin_dir=plugin_dir,
+            tenant=tenant,
+            streams=streams or (),
+        )
+        console = Console(stderr=True)
+
+        async def work() -> "BacktestResult":
+            settings = BacktestSettings(
+                latency=latency,
+                fees=read_fees(fees or ()),
+                balances=amounts(balance or ()),
+                seed=seed,
+                since_ns=moment_ns(since),
+                until_ns=moment_ns(until),
+            )
+            return await _run(arguments, recorded(data), settings, _listed(latencies), out, console)
+
+        result = run_short(work(), as_json=as_json)
+        if as_json:
+            typer.echo((out / "result.json").read_text(), nl=False)
+        else:
+            _print(result, out)
+
+
+async def _run(
+    arguments: StrategyArguments,
+    sources: "Sequence[Recording]",
+    settings: "BacktestSettings",
+    latencies: Sequence[str],
+    out: Path,
+    console: Console,
+) -> "BacktestResult":
+    from millrace_backtest.scan import scan
+
+    with _bar(console) as progress:
+        task = progress.add_task("reading", total=None)
+        scanned = scan(sources, lambda messages: progress.update(task, completed=messages))
+        progress.remove_task(task)
+        first = await _backtest(arguments, sources, scanned, settings, progress)
+        others = [
+            await _backtest(arguments, sources, scanned, replace(settings, latency=each), progress)
+            for each in latencies
+        ]
+    return _write(out, [source.path.name for source in sources], first, others)
+
+
+def _write(out: Path, files: Sequence[str], first: "Backtest", others: "Sequence[Backtest]") -> "BacktestResult":
+    from millrace_backtest.outputs import write_report, write_result, write_tables
+    from millrace_backtest.result import result_of
+
+    result = result_of(first, files)
+    out.mkdir(parents=True, exist_ok=True)
+    write_result(out, result)
+    write_tables(out, first)
+    compared = [(each.settings.latency, result_of(each, files)) for each in (first, *others)] if others else []
+    write_report(out, first, result, compared)
+    return result
+
+
+async def _backtest(
+    arguments: StrategyArguments,
+    sources: "Sequence[Recording]",
+    scanned: "Scan",
+    settings: "BacktestSettings",
+    progress: Progress,
+) -> "Backtest":
+    from millrace_backtest.backtest import Backtest
+
+    task = progress.add_task(f"{arguments.strategy} at {settings.latency}", total=scanned.messages)
+    backtest = Backtest([arguments.plan(scanned)], sources, settings, scanned)
+
+    def show(messages: int) -> None:
+        progress.update(task, completed=messages)
+
+    await backtest.run(show)
+    # The bar is drawn by a thread of its own; a turn of the loop lets Ctrl-C in.
+    await asyncio.sleep(0)
+    return backtest
+
+
+def _listed(latencies: str | None) -> Sequence[str]:
+    return [each.strip() for each in latencies.split(",") if each.strip()] if latencies else ()
+
+
+def _bar(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    )
+
+
+def _print(result: "BacktestResult", out: Path) -> None:
+    console = Console()
+    table = Table("market", "profit", "realised", "fees", "position", "trades", "slippage bps", box=None)
+    for market in result.markets:
+        profit = "unknown" if market.profit is None else f"{market.profit:,f}"
+        slippage = "" if market.slippage_bps is None else f"{market.slippage_bps:f}"
+        table.add_row(
+            f"{market.exchange} {market.symbol}",
+            f"{profit} {market.currency}",
+            f"{market.realised:,f}",
+            f"{market.fees:,f}",
+            f"{market.position:f}",
+            str(market.trades),
+            slippage,
+        )
+    if result.markets:
+        console.print(table)
+    for strategy in result.strategies:
+        requests = ", ".join(f"{count} {action}" for action, count in strategy.requests.items()) or "no requests"
+        stopped = f"; stopped: {strategy.stopped}" if strategy.stopped else ""
+        console.print(f"{strategy.name}: {requests}, {strategy.errors} errors{stopped}", soft_wrap=True)
+    console.print(f"{out / 'report.html'}, result.json, fills.parquet, requests.parquet", soft_wrap=True)
