@@ -185,6 +185,7 @@ async def running(
     simulator: dict[str, Any] | None = None,
     change: Callable[[str, dict[str, Any]], None] = lambda _kind, _config: None,
     database: Database | None = None,
+    plugins: Path = STRATEGIES,
 ) -> AsyncIterator[Platform]:
     """Run the platform on the example configurations, `change`d in place by the test.
 
@@ -203,7 +204,7 @@ async def running(
             config = platform.example(kind)
             change(kind, config)
             await platform.configure(kind, config)
-            await platform.start_service(kind)
+            await platform.start_service(kind, plugins)
         await listening(port, 60)
         yield platform
     finally:

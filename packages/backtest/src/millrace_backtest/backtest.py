@@ -5,7 +5,7 @@ The same recordings, settings and seed lead to the same result, in any process.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from itertools import count
+from itertools import chain, count
 from typing import Final
 
 import msgspec
@@ -22,7 +22,7 @@ from millrace_backtest.recording.lines import GapRecorded
 from millrace_backtest.samples import Sample, Samples
 from millrace_backtest.scan import Scan, scan
 from millrace_backtest.settings import BacktestSettings
-from millrace_backtest.strategies import BacktestedStrategy, StrategyRun
+from millrace_backtest.strategies import OF_ACCOUNTS, BacktestedStrategy, StrategyRun, is_answer
 from millrace_backtest.timeline import Timeline
 from millrace_bus import Update
 from millrace_core.errors import InvalidMessage, InvalidName
@@ -66,6 +66,7 @@ class Backtest:
         self._timeline = Timeline(self.scanned.began_ns)
         self._request_numbers = count(1)
         self._is_started = False
+        self._is_modelled = settings.exchange == "modelled"
         self.exchanges = ExchangeModel(
             self._timeline,
             latency_of(settings.latency, settings.seed, self._recorded_times),
@@ -123,11 +124,15 @@ class Backtest:
         for run in self.runs:
             run.runtime.start()
             self._timeline.settle()
-            for exchange in sorted({stream.exchange for stream in run.plan.streams}):
-                balances = self.exchanges.account(run.plan.tenant, exchange).balances()
-                if balances:
-                    run.balances_changed(exchange, balances, balances)
+            if self._is_modelled:
+                self._show_balances(run)
         self._timeline.at(self.samples.next_ns(at_ns), self._sample)
+
+    def _show_balances(self, run: StrategyRun) -> None:
+        for exchange in sorted({stream.exchange for stream in run.plan.streams}):
+            balances = self.exchanges.account(run.plan.tenant, exchange).balances()
+            if balances:
+                run.balances_changed(exchange, balances, balances)
 
     async def _stop(self) -> None:
         """Stop the strategies; what they ask for at the end still reaches the exchanges."""
@@ -178,29 +183,38 @@ class Backtest:
         return (StreamPlayback(stream, self.scanned.began_ns), listeners) if listeners else None
 
     def _strategies_of(self, name: StreamName) -> Iterator[Listening]:
+        """Return the strategies' listeners of a stream; what is recorded of an account is not what a model does."""
+        if not self._is_modelled:
+            yield from (run.answer_listener() for run in self.runs if is_answer(name, run.plan))
+        elif name.action in OF_ACCOUNTS:
+            return
         for run in self.runs:
-            for stream in run.plan.streams:
-                if run.plan.stream_name(stream) == name and not self._is_modelled(name):
+            for stream in run.plan.followed:
+                if run.plan.stream_name(stream) == name:
                     yield run.listener(stream)
 
-    def _is_modelled(self, name: StreamName) -> bool:
-        """Tell whether a stream is of an account: what is recorded of it is not what happens in the backtest."""
-        return name.action in _MODELLED
-
     def _strategy_run(self, plan: BacktestedStrategy) -> StrategyRun:
+        numbered = (RequestId(f"{number:032x}") for number in self._request_numbers)
+        recorded = [] if self._is_modelled else self.scanned.decided_by(plan.tenant, plan.name)
+        ids = chain((RequestId(each.request_id or "") for each in recorded), numbered)
         run = StrategyRun(
-            plan, self._timeline, new_request_id=self._new_request_id, send=self._send, look_up=lambda *_: None
+            plan, self._timeline, new_request_id=lambda: next(ids), send=self._send, look_up=self._look_up
         )
-        self.exchanges.listen(plan.tenant, run)
+        if self._is_modelled:
+            self.exchanges.listen(plan.tenant, run)
         return run
-
-    def _new_request_id(self) -> RequestId:
-        return RequestId(f"{next(self._request_numbers):032x}")
 
     def _send(self, run: StrategyRun, request: OrderRequest) -> None:
         run.requests.append(request)
         self.requests.append(DecidedRequest(self._timeline.now_ns, run.plan.tenant, request))
-        self.exchanges.send(run.plan.tenant, request, run.expected_price(request))
+        if self._is_modelled:
+            self.exchanges.send(run.plan.tenant, request, run.expected_price(request))
+
+    def _look_up(self, run: StrategyRun, exchange: ExchangeId, symbol: Symbol | None, order_id: str) -> None:
+        """Answer whose order it is, as Redis would, from the recorded answers; models say so by themselves."""
+        record = self.scanned.orders.get((exchange, symbol, order_id))
+        if record is not None:
+            self._timeline.soon(lambda: run.runtime.order_found(record))
 
     def _filled(self, fill: OwnFill) -> None:
         self.ledger.count(fill)
@@ -235,9 +249,6 @@ class Backtest:
     def _recorded_times(self) -> Sequence[RecordedTimes | None]:
         first = self.plans[0]
         return self.scanned.times(first.tenant, first.name)
-
-
-_MODELLED: Final = frozenset({"watchOrders", "watchMyTrades", "watchBalance", "watchPositions"})
 
 
 def _updates(playback: StreamPlayback, recorded: Recorded, is_snapshot: bool) -> Sequence[Update]:

@@ -23,6 +23,9 @@ from millrace_service.health import ErrorLog, UnitHealthReporter
 from millrace_strategy import Runtime, Strategy, SubscribedStream, read_configuration
 
 MY_TRADES = Action("watchMyTrades")
+ORDERS = Action("watchOrders")
+OF_ACCOUNTS = frozenset({"watchOrders", "watchMyTrades", "watchBalance", "watchPositions"})
+"""Streams of an account: what is recorded of them is what happened when it was recorded."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +39,12 @@ class BacktestedStrategy:
     configuration: dict[str, Any] = field(default_factory=dict)
     streams: tuple[SubscribedStream, ...] = ()
     limits: StrategyLimits = field(default_factory=StrategyLimits)
+
+    @property
+    def followed(self) -> tuple[SubscribedStream, ...]:
+        """Return the streams that magicbox would follow for it: as it does, own orders of each symbol too."""
+        own = (SubscribedStream(each.exchange, each.symbol, ORDERS) for each in self.streams if each.symbol is not None)
+        return tuple(dict.fromkeys((*self.streams, *own)))
 
     def stream_name(self, stream: SubscribedStream) -> StreamName:
         """Return the name of a subscribed stream."""
@@ -122,3 +131,8 @@ class StrategyRun:
 
     def _now_ms(self) -> int:
         return self._timeline.now_ns // 1_000_000
+
+
+def is_answer(name: StreamName, plan: BacktestedStrategy) -> bool:
+    """Tell whether a stream carries answers to a strategy's tenant."""
+    return name.tenant == plan.tenant and not name.has_snapshots

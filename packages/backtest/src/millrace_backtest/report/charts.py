@@ -163,9 +163,9 @@ def _value_ticks(scale: _Scale) -> str:
 def _time_ticks(scale: _Scale) -> str:
     span = scale.right - scale.left
     parts = ((0.0, "start"), (0.5, "middle"), (1.0, "end"))
+    texts = ((part, place, clock_text(scale.left + part * span, span)) for part, place in parts)
     return "".join(
-        f'<span class="tick time {place}" style="left:{100 * part:.0f}%">{clock_text(scale.left + part * span, span)}</span>'
-        for part, place in parts
+        f'<span class="tick time {place}" style="left:{100 * part:.0f}%">{text}</span>' for part, place, text in texts
     )
 
 

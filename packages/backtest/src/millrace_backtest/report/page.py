@@ -215,7 +215,8 @@ def _facts(result: BacktestResult) -> str:
         facts.append(("requests", requests or "none"))
         if strategy.stopped:
             facts.append(("stopped", strategy.stopped))
-    facts += [(name, encode(value).decode()) for name, value in result.settings.items() if value is not None]
+    settings = {name: value for name, value in result.settings.items() if value is not None}
+    facts += [(name, value if isinstance(value, str) else encode(value).decode()) for name, value in settings.items()]
     data = result.data
     facts.append(("recordings", ", ".join(data.recordings)))
     facts.append(("gaps", f"{data.gaps} with {data.missing:,} messages" if data.gaps else "none"))

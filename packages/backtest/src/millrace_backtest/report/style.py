@@ -4,7 +4,8 @@ from typing import Final
 
 STYLE: Final = """
 :root { color-scheme: light dark; --page: #f4f5f7; --card: #ffffff; --ink: #16191d; --soft: #59616b; --rule: #dfe3e8;
-  --grid: #e8ebef; --main: #2463c7; --gain: #0b7a4b; --loss: #c0322f; --buy: #0b7a4b; --sell: #c0322f; --own: #8a5a00; }
+  --grid: #e8ebef; --main: #2463c7; --gain: #0b7a4b; --loss: #c0322f; --buy: #0b7a4b; --sell: #c0322f;
+  --own: #8a5a00; }
 @media (prefers-color-scheme: dark) {
   :root { --page: #101317; --card: #181c22; --ink: #e8ebef; --soft: #9aa4b0; --rule: #2a3038; --grid: #232930;
     --main: #6fa8ff; --gain: #3ecf8e; --loss: #ff7b72; --buy: #3ecf8e; --sell: #ff7b72; --own: #e0b050; }
@@ -24,7 +25,8 @@ small, .note, .sub, th, .tick, .key { color: var(--soft); font-weight: 400; }
 .tile span { color: var(--soft); font-size: .85rem; }
 .gain { color: var(--gain); } .loss { color: var(--loss); }
 .charts { display: grid; gap: 12px; grid-template-columns: repeat(2, minmax(0, 1fr)); }
-.chart { margin: 0; padding: 14px 14px 12px; min-width: 0; } .chart.wide, .charts > .chart:first-child { grid-column: 1 / -1; }
+.chart { margin: 0; padding: 14px 14px 12px; min-width: 0; } .chart.wide, .charts > .chart:first-child {
+  grid-column: 1 / -1; }
 .charts > .chart:first-child .plot { height: 300px; }
 .plot { position: relative; height: 190px; margin: 4px 0 26px 64px; }
 .plot svg { width: 100%; height: 100%; display: block; overflow: visible; }
@@ -38,22 +40,31 @@ small, .note, .sub, th, .tick, .key { color: var(--soft); font-weight: 400; }
 .own { --c: var(--own); }
 .tick { position: absolute; font-size: 12px; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .tick.value { right: calc(100% + 8px); transform: translateY(-50%); }
-.tick.time { top: calc(100% + 6px); } .tick.middle { transform: translateX(-50%); } .tick.end { transform: translateX(-100%); }
+.tick.time { top: calc(100% + 6px); } .tick.middle { transform: translateX(-50%); } .tick.end {
+  transform: translateX(-100%); }
 .key { font-size: .85rem; margin-right: 16px; white-space: nowrap; }
-.key i { display: inline-block; width: 10px; height: 10px; border-radius: 50%; margin-right: 6px; border: 3px solid var(--c); }
+.key i { display: inline-block; width: 10px; height: 10px; border-radius: 50%; margin-right: 6px;
+  border: 3px solid var(--c); }
 .key i.disc { background: var(--c); }
 .hair { position: absolute; top: 0; bottom: 0; width: 1px; background: var(--soft); pointer-events: none; }
-.tip { position: absolute; top: -2px; padding: 3px 8px; border-radius: 6px; background: var(--ink); color: var(--card);
+.tip { position: absolute; top: -2px; padding: 3px 8px; border-radius: 6px; background: var(--ink);
+  color: var(--card);
   font-size: 12px; font-variant-numeric: tabular-nums; white-space: nowrap; pointer-events: none; z-index: 1; }
-.table { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
+
+.table { overflow: auto; max-height: 480px; }
+thead th { position: sticky; top: 0; background: var(--card); }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { padding: 7px 14px; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--rule); }
 th { font-size: .85rem; } th:first-child, td:first-child, td.text, th.text { text-align: left; }
-tr:last-child td { border-bottom: 0; } dl { display: grid; grid-template-columns: max-content 1fr; gap: 4px 16px; margin: 0; }
+tr:last-child td { border-bottom: 0; } dl { display: grid; grid-template-columns: max-content 1fr; gap: 4px 16px;
+  margin: 0; }
 dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; } .card { background: var(--card);
   border: 1px solid var(--rule); border-radius: 8px; padding: 14px; }
 .empty { color: var(--soft); } details summary { cursor: pointer; padding: 10px 14px; }
-@media (max-width: 720px) { .charts { grid-template-columns: minmax(0, 1fr); } .charts > .chart:first-child .plot { height: 220px; }
-  .plot { margin-left: 56px; } .tick { font-size: 11px; } th, td { padding: 7px 10px; } dl { grid-template-columns: 1fr; }
+@media (max-width: 720px) { .charts { grid-template-columns: minmax(0, 1fr); } .charts > .chart:first-child .plot {
+  height: 220px; }
+  .plot { margin-left: 56px; } .tick { font-size: 11px; } th, td { padding: 7px 10px; } dl {
+  grid-template-columns: 1fr; }
   dd { margin-bottom: 6px; } .tile b { font-size: 1.15rem; } }
 @media print { body { background: #fff; } .chart, .table { break-inside: avoid; } }
 """
@@ -70,7 +81,8 @@ for (const plot of document.querySelectorAll('.plot')) {
     hair.hidden = tip.hidden = false; hair.style.left = x + '%';
     tip.textContent = new Date(ms).toISOString().slice(0, 23).replace('T', ' ') + '  '
       + value.toLocaleString('en', { maximumFractionDigits: 10 }) + ' ' + plot.dataset.unit;
-    tip.style.left = x < 50 ? `calc(${x}% + 8px)` : 'auto'; tip.style.right = x < 50 ? 'auto' : `calc(${100 - x}% + 8px)`;
+    tip.style.left = x < 50 ? `calc(${x}% + 8px)` : 'auto';
+    tip.style.right = x < 50 ? 'auto' : `calc(${100 - x}% + 8px)`;
   };
   const hide = () => { hair.hidden = tip.hidden = true; };
   plot.addEventListener('pointermove', event => {

@@ -1,0 +1,154 @@
+"""What a strategy decides in a backtest over its recorded run is what it decided live."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.platform import Platform, running, until
+
+from millrace_backtest.backtest import Backtest
+from millrace_backtest.outputs import result_bytes
+from millrace_backtest.recording.files import Recording, RecordingWriter
+from millrace_backtest.recording.recorder import Recorder, recorded_tenant
+from millrace_backtest.replay import Decision, first_difference, replay
+from millrace_backtest.result import result_of
+from millrace_backtest.scan import Scan, scan
+from millrace_backtest.settings import BacktestSettings
+from millrace_backtest.strategies import BacktestedStrategy
+from millrace_backtest.subscriptions import subscriptions
+from millrace_bus import Bus
+from millrace_core.clock import now_ns
+from millrace_core.names import Tenant
+from millrace_magicbox.plugins import load_strategy
+
+TENANT = Tenant("StrankaXY")
+PLUGINS = Path(__file__).parent / "support" / "strategies"
+DECISIONS = int(os.environ.get("MILLRACE_TEST_DECISIONS", "30"))
+SIGNAL = 0.77
+CONFIGURATION = {"signal": SIGNAL, "decisions": DECISIONS}
+BEGIN = {
+    "action": "createOrder",
+    "exchangeId": "binance",
+    "payload": {"symbol": "KCS/USDT", "side": "buy", "type": "market", "amountBase": SIGNAL, "price": 25,
+                "orderSource": "James"},
+}  # fmt: skip
+
+
+def with_prober(kind: str, config: dict[str, Any]) -> None:
+    """Change magicbox's example configuration so that it runs the prober."""
+    if kind == "magicbox":
+        config["workplans"][0]["plugins"] = [{"pluginName": "Prober", "configuration": CONFIGURATION}]
+
+
+@asynccontextmanager
+async def recording(platform: Platform, file: Path) -> AsyncIterator[None]:
+    """Record while the body runs."""
+    stop = asyncio.Event()
+    async with Bus.connect(platform.server.url, name="record") as bus:
+        with RecordingWriter(file, now_ns()) as writer:
+            task = asyncio.create_task(Recorder(bus, writer, [recorded_tenant(TENANT)]).run(stop))
+
+            async def has_begun() -> bool:
+                return writer.messages > 0 or task.done()
+
+            await until(has_begun, "the recorder records", platform=platform)
+            try:
+                yield
+            finally:
+                stop.set()
+                await task
+
+
+async def all_decided(platform: Platform) -> None:
+    """Let the prober begin, and wait until its last request is answered."""
+
+    async def asked() -> bool:
+        return bool(await platform.redis.publish(f"{TENANT}.traderActions", json.dumps(BEGIN)))
+
+    await until(asked, "an executor takes the request", platform=platform)
+
+    async def answered() -> bool:
+        names = [f"stream.{TENANT}.binance.{action}.KCS/USDT" for action in ("createOrder", "cancelOrder", "editOrder")]
+        entries = [entry for name in names for _, entry in await platform.redis.xrange(name)]
+        answers = [json.loads(entry["data"])["data"] for entry in entries]
+        final = [each for each in answers if each.get("orderSource") == "Prober" and each["status"] != "unknown"]
+        return len(final) >= DECISIONS
+
+    await until(answered, "all requests are answered", timeout=90, platform=platform)
+
+
+async def is_live(platform: Platform) -> bool:
+    """Tell whether the strategy follows all of its streams."""
+    beat = await platform.heartbeat("magicbox")
+    return any(unit["state"] == "live" for unit in beat["units"]) if beat else False
+
+
+def plan_of(scanned: Scan) -> BacktestedStrategy:
+    """Return the prober as it was live."""
+    streams = subscriptions(scanned.streams, TENANT)
+    prober = load_strategy("Prober", PLUGINS)
+    return BacktestedStrategy(
+        strategy=prober, tenant=TENANT, name="Prober", configuration=CONFIGURATION, streams=streams
+    )
+
+
+async def backtested(file: Path) -> Backtest:
+    """Run the prober over a recording, with the recorded latencies."""
+    source = Recording(file)
+    scanned = scan([source])
+    backtest = Backtest([plan_of(scanned)], [source], BacktestSettings(latency="recorded"), scanned)
+    await backtest.run()
+    return backtest
+
+
+async def elsewhere(file: Path) -> bytes:
+    """Return the result of the same backtest in another process."""
+    code = (sys.executable, "-c", _ELSEWHERE, str(file))
+    process = await asyncio.create_subprocess_exec(*code, cwd=PLUGINS.parents[2], stdout=asyncio.subprocess.PIPE)
+    output, _ = await process.communicate()
+    return output
+
+
+@pytest.mark.system
+@pytest.mark.timeout(240)
+async def test_a_backtest_decides_as_the_strategy_did_live(tmp_path: Path) -> None:
+    """All of it: with modelled exchanges at recorded latencies, and in a replay of the recorded answers.
+
+    The same run twice, once in another process, leads to the same bytes.
+    """
+    file = tmp_path / "run.jsonl.gz"
+    busy = {"eventsPerSecond": 600, "limits": {"enforce": False}}
+    async with running(tmp_path, simulator=busy, change=with_prober, plugins=PLUGINS) as platform:
+        await until(lambda: is_live(platform), "the strategy is live", platform=platform)
+        async with recording(platform, file):
+            await all_decided(platform)
+    scanned = scan([Recording(file)])
+    assert scanned.is_whole
+    assert not any(stream.gaps for stream in scanned.streams.values())
+    live = scanned.decided_by(TENANT, "Prober")
+    assert len(live) == DECISIONS
+    assert len({Decision.of(request).action for request in live}) > 1
+    again = await replay(plan_of(scanned), [Recording(file)], scanned)
+    assert again.difference is None, again.difference
+    backtest = await backtested(file)
+    made = [Decision.of(each.request) for each in backtest.requests]
+    assert first_difference(live, backtest.requests) is None, (list(map(Decision.of, live)), made)
+    assert backtest.ledger.fills
+    assert await elsewhere(file) == result_bytes(result_of(backtest, [file.name]))
+
+
+_ELSEWHERE = """
+import asyncio, sys
+from pathlib import Path
+from millrace_backtest.outputs import result_bytes
+from millrace_backtest.result import result_of
+from tests.test_backtest import backtested
+file = Path(sys.argv[1])
+sys.stdout.buffer.write(result_bytes(result_of(asyncio.run(backtested(file)), [file.name])))
+"""
