@@ -43,6 +43,15 @@ class ArrivalOrder:
         """Return how many messages were read and are not released."""
         return len(self._ready) + sum(map(len, self._unheard.values()))
 
+    @property
+    def newest(self) -> int:
+        """Return the number of what came last."""
+        return self._count
+
+    def is_read_up_to(self, number: int) -> bool:
+        """Tell whether everything that was heard up to a number was read."""
+        return next((first for first, _ in self._heard.values()), number + 1) > number
+
     def heard(self, name: str, entry_id: str, at_ns: int) -> None:
         """Take the id of a message that a channel carried."""
         number, at_ns = self._next(at_ns)
@@ -74,8 +83,7 @@ class ArrivalOrder:
     def release(self, now_ns: int) -> Iterator[Placed]:
         """Return, in order, what nothing can come before any more."""
         self._give_up(now_ns - PATIENCE_NS, now_ns)
-        end = next((number for number, _ in self._heard.values()), self._count + 1)
-        while self._ready and self._ready[0].number < end:
+        while self._ready and self.is_read_up_to(self._ready[0].number):
             yield heappop(self._ready)
 
     def release_all(self, now_ns: int) -> Iterator[Placed]:

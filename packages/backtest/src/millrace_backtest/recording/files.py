@@ -8,11 +8,10 @@ import zlib
 from collections.abc import Iterator, Sequence
 from heapq import merge
 from importlib.metadata import version
-from io import BufferedReader
 from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Final, NamedTuple, Self, cast
+from typing import Final, NamedTuple, Self
 
 from millrace_backtest.errors import NothingRecorded, RecordingUnreadable
 from millrace_backtest.recording.lines import (
@@ -29,7 +28,9 @@ from millrace_backtest.recording.lines import (
 from millrace_core.continuity import Gap
 
 SUFFIX: Final = ".jsonl.gz"
-_BUFFER: Final = 1 << 20
+_BLOCK: Final = 1 << 16
+_GZIP: Final = 31
+"""zlib's number for gzip's header."""
 _LEVEL: Final = 4
 """Of compression: half the time of gzip's default, for files a tenth larger."""
 
@@ -152,18 +153,26 @@ class Recording:
 
     def _lines(self) -> Iterator[bytes]:
         """Return the lines; of a file that was cut off those that are whole."""
-        with gzip.open(self.path, "rb") as file:
-            lines = BufferedReader(cast("IO[bytes]", file), _BUFFER)  # type: ignore[type-var]
-            try:
-                for count, line in enumerate(lines):
-                    if not count and not line.startswith(b'{"recording"'):
-                        raise RecordingUnreadable(self.path, "its first line is none of a recording")
-                    if line.endswith(b"\n"):
-                        yield line
-            except EOFError:
-                return
-            except (gzip.BadGzipFile, zlib.error) as error:
-                raise RecordingUnreadable(self.path, str(error)) from error
+        count = 0
+        try:
+            for line in _whole_lines(self.path):
+                if not count and not line.startswith(b'{"recording"'):
+                    raise RecordingUnreadable(self.path, "its first line is none of a recording")
+                count += 1
+                yield line
+        except zlib.error as error:
+            raise RecordingUnreadable(self.path, str(error)) from error
+
+
+def _whole_lines(path: Path) -> Iterator[bytes]:
+    """Return the lines of a compressed file without their ends, as far as they can be read."""
+    # `gzip` would drop what it has read of the block at which a file was cut off.
+    decompressor, rest = zlib.decompressobj(_GZIP), b""
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            lines = (rest + decompressor.decompress(block)).split(b"\n")
+            rest = lines.pop()
+            yield from lines
 
 
 def recordings(paths: Sequence[Path]) -> list[Recording]:

@@ -100,8 +100,10 @@ class Recorder:
             while not stop.is_set():
                 await self._read(intakes)
                 await asyncio.sleep(_PAUSE_S)
-            while await self._read(intakes):
-                pass
+            # A journal that has just begun is found within a second.
+            newest, has_more = self._order.newest, True
+            while has_more or not self._order.is_read_up_to(newest):
+                has_more = await self._read(intakes)
 
     async def _read(self, intakes: Sequence[Intake]) -> bool:
         """Read and write what is new; tell whether more is there already."""
