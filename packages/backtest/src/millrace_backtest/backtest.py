@@ -3,6 +3,7 @@
 The same recordings, settings and seed lead to the same result, in any process.
 """
 
+import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import chain, count
@@ -33,6 +34,8 @@ from millrace_core.position import plain
 from millrace_core.requests import OrderRequest
 
 _PROGRESS_EVERY: Final = 20_000
+_TURNS: Final = 20
+"""Turns of the loop after which an asynchronous hook counts as waiting for something."""
 
 Listening = Callable[[Update], None]
 
@@ -65,6 +68,7 @@ class Backtest:
         self._sources = sources
         self._timeline = Timeline(self.scanned.began_ns)
         self._request_numbers = count(1)
+        self._hooks: set[asyncio.Task[None]] = set()
         self._is_started = False
         self._is_modelled = settings.exchange == "modelled"
         self.exchanges = ExchangeModel(
@@ -93,9 +97,11 @@ class Backtest:
                 break
             if not self._is_started and recorded.at_ns >= since:
                 self._start(recorded.at_ns)
-            await self._advance(recorded.at_ns)
+            if self._timeline.advance(recorded.at_ns):
+                await self._run_due(recorded.at_ns)
             self._take(recorded)
-            await self._settle()
+            if self._hooks:
+                await self._settle()
             self.messages += 1
             if self.messages % _PROGRESS_EVERY == 0:
                 on_progress(self.messages)
@@ -139,22 +145,25 @@ class Backtest:
         self._sample_now()
         for run in self.runs:
             run.runtime.stop()
+        self._timeline.settle()
         await self._settle()
-        for run in self.runs:
-            run.host.cancel_hooks()
+        for hook in self._hooks:
+            hook.cancel()
 
-    async def _advance(self, until_ns: int) -> None:
-        timeline = self._timeline
-        while timeline.next_due(until_ns):
-            await self._settle()
-        if until_ns > timeline.now_ns:
-            timeline.now_ns = until_ns
+    async def _run_due(self, until_ns: int) -> None:
+        while self._timeline.next_due(until_ns):
+            self._timeline.settle()
+            if self._hooks:
+                await self._settle()
+        self._timeline.advance(until_ns)
 
     async def _settle(self) -> None:
-        self._timeline.settle()
-        for run in self.runs:
-            if run.host.is_waiting:
-                await run.host.run_hooks()
+        """Let asynchronous hooks run until they have returned or wait for something."""
+        for _ in range(_TURNS):
+            if not self._hooks:
+                return
+            await asyncio.sleep(0)
+            self._timeline.settle()
 
     def _take(self, recorded: Recorded) -> None:
         name = recorded.name
@@ -198,7 +207,7 @@ class Backtest:
         recorded = [] if self._is_modelled else self.scanned.decided_by(plan.tenant, plan.name)
         ids = chain((RequestId(each.request_id or "") for each in recorded), numbered)
         run = StrategyRun(
-            plan, self._timeline, new_request_id=lambda: next(ids), send=self._send, look_up=self._look_up
+            plan, self._timeline, self._hooks, new_request_id=lambda: next(ids), send=self._send, look_up=self._look_up
         )
         if self._is_modelled:
             self.exchanges.listen(plan.tenant, run)

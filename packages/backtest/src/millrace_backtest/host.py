@@ -10,23 +10,24 @@ from millrace_core.names import ExchangeId, Symbol
 from millrace_core.requests import OrderRequest
 from millrace_strategy import Event, StrategyFaulty
 
-_TURNS = 20
-"""Turns of the loop after which an asynchronous hook counts as waiting for something."""
-
 
 class BacktestHost:
-    """Implements `millrace_strategy.Host` on a virtual clock. Hooks take no time on it, except for what they await."""
+    """Implements `millrace_strategy.Host` on a virtual clock. Hooks take no time on it, except for what they await.
+
+    `hooks` are the asynchronous hooks of all strategies that have not returned.
+    """
 
     def __init__(
         self,
         timeline: Timeline,
+        hooks: set[asyncio.Task[None]],
         *,
         new_request_id: Callable[[], RequestId],
         send: Callable[[OrderRequest], None],
         look_up: Callable[[ExchangeId, Symbol | None, str], None],
     ) -> None:
         self._timeline = timeline
-        self._hooks: set[asyncio.Task[None]] = set()
+        self._hooks = hooks
         self.new_request_id = new_request_id
         self.send = send
         self.look_up = look_up
@@ -71,21 +72,3 @@ class BacktestHost:
     def ended(self) -> None:
         """Keep that the strategy's last hook has returned."""
         self.is_ended = True
-
-    @property
-    def is_waiting(self) -> bool:
-        """Tell whether an asynchronous hook has not returned."""
-        return bool(self._hooks)
-
-    async def run_hooks(self) -> None:
-        """Let asynchronous hooks run until they have returned or wait for something."""
-        for _ in range(_TURNS):
-            if not self._hooks:
-                return
-            await asyncio.sleep(0)
-            self._timeline.settle()
-
-    def cancel_hooks(self) -> None:
-        """End the hooks that wait for what will not come."""
-        for hook in self._hooks:
-            hook.cancel()

@@ -1,5 +1,6 @@
 """One strategy in a backtest: the class, the runtime and the listeners that magicbox runs live."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -58,6 +59,7 @@ class StrategyRun:
         self,
         plan: BacktestedStrategy,
         timeline: Timeline,
+        hooks: set[asyncio.Task[None]],
         *,
         new_request_id: Callable[[], RequestId],
         send: Callable[["StrategyRun", OrderRequest], None],
@@ -66,6 +68,7 @@ class StrategyRun:
         self.plan = plan
         self.host = BacktestHost(
             timeline,
+            hooks,
             new_request_id=new_request_id,
             send=lambda request: send(self, request),
             look_up=lambda exchange, symbol, order_id: look_up(self, exchange, symbol, order_id),

@@ -42,10 +42,13 @@ class Timeline:
         """Run a callback once the present event is handled."""
         self._soon.append(callback)
 
-    @property
-    def has_due(self) -> bool:
-        """Tell whether anything is scheduled."""
-        return bool(self._due)
+    def advance(self, until_ns: int) -> bool:
+        """Move on to a time, or tell that something is due before, which `next_due` runs."""
+        if self._due and self._due[0][0] <= until_ns:
+            return True
+        if until_ns > self.now_ns:
+            self.now_ns = until_ns
+        return False
 
     def next_due(self, until_ns: int) -> bool:
         """Move to the next callback that is due by then, and run it; False if there is none."""

@@ -29,6 +29,8 @@ from millrace_core.continuity import Gap
 
 SUFFIX: Final = ".jsonl.gz"
 _BLOCK: Final = 1 << 16
+_MOST: Final = 1 << 18
+"""Bytes of lines that are in memory at a time, whatever a block was compressed from."""
 _GZIP: Final = 31
 """zlib's number for gzip's header."""
 _LEVEL: Final = 4
@@ -169,8 +171,8 @@ def _whole_lines(path: Path) -> Iterator[bytes]:
     # `gzip` would drop what it has read of the block at which a file was cut off.
     decompressor, rest = zlib.decompressobj(_GZIP), b""
     with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            lines = (rest + decompressor.decompress(block)).split(b"\n")
+        while block := decompressor.unconsumed_tail or file.read(_BLOCK):
+            lines = (rest + decompressor.decompress(block, _MOST)).split(b"\n")
             rest = lines.pop()
             yield from lines
 

@@ -1,0 +1,173 @@
+"""Strategies on the virtual clock: what they see, when, and that a long recording needs no more memory than a short."""
+
+import tracemalloc
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from millrace_backtest.errors import NothingRecorded
+from millrace_backtest.outputs import FILLS, REPORT, REQUESTS, RESULT, write_report, write_result, write_tables
+from millrace_backtest.recording.files import Recording, RecordingWriter, merged, recordings
+from millrace_backtest.result import result_of
+from millrace_strategy import BookEvent, StartEvent, StatusEvent, Strategy, TradesEvent
+
+from .conftest import BOOK, EXCHANGE, MS, START_NS, SYMBOL, TRADES, Tape, run
+
+
+class Watcher(Strategy):
+    """Keeps what it is told, with the time of its clock."""
+
+    seen: list[Any]
+
+    def on_start(self, event: StartEvent) -> None:
+        """Begin, and set a timer."""
+        self.seen = []
+        self.after(25, lambda: self.seen.append(("timer", self.clock.now_ms())))
+
+    def on_order_book(self, event: BookEvent) -> None:
+        """Keep the best bid."""
+        self.seen.append(("book", event.book.best_bid))
+
+    def on_trades(self, event: TradesEvent) -> None:
+        """Keep the trades."""
+        self.seen.append(("trades", [trade.id for trade in event.trades]))
+
+    def on_status(self, event: StatusEvent) -> None:
+        """Keep the status of streams."""
+        self.seen.append((event.action, event.status))
+
+
+class Sleeper(Strategy):
+    """Has hooks that wait in virtual time."""
+
+    async def on_order_book(self, event: BookEvent) -> None:
+        """Buy, and sell 50 ms after the answer."""
+        if not self.orders:
+            bought = self.trader.create_order(exchange=EXCHANGE, symbol=SYMBOL, side="buy", type="market", amount=1)
+            assert (await bought).status == "done"
+            await self.clock.sleep(50)
+            self.trader.create_order(exchange=EXCHANGE, symbol=SYMBOL, side="sell", type="market", amount=1)
+
+
+@pytest.fixture
+def tape(tmp_path: Path) -> Tape:
+    """A market that begins."""
+    tape = Tape(tmp_path / "market.jsonl.gz")
+    tape.begin([(100.0, 5.0)], [(101.0, 5.0)])
+    return tape
+
+
+def seen(backtest: Any) -> list[Any]:
+    """Return what a watcher has seen."""
+    assert backtest.runs[0].host.errors == []
+    return list(backtest.runs[0].runtime.strategy.seen)
+
+
+async def test_events_come_at_their_times(tape: Tape) -> None:
+    """Books, trades and timers in the order of the virtual clock."""
+    tape.wait(20)
+    tape.change(bids=[(100.5, 1.0)])
+    tape.wait(20)
+    tape.trade(101.0, 1.0, "buy")
+    backtest = await run(Watcher, tape.end())
+    begins = ("book", (100.0, 5.0))
+    assert seen(backtest)[-4:] == [begins, ("book", (100.5, 1.0)), ("timer", START_NS // MS + 25), ("trades", ["1"])]
+
+
+async def test_a_hole_makes_the_book_untrusted_until_the_next_snapshot(tape: Tape) -> None:
+    """As live: what is missing is never passed over in silence."""
+    tape.skip(BOOK)
+    tape.change(bids=[(100.5, 1.0)])
+    tape.change(bids=[(100.6, 1.0)])
+    backtest = await run(Watcher, tape.end())
+    told = seen(backtest)
+    assert ("watchOrderBook", "untrusted") in told
+    assert ("book", (100.6, 1.0)) not in told
+    assert not backtest.runs[0].runtime.books[EXCHANGE, SYMBOL].trusted
+
+
+async def test_hooks_may_wait_in_virtual_time(tape: Tape) -> None:
+    """An answer that is awaited, and a sleep, end when their time has come."""
+    for _ in range(30):
+        tape.wait(10)
+        tape.change(bids=[(99.0, 1.0)])
+    backtest = await run(Sleeper, tape.end(), latency="10")
+    assert backtest.runs[0].host.errors == []
+    first, second = (fill.at_ns - START_NS for fill in backtest.ledger.fills)
+    assert second - first == pytest.approx((10 + 50 + 10) * MS, abs=MS)
+
+
+async def test_a_strategy_runs_from_and_to_a_moment(tape: Tape) -> None:
+    """What is before builds the state; what is after is not played."""
+    for amount in (1.0, 2.0, 3.0, 4.0):
+        tape.wait(100)
+        tape.change(bids=[(100.0, amount)])
+    settings = {"since_ns": START_NS + 150 * MS, "until_ns": START_NS + 350 * MS}
+    backtest = await run(Watcher, tape.end(), **settings)
+    assert [told for told in seen(backtest) if told[0] == "book"] == [("book", (100.0, 2.0)), ("book", (100.0, 3.0))]
+
+
+async def test_streams_that_are_not_recorded_are_an_error(tmp_path: Path) -> None:
+    """It says what is recorded instead."""
+    with RecordingWriter(tmp_path / "other.jsonl.gz", START_NS) as writer:
+        writer.message("stream.Ann.kucoin.watchTrades.ETH/USDT", START_NS, "1-1", b"{}")
+        writer.end(START_NS)
+    with pytest.raises(NothingRecorded, match=r"kucoin\.watchTrades"):
+        await run(Watcher, Recording(tmp_path / "other.jsonl.gz"))
+
+
+def test_recordings_are_merged_by_time(tmp_path: Path) -> None:
+    """Those of a folder, each in its own order."""
+    for name, times in (("a", (1, 5, 9)), ("b", (2, 5, 7))):
+        with RecordingWriter(tmp_path / f"{name}.jsonl.gz", 0) as writer:
+            for at_ns in times:
+                writer.message(str(TRADES), at_ns, f"1-{at_ns}", b"{}")
+            writer.end(10)
+    assert [each.at_ns for each in merged(recordings([tmp_path]))] == [1, 2, 5, 5, 7, 9]
+
+
+async def test_the_files_of_a_backtest(tape: Tape, tmp_path: Path) -> None:
+    """Profit adds up; the page needs no other file and no network."""
+    for _ in range(30):
+        tape.wait(10)
+        tape.change(bids=[(100.0, 6.0)])
+    backtest = await run(Sleeper, tape.end(), latency="10")
+    result = result_of(backtest, ["market.jsonl.gz"])
+    write_result(tmp_path, result)
+    write_tables(tmp_path, backtest)
+    write_report(tmp_path, backtest, result, [("10", result)])
+    (market,) = result.markets
+    # Bought at 101 and sold at 100: 1 lost, and 0.1 % each way; the fee of the buy was taken from what was bought.
+    assert market.fees_by_currency == {"ETH": Decimal("0.001"), "USDT": Decimal("0.1")}
+    assert market.position == Decimal("-0.001")
+    assert market.profit == market.realised + market.unrealised
+    assert market.profit == Decimal(-101) + Decimal(100) - Decimal("0.1") - Decimal("0.001") * Decimal("100.5")
+    assert result.equity[0].profit == market.profit
+    page = (tmp_path / REPORT).read_text()
+    assert "http" not in page.replace("http://www.w3.org", "")
+    assert "<script src" not in page
+    assert all((tmp_path / name).stat().st_size for name in (RESULT, FILLS, REQUESTS))
+
+
+async def _peak(folder: Path, messages: int) -> int:
+    tape = Tape(folder / f"{messages}.jsonl.gz")
+    tape.begin([(100.0, 5.0)], [(101.0, 5.0)])
+    for number in range(messages):
+        tape.wait(50)
+        tape.change(bids=[(100.0, 1.0 + number % 7)])
+    recording = tape.end()
+    tracemalloc.start()
+    try:
+        await run(Strategy, recording)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+async def test_a_long_recording_needs_no_more_memory_than_a_short_one(tmp_path: Path) -> None:
+    """It is read as a stream, and curves are thinned as they grow."""
+    await _peak(tmp_path, 100)
+    short, long = await _peak(tmp_path, 5_000), await _peak(tmp_path, 20_000)
+    assert long < short + 500_000
