@@ -17,7 +17,7 @@ from .conftest import BOOK, EXCHANGE, MS, START_NS, SYMBOL, TRADES, Tape, run
 
 
 class Watcher(Strategy):
-    """Keeps what it is told, with the time of its clock."""
+    """Keeps what it is reported, with the time of its clock."""
 
     seen: list[Any]
 
@@ -82,9 +82,9 @@ async def test_a_hole_makes_the_book_untrusted_until_the_next_snapshot(tape: Tap
     tape.change(bids=[(100.5, 1.0)])
     tape.change(bids=[(100.6, 1.0)])
     backtest = await run(Watcher, tape.end())
-    told = seen(backtest)
-    assert ("watchOrderBook", "untrusted") in told
-    assert ("book", (100.6, 1.0)) not in told
+    reported = seen(backtest)
+    assert ("watchOrderBook", "untrusted") in reported
+    assert ("book", (100.6, 1.0)) not in reported
     assert not backtest.runs[0].runtime.books[EXCHANGE, SYMBOL].trusted
 
 
@@ -106,7 +106,10 @@ async def test_a_strategy_runs_from_and_to_a_moment(tape: Tape) -> None:
         tape.change(bids=[(100.0, amount)])
     settings = {"since_ns": START_NS + 150 * MS, "until_ns": START_NS + 350 * MS}
     backtest = await run(Watcher, tape.end(), **settings)
-    assert [told for told in seen(backtest) if told[0] == "book"] == [("book", (100.0, 2.0)), ("book", (100.0, 3.0))]
+    assert [reported for reported in seen(backtest) if reported[0] == "book"] == [
+        ("book", (100.0, 2.0)),
+        ("book", (100.0, 3.0)),
+    ]
 
 
 async def test_streams_that_are_not_recorded_are_an_error(tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ async def test_everything_is_recorded_in_the_order_of_the_channels(bus: Bus, fee
             answers.response(Response("0" * 32, "done"))
             await bus.requests.send(TENANT, CancelAllOrders(exchange_id="binance"))
             await drained(feed.book, feed.trades, answers)
-        told = [message async for message in _until_answered(channels)]
+        reported = [message async for message in _until_answered(channels)]
     await answers.close()
     held = [each for each in Recording(path) if isinstance(each.what, RecordedMessage)]
     assert {each.name for each in held[:2]} == {BOOK.snapshot, TRADES.snapshot}
@@ -125,8 +125,8 @@ async def test_everything_is_recorded_in_the_order_of_the_channels(bus: Bus, fee
             MessageId(writer.last.epoch, seq) for seq in range(1, writer.last.seq + 1)
         ]
     placed = [(each.name, bytes(each.what.body)) for each in held if not is_snapshot(each.name)]
-    assert [each for each in placed if each in set(told)][-len(told) :] == told
-    assert len(told) > 400
+    assert [each for each in placed if each in set(reported)][-len(reported) :] == reported
+    assert len(reported) > 400
     assert trader_actions(TENANT) in {each.name for each in held}
     assert check([Recording(path)]).problems == []
 

@@ -49,7 +49,13 @@ class DecidedRequest(msgspec.Struct, frozen=True):
 
 
 class Backtest:
-    """One run; `run` may be called once."""
+    """One run; `run` may be called once.
+
+    Raises:
+        NothingRecorded: the recordings hold no stream that a strategy follows.
+        LatencyUnreadable: the settings' latency has no form of one.
+        ConfigInvalid: a strategy's settings have mistakes.
+    """
 
     def __init__(
         self,
@@ -60,6 +66,7 @@ class Backtest:
     ) -> None:
         self.plans, self.settings = plans, settings
         self.scanned = scan(sources) if scanned is None else scanned
+        self._check()
         self.ledger = Ledger()
         self.samples = Samples()
         self.drawdowns: dict[str, DrawdownMeter] = {}
@@ -87,10 +94,8 @@ class Backtest:
         """Play everything.
 
         Raises:
-            NothingRecorded: the recordings hold no stream that a strategy follows.
             RecordingUnreadable: a file is no recording.
         """
-        self._check()
         since, until = self.settings.since_ns or 0, self.settings.until_ns
         for recorded in merged(self._sources):
             if until is not None and recorded.at_ns >= until:

@@ -55,16 +55,16 @@ class StreamPlayback:
         place, last = message.message_id, self._at
         if last is not None and place <= last:
             return _NOTHING
-        told: list[Update] = []
+        updates: list[Update] = []
         if self._has_snapshots and (last is None or not place.follows(last)):
-            told += self._resume(place)
+            updates += self._resume(place)
             if self._at is None or not place.follows(self._at):
-                return told
+                return updates
         if self._is_hidden and not self._belongs_to_the_beginning(message):
             self._is_hidden = False
-            told.append(self._update("snapshot", None, None, at_ns))
-        told += self._apply(place, message, at_ns)
-        return told
+            updates.append(self._update("snapshot", None, None, at_ns))
+        updates += self._apply(place, message, at_ns)
+        return updates
 
     def gap(self) -> Sequence[Update]:
         """Take it that messages are missing; return what a reader is told of it."""
@@ -80,10 +80,10 @@ class StreamPlayback:
     def _resume(self, place: MessageId) -> Sequence[Update]:
         """Continue at the newest snapshot if the message follows it: a new epoch, or one file after another."""
         is_loss = self._at is not None and place.epoch == self._at.epoch
-        told = self.gap() if is_loss else self._distrust()
+        updates = self.gap() if is_loss else self._distrust()
         if self._snapshot is not None and place.follows(self._snapshot[0]):
             self._restore(*self._snapshot)
-        return told
+        return updates
 
     def _restore(self, as_of: MessageId, data: msgspec.Raw) -> None:
         state = state_of(self.name.action)

@@ -10,6 +10,7 @@ from millrace_store.backends.database import Database
 from millrace_store.backends.private_file import make_private
 from millrace_store.backends.sql import Row
 from millrace_store.exports.histories import Column, ExportKind, Part, columns_of, parts_of
+from millrace_store.exports.messages import StoredMessages
 from millrace_store.queries.pages import Scope
 
 if TYPE_CHECKING:
@@ -49,6 +50,10 @@ class Exports:
             async for piece, rows in self._pieces(kind, scope, form):
                 file.write(piece)
                 yield rows
+
+    def messages(self, scope: Scope) -> StoredMessages:
+        """Return the stored messages of a scope's market data, to be played again."""
+        return StoredMessages(self._database, scope)
 
     async def _pieces(self, kind: ExportKind, scope: Scope, form: Format) -> AsyncIterator[tuple[bytes, int]]:
         # Imported on use: it takes 0.3 s and 60 MB.

@@ -2,9 +2,9 @@
 
 Journals hold every message, each stream's in its order, but not the order among streams. Channels have that: Redis
 delivers the messages of all channels to all subscribers in one order, which is what a strategy saw. But they may drop
-some. So what is recorded is read from the journals, and placed by when it was heard on its channel.
+some. So what is recorded is read from the journals, and placed by when it was received on its channel.
 
-A message that was not heard is placed before the next of its stream that was, or where it is when it has waited.
+A message that was not received is placed before the next of its stream that was, or where it is when it has waited.
 """
 
 from collections import deque
@@ -28,20 +28,20 @@ class Placed(NamedTuple):
 
 
 class ArrivalOrder:
-    """Joins what was heard on channels with what was read from journals; `release` returns what is complete."""
+    """Joins what was received on channels with what was read from journals; `release` returns what is complete."""
 
     def __init__(self) -> None:
         self._count = self._placed = self._last_ns = 0
-        self._heard: dict[tuple[str, str], tuple[int, int]] = {}
-        """By name and id, number and time of what was heard and is not read yet; oldest first."""
-        self._unheard: dict[str, deque[tuple[str, bytes | None, int]]] = {}
-        """By name, what was read and not heard yet: id, body, and when it was read."""
+        self._received: dict[tuple[str, str], tuple[int, int]] = {}
+        """By name and id, number and time of what was received and is not read yet; oldest first."""
+        self._unmatched: dict[str, deque[tuple[str, bytes | None, int]]] = {}
+        """By name, what was read and not received yet: id, body, and when it was read."""
         self._ready: list[Placed] = []
 
     @property
     def waiting(self) -> int:
         """Return how many messages were read and are not released."""
-        return len(self._ready) + sum(map(len, self._unheard.values()))
+        return len(self._ready) + sum(map(len, self._unmatched.values()))
 
     @property
     def newest(self) -> int:
@@ -49,25 +49,25 @@ class ArrivalOrder:
         return self._count
 
     def is_read_up_to(self, number: int) -> bool:
-        """Tell whether everything that was heard up to a number was read."""
-        return next((first for first, _ in self._heard.values()), number + 1) > number
+        """Tell whether everything that was received up to a number was read."""
+        return next((first for first, _ in self._received.values()), number + 1) > number
 
-    def heard(self, name: str, entry_id: str, at_ns: int) -> None:
+    def received(self, name: str, entry_id: str, at_ns: int) -> None:
         """Take the id of a message that a channel carried."""
         number, at_ns = self._next(at_ns)
-        waiting = self._unheard.get(name)
+        waiting = self._unmatched.get(name)
         if waiting and any(entry_id == each for each, _, _ in waiting):
             while waiting:
                 each, body, _ = waiting.popleft()
                 self._place(number, at_ns, name, each, body)
                 if each == entry_id:
                     return
-        self._heard[name, entry_id] = number, at_ns
+        self._received[name, entry_id] = number, at_ns
 
     def read(self, name: str, entry_id: str, body: bytes | None, at_ns: int) -> None:
         """Take an entry of a journal; those of one journal in their order."""
-        found = self._heard.pop((name, entry_id), None)
-        waiting = self._unheard.setdefault(name, deque())
+        found = self._received.pop((name, entry_id), None)
+        waiting = self._unmatched.setdefault(name, deque())
         if found is None:
             waiting.append((entry_id, body, at_ns))
             return
@@ -88,16 +88,16 @@ class ArrivalOrder:
 
     def release_all(self, now_ns: int) -> Iterator[Placed]:
         """Return all the rest: nothing more will be read."""
-        self._heard.clear()
+        self._received.clear()
         yield from self.release(now_ns + 2 * PATIENCE_NS)
 
     def _give_up(self, before_ns: int, now_ns: int) -> None:
-        for key, (_, at_ns) in list(self._heard.items()):
+        for key, (_, at_ns) in list(self._received.items()):
             if at_ns > before_ns:
                 break
             # A channel may carry what its journal refused: that was no message.
-            del self._heard[key]
-        for name, waiting in self._unheard.items():
+            del self._received[key]
+        for name, waiting in self._unmatched.items():
             while waiting and waiting[0][2] <= before_ns:
                 entry_id, body, _ = waiting.popleft()
                 self._place(*self._next(now_ns), name, entry_id, body)

@@ -171,7 +171,7 @@ class _Channels:
             await self._opened.acquire()
 
     def subscribed(self) -> None:
-        """Note that the channels of a pattern are heard from now on."""
+        """Note that the channels of a pattern are received from now on."""
         self._opened.release()
 
     def on_pattern_message(self, channel: bytes, data: bytes) -> None:
@@ -183,12 +183,12 @@ class _Channels:
         if wanted is None:
             return
         try:
-            self._order.heard(wanted, decode(data).id, now_ns())
+            self._order.received(wanted, decode(data).id, now_ns())
         except InvalidMessage:
             return
 
     def disconnected(self) -> None:
-        """Do nothing: what is not heard is read."""
+        """Do nothing: what is not received is read."""
 
     def failed(self, error: BusError) -> None:
         """Keep the reason, and let nobody wait any longer."""

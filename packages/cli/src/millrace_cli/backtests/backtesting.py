@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from millrace_cli.backtests.arguments import (
     ConfigurationText,
@@ -175,24 +174,18 @@ def _bar(console: Console) -> Progress:
 
 
 def _print(result: "BacktestResult", out: Path) -> None:
-    console = Console()
-    table = Table("market", "profit", "realised", "fees", "position", "trades", "slippage bps", box=None)
     for market in result.markets:
-        profit = "unknown" if market.profit is None else f"{market.profit:,f}"
-        slippage = "" if market.slippage_bps is None else f"{market.slippage_bps:f}"
-        table.add_row(
-            f"{market.exchange} {market.symbol}",
-            f"{profit} {market.currency}",
-            f"{market.realised:,f}",
-            f"{market.fees:,f}",
-            f"{market.position:f}",
-            str(market.trades),
-            slippage,
+        profit = "profit unknown" if market.profit is None else f"profit {market.profit:,f} {market.currency}"
+        fees = ", ".join(f"{amount:f} {code}" for code, amount in market.fees_by_currency.items()) or "none"
+        slippage = "" if market.slippage_bps is None else f", slippage {market.slippage_bps:f} bps"
+        typer.echo(
+            f"{market.strategy} on {market.exchange} {market.symbol}: {profit}; {market.trades:,} trades, "
+            f"{market.maker_trades:,} as maker, fees {fees}{slippage}; position {market.position:f}"
         )
-    if result.markets:
-        console.print(table)
     for strategy in result.strategies:
-        requests = ", ".join(f"{count} {action}" for action, count in strategy.requests.items()) or "no requests"
+        requests = ", ".join(f"{count:,} {action}" for action, count in strategy.requests.items()) or "no requests"
         stopped = f"; stopped: {strategy.stopped}" if strategy.stopped else ""
-        console.print(f"{strategy.name}: {requests}, {strategy.errors} errors{stopped}", soft_wrap=True)
-    console.print(f"{out / 'report.html'}, result.json, fills.parquet, requests.parquet", soft_wrap=True)
+        typer.echo(f"{strategy.name}: {requests}; {strategy.errors} errors{stopped}")
+    for equity in result.equity:
+        typer.echo(f"deepest drawdown {equity.deepest_drawdown:,f} {equity.currency}")
+    typer.echo(f"{out / 'report.html'}, result.json, fills.parquet, requests.parquet")

@@ -1,0 +1,124 @@
+"""`millrace record`, `data`, `backtest` and `replay` as they are typed, on a real Valkey."""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from millrace_bus import Bus
+from millrace_core.book import OrderBook
+from millrace_core.market import BookDelta, BookSnapshot
+from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
+
+STRATEGIES = Path(__file__).parents[3] / "examples" / "strategies"
+BOOK = StreamName(Tenant("StrankaXY"), ExchangeId("binance"), Action("watchOrderBook"), Symbol("KCS/USDT"))
+PING_PONG = ("--strategy", "PingPong", "--plugin-dir", str(STRATEGIES), "-c", '{"amount": 1, "tickSize": "0.01"}')
+
+
+@pytest.fixture
+async def moving_book(bus: Bus) -> AsyncIterator[None]:
+    """A book that changes ten times a second while the test runs."""
+    book = OrderBook()
+    book.replace([(10.0, 5.0)], [(10.05, 5.0)], None)
+
+    def snapshot(as_of: Any) -> BookSnapshot:
+        return BookSnapshot(book.bids.levels(), book.asks.levels(), str(as_of), book.checksum())
+
+    writer = bus.writer(BOOK, snapshot)
+    await writer.open()
+
+    async def move() -> None:
+        while True:
+            # The whole spread moves through whatever order stands in its middle.
+            for bid, ask in (((9.9, 5.0), (9.95, 5.0)), ((10.0, 5.0), (10.05, 5.0))):
+                bids, asks = book.difference([bid], [ask])
+                book.apply(bids, asks, None)
+                writer.delta(BookDelta(bids, asks))
+                await asyncio.sleep(0.1)
+
+    moving = asyncio.create_task(move())
+    yield
+    moving.cancel()
+    await asyncio.wait([moving])
+    await writer.close()
+
+
+async def recorded(redis_url: str, folder: Path) -> Any:
+    """Record in a process of its own, until it has what a second brings; return what it says at the end."""
+    command = (sys.executable, "-m", "millrace_cli.main", "record", "--out", str(folder), "--redis-url", redis_url)
+    process = await asyncio.create_subprocess_exec(*command, "--for", "1.5", "--json", stdout=asyncio.subprocess.PIPE)
+    output, _ = await process.communicate()
+    assert process.returncode == 0
+    return json.loads(output)
+
+
+@pytest.mark.usefixtures("moving_book")
+async def test_from_a_recording_to_its_result(terminal: Any, bus: Bus, tmp_path: Path) -> None:
+    """Recorded, checked, traded on: the documents say the same as what is printed."""
+    folder, out = tmp_path / "recordings", tmp_path / "out"
+    said = await recorded(bus.url, folder)
+    assert said["messages"] > 5
+    assert said["gaps"] == 0
+    assert (await terminal.type("data", "check", str(folder))).output.startswith("whole: ")
+    assert str(BOOK) in (await terminal.type("data", "list", str(folder))).output
+    arguments = (*PING_PONG, "--data", str(folder), "--latency", "1", "--latencies", "20", "--out", str(out))
+    found = await terminal.type("backtest", *arguments, "--json")
+    assert found.code == 0, found.output
+    result = json.loads((out / "result.json").read_text())
+    assert result == found.json
+    (market,) = result["markets"]
+    assert market["trades"] > 0
+    assert result["strategies"][0]["requests"]["createOrder"] > 0
+    page = (out / "report.html").read_text()
+    assert "At other latencies" in page
+    assert (await terminal.type("replay", *PING_PONG, "--data", str(folder))).code == 1
+    assert (await terminal.type("backtest", *arguments)).stdout.startswith("PingPong on binance KCS/USDT: profit ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("--latency", "fast"), "is no latency"),
+        (("--fees", "1/2/3/4"), "are no fees"),
+        (("--balance", "much"), "is no balance"),
+        (("--since", "yesterday"), "is no moment"),
+        (("-c", "{"), "is not JSON"),
+        (("-c", '{"amount": 1, "amuont": 1}'), "$.amuont"),
+        (("--strategy", "PingPing"), "PingPong"),
+        (("--tenant", "Nobody"), "none of the strategies' streams is recorded"),
+    ],
+)
+async def test_mistakes_are_named(terminal: Any, arguments: tuple[str, ...], text: str, recording: Path) -> None:
+    """Each in a line that says what is wrong."""
+    found = await terminal.type("backtest", *PING_PONG, "--data", str(recording), *arguments)
+    assert found.code == 1
+    assert text in found.output
+
+
+async def test_data_that_is_missing_or_spoilt(terminal: Any, recording: Path, tmp_path: Path) -> None:
+    """A folder without recordings, a file that is none, and one that was cut off."""
+    other = tmp_path / "other.jsonl.gz"
+    other.write_bytes(b"nothing of the kind")
+    assert "no recording" in (await terminal.type("data", "check", str(tmp_path / "empty"))).output
+    assert "is no recording" in (await terminal.type("data", "list", str(other))).output
+    recording.write_bytes(recording.read_bytes()[:-40])
+    found = await terminal.type("data", "check", str(recording))
+    assert (found.code, found.output) == (1, f"{recording.name} was cut off\n")
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    """A recording of one stream, beside a folder without any."""
+    from millrace_backtest.recording.files import RecordingWriter
+
+    (tmp_path / "empty").mkdir()
+    path = tmp_path / "short.jsonl.gz"
+    with RecordingWriter(path, 1) as writer:
+        writer.message(BOOK.snapshot, 1, "1-1", b'{"id":"1-1","type":"snapshot","timestamp":null,"trace":{},"data":{}}')
+        writer.message(str(BOOK), 1, "1-1", b'{"id":"1-1","type":"status","timestamp":null,"trace":{},"data":{}}')
+        writer.end(2)
+    return path
