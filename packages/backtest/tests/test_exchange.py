@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from millrace_backtest.exchange.fees import read_fees
-from millrace_core.portfolio.instrument import Instrument
-from millrace_core.portfolio.position import Fill, Position, after
+from millrace_core.instrument import Instrument
+from millrace_core.position import Fill, Position, after
 from millrace_strategy import BookEvent, OrderEvent, ResponseEvent, Strategy, StrategyConfiguration, TradesEvent
 
 from .conftest import EXCHANGE, SYMBOL, Tape, run

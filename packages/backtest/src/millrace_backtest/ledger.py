@@ -5,8 +5,8 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from millrace_backtest.exchange.orders import OwnFill
-from millrace_core.names import ExchangeId, Symbol
 from millrace_core.instrument import Instrument
+from millrace_core.names import ExchangeId, Symbol
 from millrace_core.position import EXACT, Fill, Position, after, plain
 
 _ZERO: Final = Decimal(0)

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from millrace_backtest.exchange.orders import ModelledOrder
-from millrace_core.market import Balance, Balances
 from millrace_core.instrument import Instrument
+from millrace_core.market import Balance, Balances
 from millrace_core.position import EXACT, Fee, plain
 
 _ZERO = Decimal(0)
@@ -52,7 +52,7 @@ class ModelledAccount:
         self._changed.add(currency)
 
     def release(self, order: ModelledOrder, amount: Decimal | None = None) -> None:
-        """Give back what is kept for an order, or a part of it."""
+        """Free what is kept for an order, or a part of it."""
         currency, reserved = order.reserved
         if not currency:
             return
