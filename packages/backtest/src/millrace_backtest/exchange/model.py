@@ -125,7 +125,7 @@ class ExchangeModel:
             orders=[order.reported() for order in orders] if is_sweep else None,
         )
         action = Action(action_of(request))
-        self._deliver(tenant, answered_ns, lambda each: each.answered(exchange, action, symbol, response))
+        self._tell(tenant, answered_ns, lambda each: each.answered(exchange, action, symbol, response))
         for order in orders:
             self._report(order)
 
@@ -294,6 +294,11 @@ class ExchangeModel:
             self._deliver(order.tenant, at_ns, lambda each: each.balances_changed(order.exchange, every, changed))
 
     def _deliver(self, tenant: Tenant, at_ns: int, call: Callable[[Listener], None]) -> None:
+        """Report by the account's streams, which deliver in order."""
+        at_ns = self._delivered_ns[tenant] = max(at_ns, self._delivered_ns.get(tenant, 0))
+        self._tell(tenant, at_ns, call)
+
+    def _tell(self, tenant: Tenant, at_ns: int, call: Callable[[Listener], None]) -> None:
         def deliver() -> None:
             for listener in self._listeners.get(tenant, ()):
                 call(listener)
