@@ -11,6 +11,7 @@ import uvloop
 from rich.console import Console
 
 from benchmarks import (
+    backtest,
     bus,
     console,
     console_pages,
@@ -43,8 +44,9 @@ PARTS: dict[str, Part] = {
     "console-pages": console_pages.run,
     "tenants": tenants.run,
     "halt-outages": halt_outages.run,
+    "backtest": backtest.run,
 }
-LONG = {"history", "strategy-process", "console", "console-pages", "tenants", "halt-outages"}
+LONG = {"history", "strategy-process", "console", "console-pages", "tenants", "halt-outages", "backtest"}
 """Parts that run only when they are named."""
 
 

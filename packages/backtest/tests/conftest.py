@@ -1,7 +1,8 @@
 """Recordings made by a test, and strategies run over them."""
 
 import gzip
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -37,17 +38,23 @@ class Tape:
 
     def __post_init__(self) -> None:
         self.writer = RecordingWriter(self.path, self.at_ns)
-        self._numbers = {BOOK: count(1), TRADES: count(1)}
+        self._numbers: defaultdict[StreamName, Iterator[int]] = defaultdict(lambda: count(1))
         self._trade_ids = count(1)
 
     def begin(self, bids: Sequence[Level], asks: Sequence[Level]) -> None:
         """Write the first snapshots."""
         self.book.replace(bids, asks, None)
-        as_of = f"{EPOCH}-0"
-        book = BookSnapshot(list(bids), list(asks), as_of, self.book.checksum())
-        for name, data in ((BOOK, book), (TRADES, TradesSnapshot([], as_of))):
-            self._write(name.snapshot, f"{EPOCH}-1", "snapshot", data)
-            self.message(name, "status", {"status": "live"})
+        self.open(BOOK, bids, asks)
+        self._write(TRADES.snapshot, f"{EPOCH}-1", "snapshot", TradesSnapshot([], f"{EPOCH}-0"))
+        self.message(TRADES, "status", {"status": "live"})
+
+    def open(self, name: StreamName, bids: Sequence[Level], asks: Sequence[Level]) -> None:
+        """Write the first snapshot of a book, and its status."""
+        book = OrderBook()
+        book.replace(bids, asks, None)
+        data = BookSnapshot(list(bids), list(asks), f"{EPOCH}-0", book.checksum())
+        self._write(name.snapshot, f"{EPOCH}-1", "snapshot", data)
+        self.message(name, "status", {"status": "live"})
 
     def wait(self, ms: float) -> None:
         """Let time pass."""

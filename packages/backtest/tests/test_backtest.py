@@ -7,11 +7,17 @@ from typing import Any
 
 import pytest
 
+from millrace_backtest.backtest import Backtest
 from millrace_backtest.errors import NothingRecorded
+from millrace_backtest.exchange.fees import read_fees
 from millrace_backtest.outputs import FILLS, REPORT, REQUESTS, RESULT, write_report, write_result, write_tables
 from millrace_backtest.recording.files import Recording, RecordingWriter, merged, recordings
 from millrace_backtest.result import result_of
-from millrace_strategy import BookEvent, StartEvent, StatusEvent, Strategy, TradesEvent
+from millrace_backtest.settings import BacktestSettings
+from millrace_backtest.strategies import BacktestedStrategy
+from millrace_core.market import BookDelta
+from millrace_core.names import PUBLIC, ExchangeId, Tenant
+from millrace_strategy import BookEvent, StartEvent, StatusEvent, Strategy, SubscribedStream, TradesEvent
 
 from .conftest import BOOK, EXCHANGE, MS, START_NS, SYMBOL, TRADES, Tape, run
 
@@ -174,3 +180,38 @@ async def test_a_long_recording_needs_no_more_memory_than_a_short_one(tmp_path: 
     await _peak(tmp_path, 100)
     short, long = await _peak(tmp_path, 5_000), await _peak(tmp_path, 20_000)
     assert long < short + 500_000
+
+
+class Taker(Strategy):
+    """Buys once on each book that it sees."""
+
+    def on_order_book(self, event: BookEvent) -> None:
+        """Buy, unless it has."""
+        if not any(order.exchange == event.exchange for order in self.orders) and not self.trader.pending:
+            self.trader.create_order(exchange=event.exchange, symbol=event.symbol, side="buy", type="market", amount=1)
+
+
+async def test_tenants_and_exchanges_have_accounts_of_their_own(tape: Tape) -> None:
+    """Strategies of two tenants follow a public book, one of them another exchange too; none spends another's money."""
+    public, other = BOOK._replace(tenant=PUBLIC), BOOK._replace(exchange=ExchangeId("kucoin"))
+    for name, price in ((public, 200.0), (other, 300.0)):
+        tape.open(name, [(price - 1, 5.0)], [(price, 5.0)])
+    for _ in range(20):
+        tape.wait(10)
+        for name, price in ((public, 200.0), (other, 300.0)):
+            tape.message(name, "delta", BookDelta([(price - 1, 5.0)], []))
+    shared = SubscribedStream(EXCHANGE, SYMBOL, BOOK.action, is_public=True)
+    elsewhere = SubscribedStream(other.exchange, SYMBOL, BOOK.action)
+    plans = [
+        BacktestedStrategy(strategy=Taker, tenant=Tenant("Ann"), name="A", streams=(shared, elsewhere)),
+        BacktestedStrategy(strategy=Taker, tenant=Tenant("Bob"), name="B", streams=(shared,)),
+    ]
+    settings = BacktestSettings(balances={"USDT": Decimal(400)}, fees=read_fees(["0"]))
+    backtest = Backtest(plans, [tape.end()], settings)
+    await backtest.run()
+    assert [run.host.errors for run in backtest.runs] == [[], []]
+    spent = {(fill.source, fill.exchange): fill.price for fill in backtest.ledger.fills}
+    assert spent == {("A", EXCHANGE): 200, ("A", "kucoin"): 300, ("B", EXCHANGE): 200}
+    held = {key: backtest.exchanges.account(*key).total("USDT") for key in [("Ann", EXCHANGE), ("Bob", EXCHANGE)]}
+    assert set(held.values()) == {Decimal(200)}
+    assert backtest.exchanges.account(Tenant("Ann"), other.exchange).total("USDT") == 100
