@@ -1,6 +1,6 @@
 """The peer nautilus_trader: its backtest engine over the changes of a recording. Runs in a Python that has it.
 
-python benchmarks/peers/outside/nautilus.py RECORDING    prints the number of changes and the seconds of the engine's run
+python benchmarks/peers/outside/nautilus.py RECORDING    prints the number of changes and the seconds of the run
 """
 
 import gzip

@@ -215,7 +215,7 @@ class Backtest:
             plan, self._timeline, self._hooks, new_request_id=lambda: next(ids), send=self._send, look_up=self._look_up
         )
         if self._is_modelled:
-            self.exchanges.listen(plan.tenant, run)
+            self.exchanges.reports.listen(plan.tenant, run)
         return run
 
     def _send(self, run: StrategyRun, request: OrderRequest) -> None:

@@ -7,7 +7,6 @@ from the exchange to the recorder belongs to the latency.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import count
-from typing import Protocol
 
 from millrace_backtest.exchange.account import InsufficientFunds, ModelledAccount
 from millrace_backtest.exchange.fees import ANY_EXCHANGE, Charged, FeeRates
@@ -15,34 +14,17 @@ from millrace_backtest.exchange.latency import Latency
 from millrace_backtest.exchange.market import OWNER, RecordedMarket
 from millrace_backtest.exchange.orders import ModelledOrder, OwnFill
 from millrace_backtest.exchange.rejections import Rejection, engine_order, order_of, rejection_of
+from millrace_backtest.exchange.reports import Reports
 from millrace_backtest.exchange.units import PLACES, budget_units, decimal, units
 from millrace_backtest.timeline import Timeline
-from millrace_core.market import Balances, Trade
 from millrace_core.market import Fee as TradeFee
+from millrace_core.market import Trade
 from millrace_core.messages import RequestError, Response
 from millrace_core.names import Action, ExchangeId, Symbol, Tenant
-from millrace_core.orders import OrderRecord
 from millrace_core.position import EXACT, Fee, plain
 from millrace_core.requests import CancelAllOrders, CancelOrder, CreateOrder, EditOrder, OrderRequest, action_of
 from millrace_matching import Event, Expired, Side, Traded
 from millrace_matching.errors import MatchingError
-
-
-class Listener(Protocol):
-    """Who hears from the exchanges: the strategies of one tenant."""
-
-    def answered(self, exchange: ExchangeId, action: Action, symbol: Symbol | None, response: Response) -> None:
-        """Take an answer to a request."""
-
-    def order_changed(self, record: OrderRecord) -> None:
-        """Take a report about an order."""
-
-    def balances_changed(self, exchange: ExchangeId, balances: Balances, changed: Balances) -> None:
-        """Take the balances of an account."""
-
-    def traded(self, exchange: ExchangeId, symbol: Symbol, trade: Trade) -> None:
-        """Take an own trade."""
-
 
 MarketKey = tuple[Tenant, ExchangeId, Symbol]
 PriceOf = Callable[[ExchangeId, str, str], Decimal | None]
@@ -65,20 +47,15 @@ class ExchangeModel:
         self._initial, self._price_of, self._on_fill = balances, price_of, on_fill
         self._markets: dict[MarketKey, RecordedMarket] = {}
         self._accounts: dict[tuple[Tenant, ExchangeId], ModelledAccount] = {}
-        self._listeners: dict[Tenant, list[Listener]] = {}
+        self.reports = Reports(timeline)
         self._orders: dict[int, ModelledOrder] = {}
         """The open ones."""
         self._numbers = count(1)
-        self._delivered_ns: dict[Tenant, int] = {}
 
     @property
     def open_orders(self) -> Sequence[ModelledOrder]:
         """Return the orders that are open, oldest first."""
         return list(self._orders.values())
-
-    def listen(self, tenant: Tenant, listener: Listener) -> None:
-        """Report to a listener what concerns a tenant's accounts."""
-        self._listeners.setdefault(tenant, []).append(listener)
 
     def market(self, tenant: Tenant, exchange: ExchangeId, symbol: Symbol) -> RecordedMarket:
         """Return the market in which an account's orders of a symbol meet the recording."""
@@ -125,7 +102,7 @@ class ExchangeModel:
             orders=[order.reported() for order in orders] if is_sweep else None,
         )
         action = Action(action_of(request))
-        self._tell(tenant, answered_ns, lambda each: each.answered(exchange, action, symbol, response))
+        self.reports.answer(tenant, answered_ns, lambda each: each.answered(exchange, action, symbol, response))
         for order in orders:
             self._report(order)
 
@@ -269,7 +246,7 @@ class ExchangeModel:
         self._on_fill(fill)
         at_ms = now // 1_000_000
         trade = _own_trade(f"{order.id}-{event.trade_id}", at_ms, fill)
-        self._deliver(
+        self.reports.stream(
             order.tenant, self._latency.report(now), lambda each: each.traded(order.exchange, order.symbol, trade)
         )
 
@@ -288,22 +265,10 @@ class ExchangeModel:
         now = self._timeline.now_ns
         record, account = order.record(now), self.account(order.tenant, order.exchange)
         at_ns = self._latency.report(now)
-        self._deliver(order.tenant, at_ns, lambda each: each.order_changed(record))
+        self.reports.stream(order.tenant, at_ns, lambda each: each.order_changed(record))
         if changed := account.changed():
             every = account.balances()
-            self._deliver(order.tenant, at_ns, lambda each: each.balances_changed(order.exchange, every, changed))
-
-    def _deliver(self, tenant: Tenant, at_ns: int, call: Callable[[Listener], None]) -> None:
-        """Report by the account's streams, which deliver in order."""
-        at_ns = self._delivered_ns[tenant] = max(at_ns, self._delivered_ns.get(tenant, 0))
-        self._tell(tenant, at_ns, call)
-
-    def _tell(self, tenant: Tenant, at_ns: int, call: Callable[[Listener], None]) -> None:
-        def deliver() -> None:
-            for listener in self._listeners.get(tenant, ()):
-                call(listener)
-
-        self._timeline.at(at_ns, deliver)
+            self.reports.stream(order.tenant, at_ns, lambda each: each.balances_changed(order.exchange, every, changed))
 
 
 def _own_trade(trade_id: str, at_ms: int, fill: OwnFill) -> Trade:
