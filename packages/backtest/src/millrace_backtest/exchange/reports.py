@@ -48,6 +48,6 @@ class Reports:
         self._timeline.at(at_ns, deliver)
 
     def stream(self, tenant: Tenant, at_ns: int, call: Callable[[Listener], None]) -> None:
-        """Deliver by an account's streams, which keep their order: at a time, or as soon as what came before is there."""
+        """Deliver by the account's streams, which keep their order: at a time, or after what was sent before."""
         at_ns = self._delivered_ns[tenant] = max(at_ns, self._delivered_ns.get(tenant, 0))
         self.answer(tenant, at_ns, call)

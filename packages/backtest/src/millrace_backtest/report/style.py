@@ -47,7 +47,7 @@ small, .note, .sub, th, .tick, .key { color: var(--soft); font-weight: 400; }
   border: 3px solid var(--c); }
 .key i.disc { background: var(--c); }
 .hair { position: absolute; top: 0; bottom: 0; width: 1px; background: var(--soft); pointer-events: none; }
-.tip { position: absolute; top: -2px; padding: 3px 8px; border-radius: 6px; background: var(--ink);
+.tip { position: absolute; right: 0; bottom: calc(100% + 6px); padding: 3px 8px; border-radius: 6px; background: var(--ink);
   color: var(--card);
   font-size: 12px; font-variant-numeric: tabular-nums; white-space: nowrap; pointer-events: none; z-index: 1; }
 
@@ -79,10 +79,8 @@ for (const plot of document.querySelectorAll('.plot')) {
   const show = () => {
     const [ms, value] = points[at], x = (ms - left) / (right - left) * 100;
     hair.hidden = tip.hidden = false; hair.style.left = x + '%';
-    tip.textContent = new Date(ms).toISOString().slice(0, 23).replace('T', ' ') + '  '
+    tip.textContent = new Date(ms).toISOString().slice(11, 23) + '  '
       + value.toLocaleString('en', { maximumFractionDigits: 10 }) + ' ' + plot.dataset.unit;
-    tip.style.left = x < 50 ? `calc(${x}% + 8px)` : 'auto';
-    tip.style.right = x < 50 ? 'auto' : `calc(${100 - x}% + 8px)`;
   };
   const hide = () => { hair.hidden = tip.hidden = true; };
   plot.addEventListener('pointermove', event => {
