@@ -106,7 +106,7 @@ async def test_hooks_may_wait_in_virtual_time(tape: Tape) -> None:
 
 
 async def test_a_strategy_runs_from_and_to_a_moment(tape: Tape) -> None:
-    """What is before builds the state; what is after is not played."""
+    """What is before builds the state, which it is shown at the start; what is after is not played."""
     for amount in (1.0, 2.0, 3.0, 4.0):
         tape.wait(100)
         tape.change(bids=[(100.0, amount)])

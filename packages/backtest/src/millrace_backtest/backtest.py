@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import chain, count
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -46,6 +46,15 @@ class DecidedRequest(msgspec.Struct, frozen=True):
     at_ns: int
     tenant: Tenant
     request: OrderRequest
+
+
+class _Player(NamedTuple):
+    """What plays a stream, and who listens."""
+
+    playback: StreamPlayback
+    exchanges: Sequence[Listening]
+    strategies: Sequence[Listening]
+    """From the start on."""
 
 
 class Backtest:
@@ -88,7 +97,8 @@ class Backtest:
         )
         self.runs = [self._strategy_run(plan) for plan in plans]
         self._feeds = MarketFeeds(self.exchanges, plans)
-        self._players: dict[str, tuple[StreamPlayback, Sequence[Listening]] | None] = {}
+        self._players: dict[str, _Player | None] = {}
+        """By the name of a stream, and of its snapshots; None where nobody listens."""
 
     async def run(self, on_progress: Callable[[int], None] = lambda _messages: None) -> None:
         """Play everything.
@@ -137,6 +147,11 @@ class Backtest:
             self._timeline.settle()
             if self._is_modelled:
                 self._show_balances(run)
+        # As a strategy that joins streams which others follow already.
+        for name, player in self._players.items():
+            if player is not None and not is_snapshot(name):
+                for update in player.playback.welcome(at_ns):
+                    self._tell(player, update)
         self._timeline.at(self.samples.next_ns(at_ns), self._sample)
 
     def _show_balances(self, run: StrategyRun) -> None:
@@ -177,12 +192,18 @@ class Backtest:
         player = self._players[name]
         if player is None:
             return
-        for update in _updates(player[0], recorded, is_snapshot(name)):
-            for listen in player[1]:
+        for update in _updates(player.playback, recorded, is_snapshot(name)):
+            for listen in player.exchanges:
                 listen(update)
-            self._timeline.settle()
+            if self._is_started:
+                self._tell(player, update)
 
-    def _player(self, name: str) -> tuple[StreamPlayback, Sequence[Listening]] | None:
+    def _tell(self, player: "_Player", update: Update) -> None:
+        for listen in player.strategies:
+            listen(update)
+        self._timeline.settle()
+
+    def _player(self, name: str) -> "_Player | None":
         """Return what plays a stream, and who listens; None if nobody does."""
         try:
             stream = StreamName.parse(name)
@@ -193,8 +214,11 @@ class Backtest:
             if deltas not in self._players:
                 self._players[deltas] = self._player(deltas)
             return self._players[deltas]
-        listeners = [*self._feeds.listeners(stream, self._timeline), *self._strategies_of(stream)]
-        return (StreamPlayback(stream, self.scanned.began_ns), listeners) if listeners else None
+        exchanges = list(self._feeds.listeners(stream, self._timeline))
+        strategies = list(self._strategies_of(stream))
+        if not exchanges and not strategies:
+            return None
+        return _Player(StreamPlayback(stream, self.scanned.began_ns), exchanges, strategies)
 
     def _strategies_of(self, name: StreamName) -> Iterator[Listening]:
         """Return the strategies' listeners of a stream; what is recorded of an account is not what a model does."""

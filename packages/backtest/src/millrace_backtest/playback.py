@@ -66,6 +66,12 @@ class StreamPlayback:
         updates += self._apply(place, message, at_ns)
         return updates
 
+    def welcome(self, at_ns: int) -> Sequence[Update]:
+        """Return what a reader is told that joins now: the state, if it is there and right."""
+        if self._is_hidden or not self.trusted or not self._has_snapshots:
+            return _NOTHING
+        return (self._update("snapshot", None, None, at_ns),)
+
     def gap(self) -> Sequence[Update]:
         """Take it that messages are missing; return what a reader is told of it."""
         if not self.trusted or not self._has_snapshots:

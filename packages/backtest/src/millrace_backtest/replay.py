@@ -82,9 +82,11 @@ class Replayed(NamedTuple):
         return len(self.now) if self.difference is None else self.difference.number - 1
 
 
-async def replay(plan: BacktestedStrategy, sources: Sequence[Recording], scanned: Scan) -> Replayed:
-    """Let a strategy decide again on its recorded run."""
-    backtest = Backtest([plan], sources, BacktestSettings(exchange="recorded"), scanned)
+async def replay(
+    plan: BacktestedStrategy, sources: Sequence[Recording], scanned: Scan, since_ns: int | None = None
+) -> Replayed:
+    """Let a strategy decide again on its recorded run; `since_ns` is when it started, None with the recording."""
+    backtest = Backtest([plan], sources, BacktestSettings(exchange="recorded", since_ns=since_ns), scanned)
     await backtest.run()
     recorded, now = scanned.decided_by(plan.tenant, plan.name), backtest.requests
     return Replayed(recorded, now, _difference(recorded, now, sources))

@@ -47,7 +47,8 @@ small, .note, .sub, th, .tick, .key { color: var(--soft); font-weight: 400; }
   border: 3px solid var(--c); }
 .key i.disc { background: var(--c); }
 .hair { position: absolute; top: 0; bottom: 0; width: 1px; background: var(--soft); pointer-events: none; }
-.tip { position: absolute; right: 0; bottom: calc(100% + 6px); padding: 3px 8px; border-radius: 6px; background: var(--ink);
+.tip { position: absolute; right: 0; bottom: calc(100% + 6px); padding: 3px 8px; border-radius: 6px;
+  background: var(--ink);
   color: var(--card);
   font-size: 12px; font-variant-numeric: tabular-nums; white-space: nowrap; pointer-events: none; z-index: 1; }
 

@@ -2,7 +2,7 @@
 
 import json
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +14,7 @@ from millrace_cli.backtests.arguments import (
     StrategyArguments,
     StrategyName,
     Streams,
+    moment_ns,
     recorded,
 )
 from millrace_cli.options import AsJson, TenantFilter
@@ -37,6 +38,9 @@ def add_command(app: typer.Typer) -> None:
         name: SourceName = None,
         tenant: TenantFilter = None,
         streams: Streams = None,
+        since: Annotated[
+            str | None, typer.Option(help="When it started, if after the recording: ISO-8601 or ms since 1970.")
+        ] = None,
         plugin_dir: PluginDir = None,
         as_json: AsJson = False,
     ) -> None:
@@ -61,7 +65,7 @@ def add_command(app: typer.Typer) -> None:
 
             sources = recorded(data)
             scanned = scan(sources)
-            return await replay(arguments.plan(scanned), sources, scanned)
+            return await replay(arguments.plan(scanned), sources, scanned, moment_ns(since))
 
         found = run_short(work(), as_json=as_json)
         if as_json:
