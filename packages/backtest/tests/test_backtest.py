@@ -112,10 +112,8 @@ async def test_a_strategy_runs_from_and_to_a_moment(tape: Tape) -> None:
         tape.change(bids=[(100.0, amount)])
     settings = {"since_ns": START_NS + 150 * MS, "until_ns": START_NS + 350 * MS}
     backtest = await run(Watcher, tape.end(), **settings)
-    assert [reported for reported in seen(backtest) if reported[0] == "book"] == [
-        ("book", (100.0, 2.0)),
-        ("book", (100.0, 3.0)),
-    ]
+    books = [event for event in seen(backtest) if event[0] == "book"]
+    assert books == [("book", (100.0, amount)) for amount in (1.0, 2.0, 3.0)]
 
 
 async def test_streams_that_are_not_recorded_are_an_error(tmp_path: Path) -> None:
