@@ -68,10 +68,16 @@ async def recording(platform: Platform, file: Path) -> AsyncIterator[None]:
 async def all_decided(platform: Platform) -> None:
     """Let the prober begin, and wait until its last request is answered."""
 
-    async def asked() -> bool:
-        return bool(await platform.redis.publish(f"{TENANT}.traderActions", json.dumps(BEGIN)))
+    async def has_begun() -> bool:
+        # The signal is a trade of a certain amount: if two levels of the book make it, there are two of other amounts.
+        await platform.redis.publish(f"{TENANT}.traderActions", json.dumps(BEGIN))
+        return bool(await decided())
 
-    await until(asked, "an executor takes the request", platform=platform)
+    async def decided() -> list[bytes]:
+        entries = await platform.redis.xrange(f"{TENANT}.traderActions")
+        return [entry for _, entry in entries if "Prober" in entry["data"]]
+
+    await until(has_begun, "the strategy decides", platform=platform)
 
     async def answered() -> bool:
         names = [f"stream.{TENANT}.binance.{action}.KCS/USDT" for action in ("createOrder", "cancelOrder", "editOrder")]

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from millrace_backtest.recording.files import Recording, RecordingWriter
 from millrace_bus import Bus
 from millrace_core.book import OrderBook
 from millrace_core.market import BookDelta, BookSnapshot
@@ -48,12 +50,20 @@ async def moving_book(bus: Bus) -> AsyncIterator[None]:
 
 
 async def recorded(redis_url: str, folder: Path) -> Any:
-    """Record in a process of its own, until it has what a second brings; return what it says at the end."""
+    """Record in a process of its own until it has some changes, then press Ctrl-C; return what it says at the end."""
     command = (sys.executable, "-m", "millrace_cli.main", "record", "--out", str(folder), "--redis-url", redis_url)
-    process = await asyncio.create_subprocess_exec(*command, "--for", "1.5", "--json", stdout=asyncio.subprocess.PIPE)
+    process = await asyncio.create_subprocess_exec(*command, "--json", stdout=asyncio.subprocess.PIPE)
+    async with asyncio.timeout(60):
+        while sum(_changes(path) for path in folder.glob("*")) < 20:
+            await asyncio.sleep(0.1)
+    process.send_signal(signal.SIGINT)
     output, _ = await process.communicate()
     assert process.returncode == 0
     return json.loads(output)
+
+
+def _changes(path: Path) -> int:
+    return sum(recorded.name == str(BOOK) for recorded in Recording(path))
 
 
 @pytest.mark.usefixtures("moving_book")
@@ -65,7 +75,7 @@ async def test_from_a_recording_to_its_result(terminal: Any, bus: Bus, tmp_path:
     assert said["gaps"] == 0
     assert (await terminal.type("data", "check", str(folder))).output.startswith("whole: ")
     assert str(BOOK) in (await terminal.type("data", "list", str(folder))).output
-    arguments = (*PING_PONG, "--data", str(folder), "--latency", "1", "--latencies", "20", "--out", str(out))
+    arguments = (*PING_PONG, "--data", str(folder), "--latency", "0", "--latencies", "20", "--out", str(out))
     found = await terminal.type("backtest", *arguments, "--json")
     assert found.code == 0, found.output
     result = json.loads((out / "result.json").read_text())
@@ -113,8 +123,6 @@ async def test_data_that_is_missing_or_spoilt(terminal: Any, recording: Path, tm
 @pytest.fixture
 def recording(tmp_path: Path) -> Path:
     """A recording of one stream, beside a folder without any."""
-    from millrace_backtest.recording.files import RecordingWriter
-
     (tmp_path / "empty").mkdir()
     path = tmp_path / "short.jsonl.gz"
     with RecordingWriter(path, 1) as writer:

@@ -18,11 +18,21 @@ if TYPE_CHECKING:
     from millrace_backtest.recording.files import Recording
     from millrace_backtest.scan import Scan
     from millrace_backtest.strategies import BacktestedStrategy
+    from millrace_strategy import Strategy
 
 Data = Annotated[
     list[Path], typer.Option("--data", exists=True, help="A recording, or a folder of recordings. Repeatable.")
 ]
-StrategyName = Annotated[str, typer.Option("--strategy", help="The strategy, as `pluginName` names it.")]
+StrategyName = Annotated[str | None, typer.Option("--strategy", help="The strategy, as `pluginName` names it.")]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        exists=True,
+        dir_okay=False,
+        help="Instead of a strategy, a magicbox's configuration: all that it runs.",
+    ),
+]
 ConfigurationText = Annotated[
     str, typer.Option("--configuration", "-c", help="The strategy's own settings: JSON, or @FILE.")
 ]
@@ -39,38 +49,77 @@ Streams = Annotated[
 
 @dataclass(frozen=True, kw_only=True)
 class StrategyArguments:
-    """Which strategy, and how it is set."""
+    """Which strategies, and how they are set."""
 
-    strategy: str
+    strategy: str | None
+    config: Path | None
     configuration: str
     name: str | None
     plugin_dir: Path | None
     tenant: names.Tenant | None
     streams: Sequence[str]
 
-    def plan(self, scanned: "Scan") -> "BacktestedStrategy":
-        """Return the strategy to run on a recording.
+    def plans(self, scanned: "Scan") -> "list[BacktestedStrategy]":
+        """Return the strategies to run on a recording: one, or those of a magicbox's configuration.
 
         Raises:
-            CommandFailed: the configuration is not JSON.
+            CommandFailed: neither or both are named, or the settings are not JSON.
             MillraceError: there is no such strategy, or its settings or the tenant are wrong.
         """
+        if (self.strategy is None) == (self.config is None):
+            raise CommandFailed("name a strategy with --strategy, or a magicbox's configuration with --config")
+        found = (
+            self._configured(self.config) if self.config is not None else [self._single(self.strategy or "", scanned)]
+        )
+        if not found:
+            raise CommandFailed(f"no strategy of {self.config} is chosen by --name and --tenant")
+        return found
+
+    def _single(self, strategy: str, scanned: "Scan") -> "BacktestedStrategy":
         from millrace_backtest.strategies import BacktestedStrategy
         from millrace_backtest.subscriptions import only_tenant, subscriptions
-        from millrace_magicbox.plugins import load_strategy, plugin_folder
         from millrace_strategy import read_configuration
 
-        strategy = load_strategy(self.strategy, self.plugin_dir or plugin_folder())
+        loaded = self._load(strategy)
         tenant = self.tenant or only_tenant(scanned.streams)
         settings = _object(self.configuration)
-        read_configuration(strategy.Configuration, settings)
+        read_configuration(loaded.Configuration, settings)
         return BacktestedStrategy(
-            strategy=strategy,
+            strategy=loaded,
             tenant=tenant,
-            name=self.name or self.strategy,
+            name=self.name or strategy,
             configuration=settings,
             streams=subscriptions(scanned.streams, tenant, self.streams),
         )
+
+    def _configured(self, config: Path) -> "list[BacktestedStrategy]":
+        """Return the strategies of a configuration with the subscriptions and limits that they have live."""
+        from millrace_backtest.strategies import BacktestedStrategy
+        from millrace_core.config import MagicboxConfig, parse_config
+        from millrace_magicbox.plan import plans
+        from millrace_strategy import read_configuration
+
+        wanted = []
+        for plan in plans(parse_config(MagicboxConfig, config.read_bytes())).values():
+            if self.name in (None, plan.name) and self.tenant in (None, plan.tenant):
+                loaded = self._load(plan.plugin_name)
+                read_configuration(loaded.Configuration, plan.configuration, path=plan.path)
+                wanted.append(
+                    BacktestedStrategy(
+                        strategy=loaded,
+                        tenant=plan.tenant,
+                        name=plan.name,
+                        configuration=plan.configuration,
+                        streams=plan.streams,
+                        limits=plan.limits,
+                    )
+                )
+        return wanted
+
+    def _load(self, name: str) -> "type[Strategy]":
+        from millrace_magicbox.plugins import load_strategy, plugin_folder
+
+        return load_strategy(name, self.plugin_dir or plugin_folder())
 
 
 def recorded(data: Sequence[Path]) -> "list[Recording]":

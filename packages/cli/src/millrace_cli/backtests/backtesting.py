@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from millrace_cli.backtests.arguments import (
+    ConfigFile,
     ConfigurationText,
     Data,
     PluginDir,
@@ -38,8 +39,9 @@ def add_command(app: typer.Typer) -> None:
 
     @app.command("backtest")
     def backtest_command(
-        strategy: StrategyName,
         data: Data,
+        strategy: StrategyName = None,
+        config: ConfigFile = None,
         configuration: ConfigurationText = "{}",
         name: SourceName = None,
         tenant: TenantFilter = None,
@@ -67,7 +69,7 @@ def add_command(app: typer.Typer) -> None:
         plugin_dir: PluginDir = None,
         as_json: AsJson = False,
     ) -> None:
-        """Run a strategy over recordings, and write result.json, fills, requests and report.html.
+        """Run strategies over recordings, and write result.json, fills, requests and report.html.
 
         Example: millrace backtest --strategy PingPong -c '{"amount": 1}' --data recordings --latency 5
         """
@@ -76,6 +78,7 @@ def add_command(app: typer.Typer) -> None:
 
         arguments = StrategyArguments(
             strategy=strategy,
+            config=config,
             configuration=configuration,
             name=name,
             plugin_dir=plugin_dir,
@@ -146,8 +149,9 @@ async def _backtest(
 ) -> "Backtest":
     from millrace_backtest.backtest import Backtest
 
-    task = progress.add_task(f"{arguments.strategy} at {settings.latency}", total=scanned.messages)
-    backtest = Backtest([arguments.plan(scanned)], sources, settings, scanned)
+    plans = arguments.plans(scanned)
+    task = progress.add_task(f"latency {settings.latency}", total=scanned.messages)
+    backtest = Backtest(plans, sources, settings, scanned)
 
     def show(messages: int) -> None:
         progress.update(task, completed=messages)

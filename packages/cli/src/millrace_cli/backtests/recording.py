@@ -52,7 +52,7 @@ def add_command(app: typer.Typer) -> None:
             wanted = [names.tenant(each) for each in tenant or ()]
             writer = await _record(redis_url, _file(out), wanted, streams or [], seconds, console, stop)
             if as_json:
-                typer.echo(json.dumps({"file": str(out), "messages": writer.messages, "gaps": writer.gaps}))
+                typer.echo(json.dumps({"file": str(writer.path), "messages": writer.messages, "gaps": writer.gaps}))
             else:
                 console.print(_summary(writer), soft_wrap=True)
 

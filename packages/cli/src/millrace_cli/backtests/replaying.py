@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from millrace_cli.backtests.arguments import (
+    ConfigFile,
     ConfigurationText,
     Data,
     PluginDir,
@@ -18,7 +19,7 @@ from millrace_cli.backtests.arguments import (
     recorded,
 )
 from millrace_cli.options import AsJson, TenantFilter
-from millrace_cli.running import run_short
+from millrace_cli.running import CommandFailed, run_short
 
 if TYPE_CHECKING:
     from millrace_backtest.replay import Cause, Difference, Replayed
@@ -32,8 +33,9 @@ def add_command(app: typer.Typer) -> None:
 
     @app.command("replay")
     def replay_command(
-        strategy: StrategyName,
         data: Data,
+        strategy: StrategyName = None,
+        config: ConfigFile = None,
         configuration: ConfigurationText = "{}",
         name: SourceName = None,
         tenant: TenantFilter = None,
@@ -52,6 +54,7 @@ def add_command(app: typer.Typer) -> None:
         """
         arguments = StrategyArguments(
             strategy=strategy,
+            config=config,
             configuration=configuration,
             name=name,
             plugin_dir=plugin_dir,
@@ -65,7 +68,10 @@ def add_command(app: typer.Typer) -> None:
 
             sources = recorded(data)
             scanned = scan(sources)
-            return await replay(arguments.plan(scanned), sources, scanned, moment_ns(since))
+            plans = arguments.plans(scanned)
+            if len(plans) > 1:
+                raise CommandFailed(f"choose one of {', '.join(plan.name for plan in plans)} with --name")
+            return await replay(plans[0], sources, scanned, moment_ns(since))
 
         found = run_short(work(), as_json=as_json)
         if as_json:
