@@ -5,6 +5,7 @@ import json
 import signal
 import sys
 from collections.abc import AsyncIterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,10 @@ PING_PONG = ("--strategy", "PingPong", "--plugin-dir", str(STRATEGIES), "-c", '{
 
 
 @pytest.fixture
-async def moving_book(bus: Bus) -> AsyncIterator[None]:
-    """A book that changes ten times a second while the test runs."""
+async def falling_book(bus: Bus) -> AsyncIterator[None]:
+    """A book that falls ten times a second while the test runs."""
     book = OrderBook()
-    book.replace([(10.0, 5.0)], [(10.05, 5.0)], None)
+    book.replace([(100.0, 5.0)], [(100.05, 5.0)], None)
 
     def snapshot(as_of: Any) -> BookSnapshot:
         return BookSnapshot(book.bids.levels(), book.asks.levels(), str(as_of), book.checksum())
@@ -34,13 +35,13 @@ async def moving_book(bus: Bus) -> AsyncIterator[None]:
     await writer.open()
 
     async def move() -> None:
-        while True:
-            # The whole spread moves through whatever order stands in its middle.
-            for bid, ask in (((9.9, 5.0), (9.95, 5.0)), ((10.0, 5.0), (10.05, 5.0))):
-                bids, asks = book.difference([bid], [ask])
-                book.apply(bids, asks, None)
-                writer.delta(BookDelta(bids, asks))
-                await asyncio.sleep(0.1)
+        # It falls through whatever order stands in the middle of the spread.
+        for step in count(1):
+            price = round(100 - step / 10, 1)
+            bids, asks = book.difference([(price, 5.0)], [(round(price + 0.05, 2), 5.0)])
+            book.apply(bids, asks, None)
+            writer.delta(BookDelta(bids, asks))
+            await asyncio.sleep(0.1)
 
     moving = asyncio.create_task(move())
     yield
@@ -66,7 +67,7 @@ def _changes(path: Path) -> int:
     return sum(recorded.name == str(BOOK) for recorded in Recording(path))
 
 
-@pytest.mark.usefixtures("moving_book")
+@pytest.mark.usefixtures("falling_book")
 async def test_from_a_recording_to_its_result(terminal: Any, bus: Bus, tmp_path: Path) -> None:
     """Recorded, checked, traded on: the documents say the same as what is printed."""
     folder, out = tmp_path / "recordings", tmp_path / "out"
