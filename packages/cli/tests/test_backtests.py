@@ -14,8 +14,11 @@ import pytest
 from millrace_backtest.recording.files import Recording, RecordingWriter
 from millrace_bus import Bus
 from millrace_core.book import OrderBook
+from millrace_core.ids import MessageId
 from millrace_core.market import BookDelta, BookSnapshot
+from millrace_core.messages import encode
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
+from millrace_store import Place, Store
 
 STRATEGIES = Path(__file__).parents[3] / "examples" / "strategies"
 BOOK = StreamName(Tenant("StrankaXY"), ExchangeId("binance"), Action("watchOrderBook"), Symbol("KCS/USDT"))
@@ -88,6 +91,20 @@ async def test_from_a_recording_to_its_result(terminal: Any, bus: Bus, tmp_path:
     assert "At other latencies" in page
     assert (await terminal.type("replay", *PING_PONG, "--data", str(folder))).code == 1
     assert (await terminal.type("backtest", *arguments)).stdout.startswith("PingPong on binance KCS/USDT: profit ")
+
+
+async def test_a_recording_of_the_database(terminal: Any, tmp_path: Path) -> None:
+    """What dbsync stored becomes a recording; without a database nothing is written."""
+    out = tmp_path / "stored.jsonl.gz"
+    arguments = ("data", "from-database", "--tenant", str(BOOK.tenant), "--out", str(out))
+    assert (await terminal.type(*arguments)).code == 1
+    assert not out.exists()
+    async with Store.open(terminal.environment["MILLRACE_DATABASE_URL"]) as store, store.batch() as batch:
+        begins = BookSnapshot([(10.0, 5.0)], [(10.05, 5.0)], "1-0", 0)
+        batch.snapshot(Place(BOOK.snapshot, MessageId(1, 1), 1_000), MessageId(1, 0), encode(begins))
+        batch.book_delta(Place(str(BOOK), MessageId(1, 1), 1_001), encode(BookDelta([(10.01, 1.0)], [])), None)
+    assert (await terminal.type(*arguments)).output == f"{out}: 2 messages\n"
+    assert len(list(Recording(out))) == 2
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from millrace_backtest.errors import NothingRecorded
-from millrace_backtest.exchange.latency import RecordedTimes, latency_of
+from millrace_backtest.exchange.latency import RecordedRequests, latency_of
 from millrace_backtest.exchange.model import ExchangeModel
 from millrace_backtest.exchange.orders import OwnFill
 from millrace_backtest.feeds import MarketFeeds
@@ -284,9 +284,8 @@ class Backtest:
     def _price_of(self, exchange: ExchangeId, currency: str, other: str) -> Decimal | None:
         return self.mid(exchange, Symbol(f"{currency}/{other}"))
 
-    def _recorded_times(self) -> Sequence[RecordedTimes | None]:
-        first = self.plans[0]
-        return self.scanned.times(first.tenant, first.name)
+    def _recorded_times(self) -> RecordedRequests:
+        return {(plan.tenant, plan.name): self.scanned.times(plan.tenant, plan.name) for plan in self.plans}
 
 
 def _updates(playback: StreamPlayback, recorded: Recorded, is_snapshot: bool) -> Sequence[Update]:

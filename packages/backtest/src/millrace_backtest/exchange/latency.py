@@ -1,6 +1,6 @@
 """How long requests take to the exchange, and answers back. Deterministic: drawn values come from a seed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import exp, log
 from random import Random
 from typing import Final, NamedTuple, Protocol
@@ -27,8 +27,8 @@ class Times(NamedTuple):
 class Latency(Protocol):
     """How long each request takes, and each report of an order."""
 
-    def request(self, now_ns: int) -> Times:
-        """Return the times of the next request, which is sent now."""
+    def request(self, tenant: str, source: str, now_ns: int) -> Times:
+        """Return the times of the next request of a tenant's strategy, which is sent now."""
 
     def report(self, now_ns: int) -> int:
         """Return when a report that the exchange sends now reaches the strategy."""
@@ -42,7 +42,7 @@ class DrawnLatency:
         self._sigma = log(p99_ms / median_ms) / _P99_SIGMAS if p99_ms is not None and median_ms > 0 else 0.0
         self._random = Random(seed)  # noqa: S311 - a model, not a secret
 
-    def request(self, now_ns: int) -> Times:
+    def request(self, tenant: str, source: str, now_ns: int) -> Times:
         """Return the times of the next request."""
         arrives = self.report(now_ns)
         return Times(arrives, self.report(arrives))
@@ -62,23 +62,27 @@ class RecordedTimes(NamedTuple):
     answered_ns: int
 
 
+RecordedRequests = Mapping[tuple[str, str], Sequence[RecordedTimes | None]]
+"""By tenant and strategy, the times of its requests in their order; None of one without an answer."""
+
+
 class RecordedLatency:
-    """The latency of each request is that of the recorded request of the same number.
+    """The latency of each request is that of the recorded request of the same strategy and number.
 
     A request that is decided when the recorded one was (within a second) is carried out and answered at the recorded
     moments, so that its answer has its recorded place among all messages. Requests beyond the recorded ones, and
     reports, take as long as the median.
     """
 
-    def __init__(self, times: Sequence[RecordedTimes | None]) -> None:
-        self._times = iter(times)
-        known = [each for each in times if each is not None]
+    def __init__(self, recorded: RecordedRequests) -> None:
+        self._times = {key: iter(times) for key, times in recorded.items()}
+        known = [each for times in recorded.values() for each in times if each is not None]
         self._there_ns = _median([each.arrived_ns - each.decided_ns for each in known])
         self._back_ns = _median([each.answered_ns - each.arrived_ns for each in known])
 
-    def request(self, now_ns: int) -> Times:
+    def request(self, tenant: str, source: str, now_ns: int) -> Times:
         """Return the times of the next request."""
-        recorded = next(self._times, None)
+        recorded = next(self._times.get((tenant, source), _NONE), None)
         if recorded is None:
             return Times(now_ns + self._there_ns, now_ns + self._there_ns + self._back_ns)
         moved = now_ns - recorded.decided_ns
@@ -92,9 +96,10 @@ class RecordedLatency:
 
 
 _SAME_MOMENT_NS: Final = 1_000_000_000
+_NONE: Final[Iterator[RecordedTimes | None]] = iter(())
 
 
-def latency_of(text: str, seed: int, recorded: Callable[[], Sequence[RecordedTimes | None]]) -> Latency:
+def latency_of(text: str, seed: int, recorded: Callable[[], RecordedRequests]) -> Latency:
     """Return the latency that a text says: `5` ms each way, `5:40` with a 99th percentile of 40, or `recorded`.
 
     Raises:

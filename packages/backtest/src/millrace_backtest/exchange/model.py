@@ -74,7 +74,7 @@ class ExchangeModel:
     def send(self, tenant: Tenant, request: OrderRequest, expected: Decimal | None) -> None:
         """Take a request that a strategy sends now; `expected` is the price that it saw."""
         now = self._timeline.now_ns
-        times = self._latency.request(now)
+        times = self._latency.request(tenant, request.payload.order_source or "", now)
         self._timeline.at(times.arrives_ns, lambda: self._arrived(tenant, request, expected, times.answered_ns))
 
     def happened(self, market: RecordedMarket, events: Sequence[Event]) -> None:

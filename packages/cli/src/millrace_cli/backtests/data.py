@@ -13,6 +13,7 @@ from millrace_cli.options import DEFAULT_DIR, AsJson, DatabaseDir, DatabaseUrl, 
 from millrace_cli.running import plain_errors, run_short
 from millrace_core import names
 from millrace_core.clock import NS_PER_MS
+from millrace_core.errors import MillraceError
 
 if TYPE_CHECKING:
     from millrace_backtest.recording.summary import Checked
@@ -112,8 +113,12 @@ def _add_from_database(data: typer.Typer) -> None:
         async def work() -> int:
             async with Store.open(existing(url_of(database_url, data_dir)), migrate=False) as store:
                 with RecordingWriter(out, 0) as writer:
-                    await record_stored(store, scope, writer, lambda _writer: None)
-                    return writer.messages
+                    try:
+                        await record_stored(store, scope, writer, lambda _writer: None)
+                    except MillraceError:
+                        out.unlink()
+                        raise
+                return writer.messages
 
         messages = run_short(work(), as_json=as_json)
         shown = {"file": str(out), "messages": messages}
