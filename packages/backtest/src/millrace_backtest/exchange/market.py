@@ -231,22 +231,33 @@ class RecordedMarket:
     def _offered(self, order: NewOrder) -> Iterator[list[Event]]:
         """Put the recorded levels that an order reaches into the engine, and take away what it leaves of them."""
         side = order.side.opposite
-        placed: dict[int, float] = {}
         events: list[Event] = []
+        placed: dict[int, float] = {}
+        # What stands before our own orders of that side is in the engine already, and may be taken like the rest.
+        ahead = {price: queue.quantity for price, queue in self._queues[side].items()}
         for price, ticks, quantity in self._reached(order):
-            number = next(self._numbers)
-            events += self._ours(self._engine.submit(NewOrder(number, side, OrderType.LIMIT, quantity, ticks)))
-            placed[number] = price
+            rest = quantity - ahead.get(price, 0)
+            if rest > 0:
+                number = next(self._numbers)
+                events += self._ours(self._engine.submit(NewOrder(number, side, OrderType.LIMIT, rest, ticks)))
+                placed[number] = price
         before = {number: self._engine.remaining(number) for number in placed}
+        queues = {price: queue for price, queue in self._queues[side].items() if ahead.get(price)}
         try:
             yield events
         finally:
+            for price, queue in queues.items():
+                self._take_from(side, price, ahead[price] - queue.quantity)
             for number, price in placed.items():
                 remaining = self._engine.remaining(number)
-                if remaining < before[number]:
-                    self._taken[side, price] = self._taken.get((side, price), 0) + before[number] - remaining
+                self._take_from(side, price, before[number] - remaining)
                 if remaining:
                     self._engine.cancel(number)
+
+    def _take_from(self, side: Side, price: float, quantity: int) -> None:
+        """Remember what our orders took from a recorded level, until the book reports it again."""
+        if quantity > 0:
+            self._taken[side, price] = self._taken.get((side, price), 0) + quantity
 
     def _reached(self, order: NewOrder) -> Iterator[tuple[float, int, int]]:
         """Return price, price in units and quantity of the levels that an order may take, best first."""
