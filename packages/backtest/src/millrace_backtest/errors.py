@@ -3,7 +3,8 @@
 MillraceError
 ├── RecordingUnreadable  path   the file is no recording, or of another version
 ├── NothingRecorded             the recordings hold nothing of what was asked for
-└── BacktestFailed              the strategy was stopped, as it would be live; the text says why
+├── FeesUnreadable              (exchange/fees.py) a text does not say what an exchange charges
+└── LatencyUnreadable           (exchange/latency.py) a text does not say how long requests take
 """
 
 from pathlib import Path
@@ -21,7 +22,3 @@ class RecordingUnreadable(MillraceError):
 
 class NothingRecorded(MillraceError):
     """The recordings hold nothing of what was asked for."""
-
-
-class BacktestFailed(MillraceError):
-    """The strategy exceeded a limit and was stopped, as it would be live."""

@@ -1,6 +1,6 @@
 """What recordings hold: streams, times, requests and their answers; found in one pass that keeps no messages."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -166,8 +166,3 @@ def _times(request: OrderRequest, answer: Answer | None) -> RecordedTimes | None
     sent, acknowledged = answer.trace.sent, answer.trace.acknowledged
     arrived = answer.at_ns if sent is None else (sent + (acknowledged or sent)) // 2
     return RecordedTimes(decided, min(max(decided, arrived), answer.at_ns), answer.at_ns)
-
-
-def tenants_of(names: Iterable[str]) -> Mapping[str, None]:
-    """Return the tenants whose streams these are, in order of appearance."""
-    return dict.fromkeys(name.removeprefix("stream.").removeprefix("snapshot.").split(".")[0] for name in names)
