@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 
 from millrace_backtest.exchange.latency import RecordedTimes
-from millrace_backtest.recording.files import Recorded, Recording, merged
-from millrace_backtest.recording.lines import GapRecorded, RecordedMessage
+from millrace_backtest.recording.files import Recording, merged
+from millrace_backtest.recording.lines import RecordedMessage
+from millrace_backtest.recording.summary import StreamSummary
 from millrace_core.errors import InvalidMessage, MalformedRequest
 from millrace_core.json_problems import UNREADABLE
 from millrace_core.messages import Response, decode
@@ -21,17 +22,6 @@ from millrace_core.trace import Trace
 
 _REQUESTS = ".traderActions"
 _FINAL = ("done", "rejected", "failed", "expired")
-
-
-@dataclass
-class StreamSummary:
-    """What a recording holds of one stream."""
-
-    messages: int = 0
-    first_ns: int = 0
-    last_ns: int = 0
-    gaps: int = 0
-    missing: int = 0
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -80,8 +70,12 @@ def scan(sources: Sequence[Recording], on_progress: Callable[[int], None] = lamb
     found = Scan()
     seen: set[str] = set()
     for recorded in merged(sources):
-        _count(found, recorded)
+        stream = found.streams.get(recorded.name)
+        if stream is None:
+            stream = found.streams[recorded.name] = StreamSummary()
+        stream.take(recorded)
         if isinstance(recorded.what, RecordedMessage):
+            found.messages += 1
             _remember(found, recorded.name, recorded.what, seen)
             if found.messages % 100_000 == 0:
                 on_progress(found.messages)
@@ -90,19 +84,6 @@ def scan(sources: Sequence[Recording], on_progress: Callable[[int], None] = lamb
     found.is_whole = len(ends) == len(sources)
     found.ended_ns = max([*ends, *(each.last_ns for each in found.streams.values())], default=found.began_ns)
     return found
-
-
-def _count(found: Scan, recorded: Recorded) -> None:
-    summary = found.streams.get(recorded.name)
-    if summary is None:
-        summary = found.streams[recorded.name] = StreamSummary(first_ns=recorded.at_ns)
-    if isinstance(recorded.what, GapRecorded):
-        summary.gaps += 1
-        summary.missing += max(0, recorded.what.missing)
-        return
-    summary.messages += 1
-    summary.last_ns = recorded.at_ns
-    found.messages += 1
 
 
 def _remember(found: Scan, name: str, message: RecordedMessage, seen: set[str]) -> None:

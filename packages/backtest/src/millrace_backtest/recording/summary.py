@@ -12,7 +12,7 @@ from millrace_core.names import StreamName, is_snapshot
 
 
 @dataclass
-class CheckedStream:
+class StreamSummary:
     """What is recorded of one stream."""
 
     messages: int = 0
@@ -21,6 +21,22 @@ class CheckedStream:
     gaps: int = 0
     missing: int = 0
     """Messages that the recorder found missing."""
+
+    def take(self, recorded: Recorded) -> None:
+        """Count a message or a gap."""
+        self.first_ns = self.first_ns or recorded.at_ns
+        self.last_ns = recorded.at_ns
+        if isinstance(recorded.what, GapRecorded):
+            self.gaps += 1
+            self.missing += max(0, recorded.what.missing)
+        else:
+            self.messages += 1
+
+
+@dataclass
+class CheckedStream(StreamSummary):
+    """What is recorded of one stream, and what is wrong with it."""
+
     holes: int = 0
     """How often messages are missing that the recorder did not report."""
     flaws: int = 0
@@ -68,18 +84,16 @@ class _Checker:
 
     def take(self, recorded: Recorded) -> None:
         """Take a message or a gap."""
-        stream = self.found.streams.setdefault(recorded.name, CheckedStream(first_ns=recorded.at_ns))
-        stream.last_ns = recorded.at_ns
+        stream = self.found.streams.setdefault(recorded.name, CheckedStream())
+        stream.take(recorded)
         playback = self._player(recorded.name)
-        if isinstance(recorded.what, GapRecorded):
-            stream.gaps += 1
-            stream.missing += max(0, recorded.what.missing)
-            if playback is not None and not is_snapshot(recorded.name):
-                playback.gap()
-                playback.lost -= playback.lost > 0
-            return
-        stream.messages += 1
         if playback is None:
+            return
+        if isinstance(recorded.what, GapRecorded):
+            if not is_snapshot(recorded.name):
+                playback.gap()
+                # The recorder knows of it.
+                playback.lost -= playback.lost > 0
             return
         try:
             message = decode(recorded.what.body)
