@@ -160,7 +160,7 @@ async def test_an_agent_of_each_kind_may_be_new(kind: str, api: Any) -> None:
     assert found.status_code == 200, found.text
 
 
-async def test_what_is_no_text_at_an_agents_key_is_told(api: Any, bus: Any, admin: Any, config: Any) -> None:
+async def test_what_is_no_text_at_an_agents_key_is_reported(api: Any, bus: Any, admin: Any, config: Any) -> None:
     """Whose key it is learns what to do, whatever is asked; nobody else that there is one."""
     agent = config["agent"]["id"]
     path = f"/api/v1/agents/{agent}/config"

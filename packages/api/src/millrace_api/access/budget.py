@@ -15,7 +15,7 @@ from typing import Final, Literal
 from millrace_api.access.rates import RateLimiter
 from millrace_api.configs.models import TenantLimits
 from millrace_api.problems import ApiError
-from millrace_core.names import Tenant
+from millrace_core.names import PUBLIC, Tenant
 from millrace_store.backends.reading import rows_read
 
 Kind = Literal["questions", "exports", "event streams", "WebSockets"]
@@ -29,8 +29,8 @@ _SETTINGS: Final[dict[Kind, str]] = {
     "WebSockets": "web_sockets",
 }
 _RETRY_S: Final[dict[Kind, int]] = {"questions": 1, "exports": 10, "event streams": 5, "WebSockets": 5}
-asking: Final[ContextVar[Tenant]] = ContextVar("asking")
-"""Whose the question is that is being answered."""
+asking: Final[ContextVar[Tenant]] = ContextVar("asking", default=PUBLIC)
+"""Whose the question is that is being answered; a person's at a terminal is the operator's."""
 
 
 class Budget:

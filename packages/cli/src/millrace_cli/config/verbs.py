@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from millrace_api.configs.diff import changes
-from millrace_api.configs.editor import ConfigEditor, version_of
+from millrace_api.configs.editor import ConfigEditor
 from millrace_api.configs.masking import masked
 from millrace_cli.config.documents import change_lines, moment, read_document, unit_lines
 from millrace_cli.config.editing import OPERATOR, Stores, editor, present, put, services
@@ -66,13 +66,8 @@ async def history(stores: Stores, agent: AgentId, limit: int) -> list[dict[str, 
     async with services(_existing(stores)) as opened:
         text = await opened.bus.get_config(agent)
         in_force = None if text is None else revision(text)
-        found: list[dict[str, Any]] = []
-        async for record, _ in ConfigEditor(opened, OPERATOR, agent).versions():
-            version = msgspec.to_builtins(version_of(record))
-            found.append(version | {"inForce": record.revision == in_force})
-            if len(found) == limit:
-                break
-    return found
+        found = await ConfigEditor(opened, OPERATOR, agent).shown_versions(limit)
+    return [msgspec.to_builtins(version) | {"inForce": version.revision == in_force} for version in found]
 
 
 def history_line(version: dict[str, Any]) -> str:

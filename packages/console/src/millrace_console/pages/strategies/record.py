@@ -11,7 +11,9 @@ from millrace_console.display.curves import Curves, Line
 from millrace_console.display.section import section
 from millrace_console.display.table import Cell, Column, Row, Table
 from millrace_console.display.text import date_and_time
-from millrace_console.visit import Panel, Visit
+from millrace_console.panels import Panel
+from millrace_console.polling import Poll
+from millrace_console.visit import Visit
 from millrace_core.names import Tenant, strategy_key
 
 NOT_FOUND = 404
@@ -52,7 +54,6 @@ class StrategyRecord:
     """The sections of one strategy, asked for again and again."""
 
     def __init__(self, visit: Visit, unit: str) -> None:
-        self._visit = visit
         tenant, _, name = unit.partition(".")
         self._account, self._key = visit.account(tenant), strategy_key(Tenant(tenant), name)
         with section("Plots"):
@@ -62,11 +63,11 @@ class StrategyRecord:
                 self._log = Table("Log", LOG, "It has logged nothing yet.")
             with section("State"):
                 self._state = Table("State", STATE, "It keeps nothing over restarts.")
-        Panel(self._ask, self._show)
+        Panel(visit, self._ask, self._show)
 
-    async def _ask(self) -> Record:
+    async def _ask(self, poll: Poll) -> Record:
         try:
-            found = await self._visit.api.get(self._account, "/redis/value", name=self._key, limit=_FIELDS)
+            found = await poll.get(self._account, "/redis/value", name=self._key, limit=_FIELDS)
         except ApiRefused as refused:
             if refused.status != NOT_FOUND:
                 raise
