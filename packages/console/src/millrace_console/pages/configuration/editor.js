@@ -42,5 +42,5 @@ window.millrace_editor = async (id, label, draft) => {
   });
   const theme = () => element.setTheme(document.body.classList.contains("body--dark") ? "vscodeDark" : "vscodeLight");
   new MutationObserver(theme).observe(document.body, { attributes: true, attributeFilter: ["class"] });
-  theme();
+  await theme();
 };

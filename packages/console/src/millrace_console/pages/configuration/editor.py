@@ -35,7 +35,8 @@ class Editor:
         self._code = ui.codemirror(
             config.text or _empty(config.agent), language="JSON", theme="vscodeLight", indent="  "
         )
-        self._code.classes("config-editor").set_enabled(config.may_change)
+        # Invisible until it has its name and the page's theme.
+        self._code.classes("config-editor invisible").set_enabled(config.may_change)
         self._code.on("complete", self._complete)
         # What is typed must not reach the page's keys: `g` and a letter would leave the page.
         self._code.on("keydown.stop", js_handler="() => {}")
@@ -72,11 +73,12 @@ class Editor:
     async def _begin(self) -> None:
         """Set up the browser's side, and take up what was typed before the page was loaded again."""
         label = json.dumps(f"Configuration of {self._config.agent} as JSON")
-        ui.run_javascript(f"millrace_editor({self._code.id}, {label})")
+        script = f"await millrace_editor({self._code.id}, {label}); return sessionStorage.getItem({self._draft})"
         try:
-            draft = await ui.run_javascript(f"return sessionStorage.getItem({self._draft})", timeout=10.0)
+            draft = await ui.run_javascript(script, timeout=10.0)
         except TimeoutError:
             draft = None
+        self._code.classes(remove="invisible")
         self._has_begun = True
         if draft and self._config.may_change and not self.is_changed:
             self.text = str(draft)
