@@ -115,6 +115,24 @@ def test_what_was_filled_while_no_run_looked_is_in_the_position_at_the_start() -
     assert third.strategy.at_start == second.strategy.at_start
 
 
+def test_orders_whose_trades_never_come_are_counted_by_their_reports() -> None:
+    """The position is right all along; the oldest are counted, and their trades count no more should they come."""
+    harness = started(by_trades=True)
+    for number in range(60):
+        ours = Order(
+            id=str(number), symbol=SYMBOL, side="buy", amount=Decimal(1), price=Decimal(10), filled=Decimal(1),
+            cost=Decimal(10), status="closed",
+        )  # fmt: skip
+        harness.runtime.order_found(record(ours))
+        harness.host.run()
+        assert harness.strategy.positions[EXCHANGE, SYMBOL].quantity == number + 1
+    assert [each.fill.order_id for each in harness.strategy.fills] == [str(number) for number in range(10)]
+    late = [Trade(f"t{number}", 1, SYMBOL, "buy", 10.0, 1.0, order=str(number)) for number in (0, 59)]
+    harness.feed_own_trades(EXCHANGE, SYMBOL, late)
+    assert harness.strategy.positions[EXCHANGE, SYMBOL].quantity == 60
+    assert [each.fill.trade_id for each in harness.strategy.fills[10:]] == ["t59"]
+
+
 def test_earlier_own_trades_count_if_no_run_has_counted_them() -> None:
     """After a restart the stream's snapshot repeats old trades; those that are new are events."""
     first = started(by_trades=True, orders=[record(order("2", "20"))])

@@ -58,11 +58,13 @@ class Reported(msgspec.Struct, frozen=True, array_like=True):
     filled: Decimal = _ZERO
     cost: Decimal | None = None
     fee: Decimal = _ZERO
+    ignores_trades: bool = False
+    """Whether its own trades count no more: the order's reports were counted in their place."""
 
     def plus(self, fill: StrategyFill) -> "Reported":
         """Return what is counted with one more fill."""
         fee = self.fee if fill.fee is None else self.fee + fill.fee.cost
-        return Reported(self.filled + fill.amount, (self.cost or _ZERO) + fill.fill.value, fee)
+        return Reported(self.filled + fill.amount, (self.cost or _ZERO) + fill.fill.value, fee, self.ignores_trades)
 
 
 def fill_of_trade(exchange: str, symbol: str, trade: Trade, *, is_contract: bool) -> StrategyFill:

@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Final, NamedTuple, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from millrace_core.instrument import Instrument
 from millrace_core.market import Trade
@@ -28,6 +29,8 @@ from millrace_strategy.orders import StrategyOrder, StrategyOrders
 from millrace_strategy.views import SubscribedStream
 
 MY_TRADES: Final = Action("watchMyTrades")
+MOST_AHEAD: Final = 50
+"""Orders whose trades are waited for; more are a sign that no trades come."""
 KEPT_UNDECIDED: Final = 1_000
 """Orders whose trades wait until it is known whose the order is."""
 
@@ -139,13 +142,22 @@ class _Ledger:
         self.refresh()
         return PositionChange(fill, self.current)
 
-    def expect(self, order: StrategyOrder) -> None:
-        """Take what an order reports beyond its trades: they will come, and until then its report stands for them."""
+    def expect(self, order: StrategyOrder) -> list[PositionChange]:
+        """Take what an order reports beyond its trades: they will come, and until then its report stands for them.
+
+        Of too many orders the first are counted by their reports; return those changes.
+        """
         if (order.filled or _ZERO) > self.orders.get(order.id, Reported()).filled:
             self._ahead[order.id] = order
         else:
             self._ahead.pop(order.id, None)
+        changes = []
+        while len(self._ahead) > MOST_AHEAD:
+            late = self._ahead.pop(next(iter(self._ahead)))
+            if (found := fill_of_order(late, self.orders.get(late.id, Reported()))) is not None:
+                changes.append(self.count(found[0], replace(found[1], ignores_trades=True)))
         self.refresh()
+        return changes
 
     def refresh(self) -> None:
         """Work the present position out."""
@@ -180,8 +192,7 @@ class StrategyPositions(Mapping[tuple[str, str], StrategyPosition]):
         ledger = self._ledger(*market)
         if market in self._by_trades:
             changes = self._count_trades(order.key, self._undecided.pop(order.key, ()))
-            ledger.expect(order)
-            return changes
+            return changes + ledger.expect(order)
         found = fill_of_order(order, ledger.orders.get(order.id, Reported()))
         return [] if found is None else [ledger.count(*found)]
 
@@ -224,13 +235,13 @@ class StrategyPositions(Mapping[tuple[str, str], StrategyPosition]):
         ledger = self._ledger(key.exchange, key.symbol)
         changes = []
         for trade in trades:
-            if trade.id in ledger.trades or trade.side not in ("buy", "sell"):
+            known = ledger.orders.get(key.id, Reported())
+            if trade.id in ledger.trades or known.ignores_trades or trade.side not in ("buy", "sell"):
                 continue
             if trade.id is not None:
                 ledger.trades[trade.id] = None
                 _keep_newest(ledger.trades, KEPT_TRADES)
             fill = fill_of_trade(key.exchange, key.symbol, trade, is_contract=ledger.is_contract)
-            known = ledger.orders.get(key.id, Reported())
             changes.append(ledger.count(fill, known.plus(fill)))
         return changes
 
