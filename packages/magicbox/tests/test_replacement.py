@@ -136,6 +136,23 @@ async def test_settings_and_code_that_fail_leave_the_version_before_running(magi
     assert numbers == list(range(numbers[0], numbers[-1] + 1))
 
 
+async def test_a_hook_that_never_returns_is_cut_off_for_the_new_version(magicbox: Any, bus: Bus) -> None:
+    """What waited for it goes to the new version, and the unit's errors say so."""
+    waits = 'async def on_trades(self, event):\n        await __import__("asyncio").Event().wait()\n'
+    (magicbox.folder / "witness.py").write_text(VERSION.partition("def on_trades")[0] + waits)
+    async with load(bus):
+        await magicbox.start({"pluginName": "Witness"}, subscriptions=SUBSCRIPTIONS)
+        await counted(magicbox, "waiting", 1)
+        write_version(magicbox.folder, 1)
+        assert await bus.request_restart(AgentId("MAGICBOX"), f"{TENANT}.Witness")
+        await until_seen_by(magicbox.folder, "1a")
+        await counted(magicbox, "errors", 1)
+    numbers = [number for _, number in seen(magicbox.folder)]
+    assert numbers == list(range(numbers[0], numbers[-1] + 1))
+    beat = await magicbox.heartbeat()
+    assert any("did not return within" in error.message for error in beat.last_errors)
+
+
 async def counted(magicbox: Any, counter: str, value: int) -> None:
     """Wait until a counter of the strategy has a value."""
     async with asyncio.timeout(60):
