@@ -66,6 +66,19 @@ def html_of(chart: Chart) -> str:
     )
 
 
+def bars_of(title: str, values: Sequence[tuple[str, float]]) -> str:
+    """Return a bar for each named value; those below zero go to the left."""
+    low, high = min(0.0, *(value for _, value in values)), max(0.0, *(value for _, value in values))
+    span = (high - low) or 1.0
+    rows = []
+    for name, value in values:
+        left, width = 100 * (min(value, 0.0) - low) / span, 100 * abs(value) / span
+        css = "gain" if value >= 0 else "loss"
+        bar = f'<i class="{css}" style="left:{left:.2f}%;width:{width:.2f}%"></i>'
+        rows.append(f"<span>{escape(name)}</span><div>{bar}</div><b>{shown(value)}</b>")
+    return f'<figure class="chart bars"><h3>{escape(title)}</h3><div class="rows">{"".join(rows)}</div></figure>'
+
+
 class _Scale(NamedTuple):
     left: int
     right: int

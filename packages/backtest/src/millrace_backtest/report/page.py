@@ -7,8 +7,9 @@ from html import escape
 from typing import Final
 
 from millrace_backtest.backtest import Backtest
+from millrace_backtest.exchange.fees import ANY_EXCHANGE, FeeRates
 from millrace_backtest.exchange.orders import OwnFill
-from millrace_backtest.report.charts import Chart, Marks, Point, html_of, shown
+from millrace_backtest.report.charts import Chart, Marks, Point, bars_of, html_of, shown
 from millrace_backtest.report.style import SCRIPT, STYLE
 from millrace_backtest.result import BacktestResult, EquityResult, MarketResult
 from millrace_core.clock import NS_PER_MS
@@ -29,7 +30,7 @@ def report_html(backtest: Backtest, result: BacktestResult, compared: Compared =
         _latency_section(compared),
         _table_section("Profit by strategy and market", _MARKET_HEAD, map(_market_row, result.markets)),
         _fills_section(backtest.ledger.fills),
-        _facts(result),
+        _facts(backtest, result),
     )
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
@@ -96,7 +97,8 @@ def _market_section(backtest: Backtest, result: BacktestResult, market: str) -> 
     if equity is not None:
         charts += [_equity_chart(equity), _drawdown_chart(equity)]
         positions = [Point(each.at_ns // NS_PER_MS, float(each.positions.get(market, 0))) for each in samples]
-        charts += [Chart("Position", base, positions, "step", "own", from_zero=True), _slippage_chart(fills)]
+        charts += [Chart("Position", base, positions, "step", "own", from_zero=True)]
+        charts += [_slippage_chart(fills)] if any(not fill.is_maker for fill in fills) else []
     return f"<h2>{escape(market)}</h2><section class='charts'>{''.join(map(html_of, charts))}</section>"
 
 
@@ -141,7 +143,7 @@ def _latency_section(compared: Compared) -> str:
         slippage = ", ".join(f"{each.slippage_bps}" for each in result.markets if each.slippage_bps is not None)
         rows.append(
             (
-                f"{latency} ms" if latency[0].isdecimal() else latency,
+                _latency_text(latency),
                 profit,
                 ", ".join(f"{_short(each.fees)} {each.currency}" for each in result.markets),
                 f"{sum(each.trades for each in result.markets):,}",
@@ -149,7 +151,23 @@ def _latency_section(compared: Compared) -> str:
                 slippage or "none taken",
             )
         )
-    return _table_section("At other latencies", head, rows)
+    return _table_section("At other latencies", head, rows, bars=_latency_bars(compared))
+
+
+def _latency_bars(compared: Compared) -> str:
+    """Return a bar for the profit at each latency, in one currency after the other."""
+    currencies = sorted({each.currency for _, result in compared for each in result.equity})
+    charts = []
+    for currency in currencies:
+        gained = [
+            (
+                _latency_text(latency),
+                next((each.profit for each in result.equity if each.currency == currency), Decimal(0)),
+            )
+            for latency, result in compared
+        ]
+        charts.append(bars_of(f"Profit by latency, {currency}", [(name, float(profit)) for name, profit in gained]))
+    return "".join(charts)
 
 
 _MARKET_HEAD: Final = (
@@ -193,7 +211,9 @@ def _fills_section(fills: Sequence[OwnFill]) -> str:
     return _table_section("Fills, newest first", head, rows, more)
 
 
-def _table_section(title: str, head: Sequence[str], rows: Iterable[Sequence[str]], note: str = "") -> str:
+def _table_section(
+    title: str, head: Sequence[str], rows: Iterable[Sequence[str]], note: str = "", bars: str = ""
+) -> str:
     found = list(rows)
     if not found:
         return ""
@@ -201,12 +221,12 @@ def _table_section(title: str, head: Sequence[str], rows: Iterable[Sequence[str]
     body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in found)
     end = f"<p class='note'>{escape(note)}</p>" if note else ""
     return (
-        f"<h2>{escape(title)}</h2><div class='table' tabindex='0'><table><thead><tr>{top}</tr></thead>"
+        f"<h2>{escape(title)}</h2>{bars}<div class='table' tabindex='0'><table><thead><tr>{top}</tr></thead>"
         f"<tbody>{body}</tbody></table></div>{end}"
     )
 
 
-def _facts(result: BacktestResult) -> str:
+def _facts(backtest: Backtest, result: BacktestResult) -> str:
     facts: list[tuple[str, str]] = []
     for strategy in result.strategies:
         facts.append(("strategy", f"{strategy.strategy} as {strategy.name}, tenant {strategy.tenant}"))
@@ -216,12 +236,24 @@ def _facts(result: BacktestResult) -> str:
         if strategy.stopped:
             facts.append(("stopped", strategy.stopped))
     settings = {name: value for name, value in result.settings.items() if value is not None}
+    settings["latency"] = _latency_text(backtest.settings.latency)
+    settings["fees"] = "; ".join(_fee_text(exchange, rates) for exchange, rates in backtest.settings.fees.items())
     facts += [(name, value if isinstance(value, str) else encode(value).decode()) for name, value in settings.items()]
     data = result.data
     facts.append(("recordings", ", ".join(data.recordings)))
     facts.append(("gaps", f"{data.gaps} with {data.missing:,} messages" if data.gaps else "none"))
     listed = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts)
     return f"<h2>Settings and data</h2><dl class='card'>{listed}</dl>"
+
+
+def _latency_text(latency: str) -> str:
+    return f"{latency} ms" if latency[0].isdecimal() else latency
+
+
+def _fee_text(exchange: str, rates: FeeRates) -> str:
+    where = "all other exchanges" if exchange == ANY_EXCHANGE else exchange
+    paid = "what is received" if rates.currency is None else rates.currency
+    return f"{where}: maker {_short(100 * rates.maker)} %, taker {_short(100 * rates.taker)} %, in {paid}"
 
 
 def _tile(value: str, label: str, css: str = "") -> str:

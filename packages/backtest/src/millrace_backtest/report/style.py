@@ -61,6 +61,12 @@ tr:last-child td { border-bottom: 0; } dl { display: grid; grid-template-columns
   margin: 0; }
 dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; } .card { background: var(--card);
   border: 1px solid var(--rule); border-radius: 8px; padding: 14px; }
+.charts > .chart:last-child:nth-child(even) { grid-column: 1 / -1; }
+.bars { margin-bottom: 12px; }
+.rows { display: grid; grid-template-columns: max-content 1fr max-content; gap: 6px 12px; align-items: center; }
+.rows div { position: relative; height: 16px; background: var(--grid); border-radius: 3px; }
+.rows i { position: absolute; top: 0; bottom: 0; border-radius: 3px; background: currentColor; }
+.rows b { font-weight: 400; font-variant-numeric: tabular-nums; text-align: right; }
 .empty { color: var(--soft); } details summary { cursor: pointer; padding: 10px 14px; }
 @media (max-width: 720px) { .charts { grid-template-columns: minmax(0, 1fr); } .charts > .chart:first-child .plot {
   height: 220px; }
