@@ -211,6 +211,10 @@ def _fills_section(fills: Sequence[OwnFill]) -> str:
     return _table_section("Fills, newest first", head, rows, more)
 
 
+def _profit_in(currency: str, result: BacktestResult) -> float:
+    return next((float(each.profit) for each in result.equity if each.currency == currency), 0.0)
+
+
 def _table_section(
     title: str, head: Sequence[str], rows: Iterable[Sequence[str]], note: str = "", bars: str = ""
 ) -> str:
