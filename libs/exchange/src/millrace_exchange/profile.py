@@ -263,8 +263,9 @@ class ExchangeProfile:
     """Whether ccxt's `cancel_all_orders` cancels one symbol's orders alone. Elsewhere each is canceled by its id."""
     trigger_orders: bool = False
     """Whether an order with a trigger price is placed, found, changed and canceled as any other order is."""
-    free_parameters: frozenset[str] = frozenset({"selfTradePrevention"})
-    """What a request may add in `params`: nothing that changes size, price, kind, account or endpoint of the order."""
+    free_parameters: frozenset[str] = frozenset()
+    """What a request may add in `params`: nothing that changes size, price, kind, account or endpoint of the order, and
+    nothing that ccxt would send under a name which the exchange does not know, and would ignore."""
     post_only_type: str | None = None
     """The order type that is post-only by itself, where ccxt would send its parameter `postOnly` along with it."""
     order_transport: Literal["rest", "websocket"] = "rest"

@@ -42,6 +42,23 @@ async def test_an_order_leaves_under_our_id_with_the_digits_that_were_decided(
     assert str(amount) in sent
 
 
+@pytest.mark.parametrize("exchange", EXCHANGES)
+async def test_a_free_parameter_leaves_under_a_name_of_the_exchange(
+    exchange: str, server: ScriptedServer, account: Callable[[str], Account]
+) -> None:
+    """Under ccxt's name the exchange would ignore it, and the order be done without."""
+    server.reply = Reply(b"{}")
+    ours = account(exchange)
+    await ours.fresh()
+    params = {"selfTradePrevention": "EXPIRE_MAKER"}
+    bid = CreatePayload(symbol=ours.symbol, side="buy", type="limit", amount_base=ONE, price=ONE, params=params)
+    with pytest.raises(ExchangeError):
+        await ours.create_order(bid, ours.our_id)
+    assert not any(
+        b"selfTradePrevention" in request.replace(b"selfTradePreventionMode", b"") for request in server.requests
+    )
+
+
 SIZED_BY_QUOTE = [
     exchange for exchange in EXCHANGES if "buy" in profile_of(ExchangeId(exchange.partition(" ")[0])).quote_amounts
 ]

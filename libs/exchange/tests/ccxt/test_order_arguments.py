@@ -12,7 +12,12 @@ from millrace_exchange.ccxt.order_arguments import create_arguments, edit_params
 from millrace_exchange.profile import ExchangeProfile
 from millrace_exchange.profiles import profile_of
 
-PLAIN = ExchangeProfile(exchange=ExchangeId("plain"), quote_amounts=frozenset({"buy", "sell"}), trigger_orders=True)
+PLAIN = ExchangeProfile(
+    exchange=ExchangeId("plain"),
+    quote_amounts=frozenset({"buy", "sell"}),
+    trigger_orders=True,
+    free_parameters=frozenset({"selfTradePrevention"}),
+)
 """An exchange that knows every kind of order, under ccxt's own names."""
 UNKNOWN = ExchangeProfile(exchange=ExchangeId("unknown"))
 BINANCE = profile_of(ExchangeId("binance"))

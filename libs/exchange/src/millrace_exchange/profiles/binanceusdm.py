@@ -38,6 +38,7 @@ PROFILE: Final = ExchangeProfile(
     # quantity is not above executedQty: so the quantity counts all of the order.
     # "Websocket Market Streams": "A single connection is only valid for 24 hours".
     connection_lifetime_ms=DAY_MS - 30 * MINUTE_MS,
+    free_parameters=frozenset({"selfTradePrevention"}),
     edit="amend",
     edit_amount="total",
     edit_client_order_id="existing",

@@ -36,6 +36,7 @@ PROFILE: Final = ExchangeProfile(
         closed_orders=HistoryWindow(reach_ms=7 * DAY_MS, page=100),
     ),
     # "newSz should include the amount that has been filled". ccxt sends our id as a name of the order.
+    free_parameters=frozenset({"selfTradePrevention"}),
     edit="amend",
     edit_amount="total",
     edit_client_order_id="existing",
