@@ -10,7 +10,7 @@ from millrace_executor.risk.checks import Approved, Bound, Facts, RiskRejection,
 from millrace_executor.risk.exposure import AccountExposure, BoundExposure
 from millrace_executor.risk.recent_orders import RecentOrders
 from millrace_executor.risk.source_rates import SourceRates
-from millrace_executor.risk.terms import NewTerms
+from millrace_executor.risk.terms import NewTerms, left_of_replaced
 
 Limits = Mapping[str, OrderLimits]
 """Limits by their place in the tenant's: empty for its own, `accounts.binance.`, `sources.PingPong.`."""
@@ -108,7 +108,8 @@ class TradingControls:
         own = self.exposures.get(exchange)
         others = [] if path.startswith("accounts.") else [e for e in self.exposures.values() if e is not own]
         source = terms.source if path.startswith("sources.") else None
-        exposure = None if own is None else BoundExposure(own, others, source=source, without=terms.replaces)
+        left = left_of_replaced(terms, facts.market)
+        exposure = None if own is None else BoundExposure(own, others, source, terms.replaces, left)
         return Bound(path, limits, recent.sent_ms, recent.duplicate_of_ms(terms, facts.now_ms), exposure)
 
     def _recent_of(self, path: str) -> RecentOrders:

@@ -53,8 +53,8 @@ def done(number: str, status: str, filled: str = "0", **others: Any) -> Response
     return Response("r", "done", order=order(number, status, filled, **others))
 
 
-def holding(exposure: AccountExposure, currency: str = "KCS", side: str = "buy", without: str | None = None) -> Decimal:
-    return exposure.holding(currency, adding=Decimal(0), side=side, without=without)
+def holding(exposure: AccountExposure, currency: str = "KCS", side: str = "buy", **replaced: Any) -> Decimal:
+    return exposure.holding(currency, adding=Decimal(0), side=side, **({"without": None} | replaced))
 
 
 def exposure_of(reported: Any) -> AccountExposure:
@@ -144,13 +144,27 @@ async def test_it_is_asked_again_only_after_a_pause(monkeypatch: Any) -> None:
 
 async def test_an_edit_takes_the_place_of_its_order() -> None:
     """Both count while it is on its way, one as an open order; the edit itself is judged without the former one."""
-    exposure = exposure_of(ReportedExchange())
+    exposure, five = exposure_of(ReportedExchange()), Decimal(5)
     exposure.approved("a", placed())
     exposure.answered("a", done("1", "open"))
-    exposure.approved("b", placed(base="6", replaces="1"))
-    assert (exposure.open_orders(), holding(exposure), holding(exposure, without="1")) == (1, 11, 6)
+    exposure.approved("b", placed(base="6", replaces="1", replaced_left=five))
+    assert (exposure.open_orders(), holding(exposure), holding(exposure, without="1", left=five)) == (1, 11, 6)
     exposure.answered("b", done("2", "open"))
     assert (exposure.open_orders(), holding(exposure)) == (1, 6)
+
+
+async def test_what_an_edited_order_has_traded_counts_on() -> None:
+    """4 of 5 were bought that no balance shows yet: an edit to 10 in all, 6 more, leads to 10."""
+    exposure, left = exposure_of(ReportedExchange()), Decimal(1)
+    exposure.approved("a", placed())
+    exposure.answered("a", done("1", "open"))
+    assert exposure.holding("KCS", adding=Decimal(6), side="buy", without="1", left=left) == 10
+    exposure.approved("b", placed(base="6", replaces="1", replaced_left=left))
+    exposure.answered("b", done("2", "open"))
+    assert (exposure.open_orders(), holding(exposure)) == (1, 10)
+    exposure.approved("c", placed(base="7", replaces="2", replaced_left=Decimal(6)))
+    exposure.answered("c", done("3", "canceled", "0"))
+    assert (exposure.open_orders(), holding(exposure)) == (0, 4)
 
 
 async def test_contracts_count_long_or_short_whichever_is_larger() -> None:

@@ -15,7 +15,16 @@ from millrace_executor.accepted_request import AccountKey
 from millrace_executor.risk.books import Books, JudgedBook
 from millrace_executor.risk.checks import NO_MARKET, Approved, Facts, RiskRejection
 from millrace_executor.risk.exposure import AccountExposure, PlacedOrder
-from millrace_executor.risk.terms import BookView, NewTerms, Terms, Unmeasurable, base_amount, notional, terms_of
+from millrace_executor.risk.terms import (
+    BookView,
+    NewTerms,
+    Terms,
+    Unmeasurable,
+    base_amount,
+    left_of_replaced,
+    notional,
+    terms_of,
+)
 from millrace_executor.trading_controls import Limits, TradingControls
 
 
@@ -92,7 +101,16 @@ class AccountRisk:
 def _placed(terms: Terms, market: MarketTerms, book: BookView | None) -> PlacedOrder:
     base = _known(lambda: base_amount(terms, market, book))
     quote = _known(lambda: notional(terms, market, book))
-    return PlacedOrder(terms.symbol, terms.side or "buy", base, quote, market, terms.source, replaces=terms.replaces)
+    return PlacedOrder(
+        terms.symbol,
+        terms.side or "buy",
+        base,
+        quote,
+        market,
+        terms.source,
+        replaces=terms.replaces,
+        replaced_left=left_of_replaced(terms, market),
+    )
 
 
 def _known(measure: Callable[[], Decimal]) -> Decimal:

@@ -38,6 +38,8 @@ class PlacedOrder:
     """The exchange's; None until it answered."""
     replaces: str | None = None
     """For an edit on its way: the id of the order that it changes."""
+    replaced_left: Decimal | None = None
+    """What was left of that order when the edit was judged, in base currency; None if that is not known."""
     is_open: bool = True
     is_under_way: bool = True
     """Whether its request is being carried out: what the exchange lists meanwhile proves nothing about it."""
@@ -51,6 +53,16 @@ class PlacedOrder:
         base = order.filled * self.market.contract_size
         cost = self.quote if order.cost is None else order.cost
         return replace(self, is_open=False, base=base, quote=cost)
+
+    def replaced(self, left: Decimal | None) -> "PlacedOrder":
+        """Return it as far as it may have traded unseen, when so much of it was left and another took its place."""
+        traded = self.base if left is None else max(self.base - left, Decimal(0))
+        quote = self.quote * traded / self.base if self.base else Decimal(0)
+        return replace(self, is_open=False, base=traded, quote=quote, is_fresh=self.is_fresh and left is not None)
+
+    def is_replaced_by(self, our_id: str, replaces: str | None) -> bool:
+        """Tell whether it is the open order, known here by our id, that an edit changes."""
+        return self.is_open and replaces is not None and replaces in (our_id, self.order_id)
 
     def added(self, currency: str) -> Decimal:
         """Return what it adds to a balance at most; below zero if it has ended and was paid with that currency."""
@@ -131,16 +143,17 @@ class AccountExposure:
             for order in self._orders.values()
         )
 
-    def holding(self, currency: str, *, adding: Decimal, side: str, without: str | None) -> Decimal:
+    def holding(
+        self, currency: str, *, adding: Decimal, side: str, without: str | None, left: Decimal | None = None
+    ) -> Decimal:
         """Return the most that could be held of a currency once all open orders, and `adding` on a side, have traded.
 
         Of contracts in that base currency, the larger of what could be long and short. `without` names an order, by
-        either id, that an edit takes the place of.
+        either id, that an edit takes the place of when so much of it is `left`: what it may have traded counts on.
         """
         orders = [
-            order
+            order.replaced(left) if order.is_replaced_by(our_id, without) else order
             for our_id, order in self._orders.items()
-            if without is None or without not in (our_id, order.order_id)
         ]
         spot = self._balances.get(currency, Decimal(0)) + sum(order.added(currency) for order in orders)
         contracts = [order for order in orders if order.market.is_contract and order.market.base == currency]
@@ -181,11 +194,10 @@ class AccountExposure:
     def _forget_replaced(self, placed: PlacedOrder, made: Order) -> None:
         if placed.replaces is None:
             return
-        self._orders = {
-            our_id: order
-            for our_id, order in self._orders.items()
-            if order is placed or not (placed.replaces in (our_id, order.order_id) or order.order_id == made.id)
-        }
+        for our_id, order in self._orders.items():
+            is_same = order.is_open and order.order_id == made.id
+            if order is not placed and (is_same or order.is_replaced_by(our_id, placed.replaces)):
+                self._orders[our_id] = order.replaced(placed.replaced_left)
 
     def _ended(self, order: Order) -> None:
         if not order.is_final:
@@ -219,6 +231,8 @@ class BoundExposure:
     source: str | None = None
     without: str | None = None
     """Id of the order that an edit takes the place of."""
+    left: Decimal | None = None
+    """What is left of that order, in base currency; None if that is not known."""
 
     def open_orders(self) -> int:
         """Return how many orders are open or on their way."""
@@ -226,6 +240,6 @@ class BoundExposure:
 
     def holding(self, currency: str, *, adding: Decimal, side: str) -> Decimal:
         """Return the largest holding that open orders could lead to, with `adding` to come on a side."""
-        held = self.account.holding(currency, adding=adding, side=side, without=self.without)
+        held = self.account.holding(currency, adding=adding, side=side, without=self.without, left=self.left)
         elsewhere = (each.holding(currency, adding=Decimal(0), side=side, without=None) for each in self.others)
         return held + sum(elsewhere)

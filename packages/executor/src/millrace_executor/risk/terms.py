@@ -1,6 +1,6 @@
 """What an order would put on the exchange, and what that comes to in money."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Protocol
 
@@ -60,6 +60,8 @@ class Terms:
     """Whether it can only reduce a position."""
     replaces: str | None = None
     """The id, the exchange's or ours, of the order that an edit changes."""
+    replaced_left: Decimal | None = field(default=None, compare=False)
+    """What was left of that order; None if it is not known."""
 
 
 class Unmeasurable(Exception):
@@ -92,7 +94,8 @@ def _created(payload: CreatePayload) -> Terms:
 def _edited(payload: EditPayload, edited: Order | None) -> Terms:
     known = edited or Order(id="")
     total = payload.amount_base or known.amount
-    amount = None if total is None else max(total - (known.filled or 0), Decimal(0))
+    filled = known.filled or Decimal(0)
+    amount = None if total is None else max(total - filled, Decimal(0))
     return Terms(
         symbol=payload.symbol,
         side=payload.side or known.side,
@@ -104,6 +107,7 @@ def _edited(payload: EditPayload, edited: Order | None) -> Terms:
         source=payload.order_source,
         is_reducing=bool(known.reduce_only),
         replaces=payload.order_id or payload.client_order_id,
+        replaced_left=None if known.amount is None else max(known.amount - filled, Decimal(0)),
     )
 
 
@@ -133,6 +137,13 @@ def base_amount(terms: Terms, market: MarketTerms, book: BookView | None) -> Dec
         return terms.quote / price
     size = _amount(terms) * market.contract_size
     return size / _needed(book).best_bid if market.is_inverse else size
+
+
+def left_of_replaced(terms: Terms, market: MarketTerms) -> Decimal | None:
+    """Return what was left of the order that an edit changes, in base currency; None if that cannot be told."""
+    if terms.replaced_left is None or market.is_inverse:
+        return None
+    return terms.replaced_left * market.contract_size
 
 
 def reached_price(terms: Terms, market: MarketTerms, book: BookView) -> Decimal:
