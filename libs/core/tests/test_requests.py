@@ -74,6 +74,11 @@ def test_a_request_is_read_back_from_what_we_write() -> None:
         (raw(action="buy"), "$.action"),
         (b'{"action":"createOrder","exchangeId":"\xff"}', "$.exchangeId"),
         (b'{"action":"cancelOrder","exchangeId":"binance","payload":{"symbol":"KCS/USDT"}}', "$.payload.orderID"),
+        (
+            b'{"action":"cancelOrder","exchangeId":"binance","payload":{"symbol":"KCS/USDT","orderID":"1",'
+            b'"clientOrderId":"2"}}',
+            "$.payload.clientOrderId",
+        ),
         (b'{"action":"editOrder","exchangeId":"binance","payload":{"symbol":"KCS/USDT","orderID":"1"}}', "$.payload"),
         *(
             (

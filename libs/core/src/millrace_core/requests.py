@@ -320,6 +320,8 @@ def _edit_problems(payload: EditPayload) -> list[Problem]:
 def _id_problems(payload: CancelPayload | EditPayload, what: str) -> list[Problem]:
     """Return what is wrong with how an order is named. Exchanges take ids in URLs: one that is no id may be a route."""
     ids = {"orderID": payload.order_id, "clientOrderId": payload.client_order_id}
+    if None not in ids.values():
+        return [Problem("$.payload.clientOrderId", "or orderID names the order: set exactly one of the two")]
     if not any(ids.values()):
         return [Problem("$.payload.orderID", f"or clientOrderId is required: it names the order to {what}")]
     return [
