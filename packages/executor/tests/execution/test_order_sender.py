@@ -63,7 +63,7 @@ class Account:
         self.halted_after: int | None = None
         """From so many tries on the request must not be sent any more."""
 
-    async def create_order(self, payload: CreatePayload, client_order_id: str) -> Acknowledgement:
+    async def create_order(self, payload: CreatePayload, client_order_id: str, check: object) -> Acknowledgement:
         """Return or raise what comes next in the script."""
         self.sent += 1
         outcome = self._script.pop(0)

@@ -21,13 +21,14 @@ from millrace_core.requests import (
     CreateOrder,
     EditOrder,
     EditPayload,
+    action_of,
     symbol_of,
 )
 from millrace_exchange import Acknowledgement, ExchangeError, Fatal, OutcomeUnknown, Rejected, Retryable
 from millrace_executor.accepted_request import AcceptedRequest
 from millrace_executor.answering.intents import Intent
 from millrace_executor.answering.responder import Responder
-from millrace_executor.execution.leased_execution import LeasedExecution
+from millrace_executor.execution.leased_execution import LeasedExecution, Stopped
 from millrace_executor.intake.order_queue import OrderQueue, Turn
 from millrace_executor.resolution.resolver import Resolution, Resolver, Unresolvable
 from millrace_executor.risk import Approved
@@ -76,7 +77,9 @@ class OrderSender:
         answer = self._stop_reason(accepted)  # Again: the claim may have waited out an outage of Redis.
         while answer is None:
             try:
-                acknowledgement = await self._send(what, intent.client_order_id or "", turn)
+                acknowledgement = await self._send(what, intent.client_order_id or "", turn, accepted)
+            except Stopped as stopped:
+                answer = stopped.answer
             except OutcomeUnknown as error:
                 resolution = await self._resolution(error, intent)
                 if resolution is None:
@@ -132,7 +135,9 @@ class OrderSender:
                 return None
         raise error
 
-    async def _send(self, what: Sendable, client_order_id: str, turn: Turn) -> Acknowledgement:
+    async def _send(
+        self, what: Sendable, client_order_id: str, turn: Turn, accepted: AcceptedRequest
+    ) -> Acknowledgement:
         """Send it, once.
 
         Raises:
@@ -142,9 +147,16 @@ class OrderSender:
             return await self._cancel_all(what, turn)
         if isinstance(what, CancelOrder):
             return await self._client.cancel_order(what.payload)
+
+        def check(is_first: bool) -> None:
+            # What an edit has begun is not given up because it took long.
+            answer = self._stop_reason(accepted)
+            if answer is not None and (is_first or answer.status != "expired"):
+                raise Stopped(answer, accepted.account.exchange, action_of(accepted.request))
+
         if isinstance(what.request, CreateOrder):
-            return await self._client.create_order(what.request.payload, client_order_id)
-        return await self._client.edit_order(what.request.payload, client_order_id)
+            return await self._client.create_order(what.request.payload, client_order_id, check)
+        return await self._client.edit_order(what.request.payload, client_order_id, check)
 
     async def _cancel_all(self, request: CancelAllOrders, turn: Turn) -> Acknowledgement:
         """Cancel all open orders now, and those that are still being placed as soon as they exist."""
