@@ -78,7 +78,7 @@ class CheckedAnswer:
         self._check_identity(answer, asked)
         if answer["id"] not in _texts(self._sending.contents or answer.get("info")):
             self._prove_nothing(f"the answer does not mention the order {answer['id']}")
-        return order_of(answer)
+        return self._order_of(answer)
 
     @property
     def is_empty_list(self) -> bool:
@@ -119,7 +119,15 @@ class CheckedAnswer:
             sent = frozenset(_texts(self._sending.contents))
             if unsent := [row["id"] for row in asked if row["id"] not in sent]:
                 self._prove_nothing(f"the answer does not mention the orders {', '.join(unsent)}")
-        return [order_of(self._under_its_own_id(row)) for row in asked]
+        return [self._order_of(self._under_its_own_id(row)) for row in asked]
+
+    def _order_of(self, answer: Mapping[str, Any]) -> Order:
+        order = order_of(answer)
+        # What an edit may still trade is worked out of these.
+        for name, number in (("amount", order.amount), ("filled", order.filled), ("price", order.price)):
+            if number is not None and not number >= 0:
+                self._prove_nothing(f"the order's {name} is {number:f}")
+        return order
 
     def trades(self, answer: Any, symbol: str | None) -> list[Trade]:
         """Return the account's own trades that ccxt read from a list.

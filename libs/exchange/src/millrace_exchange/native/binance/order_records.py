@@ -85,6 +85,8 @@ def read(content: Any, market: Mapping[str, Any], asked: Asked, currency_code: C
     record = msgspec.convert(content, OrderRecord)
     if not all(map(is_usual, (record.price, record.trigger_price, record.amount, record.filled, record.cost))):
         raise msgspec.ValidationError("its numbers are none")
+    if min(record.price, record.amount, record.filled) < 0 or record.filled > (record.amount or record.filled):
+        raise msgspec.ValidationError(f"it cannot be: {record.filled:f} of {record.amount:f} are filled")
     _check(record, market, asked)
     return _order(record, str(market["symbol"]), currency_code)
 
