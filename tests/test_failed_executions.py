@@ -14,6 +14,7 @@ from tests.support.proxy import Proxy
 from tests.support.served import TENANT, Api, api_of
 
 from millrace_core.ids import new_request_id
+from millrace_core.names import ExchangeId, Tenant, intents_key
 
 log = logging.getLogger(__name__)
 
@@ -152,6 +153,12 @@ async def die_while_sending(platform: Platform, proxy: Proxy) -> str:
     proxy.keep()
     request_id = await written(platform, create())
     await proxy.kept.wait()
+
+    async def is_claimed() -> bool:
+        return bool(await platform.redis.hexists(intents_key(Tenant(TENANT), ExchangeId("binance")), request_id))
+
+    # What was kept may be a question about the order before.
+    await until(is_claimed, "the executor has begun the request", 60, platform)
     await platform.kill("executor")
     proxy.cut()
     await platform.start_service("executor")
