@@ -11,6 +11,8 @@ from typing import Any
 import aiohttp
 
 _TIMES = 2
+_OF_A_HANDSHAKE = 3
+"""Frames: one more shows that the page itself was taken."""
 _ALIVE = '42["alive"]'
 
 
@@ -26,6 +28,7 @@ class OpenPage:
 
     def __init__(self, http: aiohttp.ClientSession, path: str) -> None:
         self._http, self._path = http, path
+        self._next_message = 0
         self.received: list[str] = []
         """The page as it was loaded, then every frame."""
         self.is_open = asyncio.Event()
@@ -49,25 +52,35 @@ class OpenPage:
             await asyncio.wait({running, settled})
 
     async def run(self) -> None:
-        """Stay open until cancelled."""
+        """Stay open until cancelled; connect again whenever the connection is lost, as a browser does.
+
+        Raises:
+            ConnectionError: the console takes the page no more.
+            aiohttp.ClientError: there is no console.
+        """
         async with self._http.get(self._path) as answer:
             self.received.append(await answer.text())
         query = self._query(self.received[0])
-        async with self._http.ws_connect(
-            "/_nicegui_ws/socket.io/", params=query, max_msg_size=0, compress=15
-        ) as socket:
-            async for frame in socket:
-                self.received.append(str(frame.data))
-                if self.received.count(_ALIVE) >= _TIMES:
-                    self.is_settled.set()
-                await self._take(socket, str(frame.data), query["client_id"])
+        while True:
+            known = len(self.received)
+            query["next_message_id"] = str(self._next_message)
+            async with self._http.ws_connect(
+                "/_nicegui_ws/socket.io/", params=query, max_msg_size=0, compress=15
+            ) as socket:
+                async for frame in socket:
+                    self.received.append(str(frame.data))
+                    if self.received.count(_ALIVE) >= _TIMES:
+                        self.is_settled.set()
+                    await self._take(socket, str(frame.data), query["client_id"])
+            if len(self.received) < known + _OF_A_HANDSHAKE:
+                raise ConnectionError(f"the console takes the page {self._path} no more")
 
     def _query(self, text: str) -> dict[str, str]:
         found = re.search(r"'client_id': '([^']+)'", text)
         assert found, text[:500]
         own = {name: str(uuid.uuid4()) for name in ("tab_id", "document_id")}
         transport = {"EIO": "4", "transport": "websocket", "implicit_handshake": "true"}
-        return {**transport, **own, "client_id": found[1], "next_message_id": "0"}
+        return {**transport, **own, "client_id": found[1]}
 
     async def _take(self, socket: aiohttp.ClientWebSocketResponse, text: str, client_id: str) -> None:
         if text.startswith("0"):
@@ -79,6 +92,7 @@ class OpenPage:
         elif text.startswith("42"):
             sent: Any = [*json.loads(text[2:]), None]
             if isinstance(sent[1], dict) and (number := sent[1].get("_id")) is not None:
+                self._next_message = number + 1
                 acknowledged = {"client_id": client_id, "next_message_id": number + 1}
                 await socket.send_str(f"42{json.dumps(['ack', acknowledged])}")
             if sent[0] == "run_javascript" and (request := sent[1].get("request_id")):
