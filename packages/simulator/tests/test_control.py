@@ -1,5 +1,6 @@
 """The control plane: status, recorded books, all trades, pause and resume."""
 
+import asyncio
 import hashlib
 import hmac
 import time
@@ -151,6 +152,13 @@ def signed(**params: Any) -> str:
     return f"{query}&signature={hmac.new(b'demo-secret', query.encode(), hashlib.sha256).hexdigest()}"
 
 
+async def keep_moving(server: Server) -> None:
+    """Step the market until cancelled."""
+    while True:
+        step(server, 10)
+        await asyncio.sleep(0.01)
+
+
 async def test_a_symbol_is_listed_while_the_exchange_runs(server: Server, session: ClientSession) -> None:
     """One beyond ASCII too: every path takes it percent-encoded, and streams name it as they are asked for it."""
     stream = f"{CHINESE.lower()}@depth@100ms"
@@ -168,9 +176,11 @@ async def test_a_symbol_is_listed_while_the_exchange_runs(server: Server, sessio
     assert (response.status, placed["symbol"], placed["status"]) == (200, CHINESE, "FILLED")
     named = f"/stream?streams={quote(stream)}"
     async with session.ws_connect(named) as combined, session.ws_connect(f"/ws/{quote(stream)}") as raw:
-        step(server, 10)
+        # Again and again: the exchange may take up a stream only after the handshake is answered.
+        moving = asyncio.create_task(keep_moving(server))
         assert (await combined.receive_json())["stream"] == stream
         assert (await raw.receive_json())["s"] == CHINESE
+        moving.cancel()
 
 
 async def test_what_cannot_be_listed_is_refused(session: ClientSession) -> None:
