@@ -128,7 +128,7 @@ async def test_mistakes_are_named(terminal: Any, arguments: tuple[str, ...], tex
 
 
 async def test_data_that_is_missing_or_spoilt(terminal: Any, recording: Path, tmp_path: Path) -> None:
-    """A folder without recordings, a file that is none, and one that was cut off."""
+    """A folder without recordings, a file that is no recording, and a recording that was cut off."""
     other = tmp_path / "other.jsonl.gz"
     other.write_bytes(b"nothing of the kind")
     assert "no recording" in (await terminal.type("data", "check", str(tmp_path / "empty"))).output

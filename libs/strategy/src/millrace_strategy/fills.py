@@ -39,7 +39,7 @@ class StrategyFill(msgspec.Struct, frozen=True, kw_only=True):
     timestamp: int | None = None
     """When it happened, ms."""
     trade_id: str | None = None
-    """The exchange's id of the trade; None if an order's report told of it."""
+    """The exchange's id of the trade; None if only the order's report shows the fill."""
 
     @property
     def signed_amount(self) -> Decimal:

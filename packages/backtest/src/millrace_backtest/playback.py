@@ -51,7 +51,7 @@ class StreamPlayback:
             self._restore(as_of, message.data)
 
     def message(self, message: Message, at_ns: int) -> Sequence[Update]:
-        """Take a message of the stream that arrived at a time (ns); return what a reader is told of it."""
+        """Take a message of the stream that arrived at a time (ns); return the updates that a reader gets."""
         place, last = message.message_id, self._at
         if last is not None and place <= last:
             return _NOTHING
@@ -73,7 +73,7 @@ class StreamPlayback:
         return (self._update("snapshot", None, None, at_ns),)
 
     def gap(self) -> Sequence[Update]:
-        """Take it that messages are missing; return what a reader is told of it."""
+        """Take it that messages are missing; return the updates that a reader gets."""
         if not self.trusted or not self._has_snapshots:
             return _NOTHING
         self.lost += 1

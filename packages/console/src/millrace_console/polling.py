@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class Poll:
-    """The questions of one refresh interval. Answers are shared, so whoever reads one leaves it as it is."""
+    """The questions of one refresh interval. Answers are shared: no reader may change one."""
 
     def __init__(self, api: Api, every_s: float) -> None:
         self.at_ms = now_ms()

@@ -123,7 +123,7 @@ class WorkingOrder(StrategyPart):
         self._requests[saved["request"]] = None
         order = self.strategy.orders.of_request(saved["request"])
         if order is None:
-            return  # Should it turn up, it is cancelled, and counts.
+            return  # If it appears later, it is cancelled, and its fills count.
         self._counted[order.key] = Reported(Decimal(saved["counted"]))
         self._count(order)
         if not order.is_final:

@@ -90,7 +90,7 @@ class Budget:
             ApiError: the tenant is over its budget.
         """
         if kind in ("questions", "exports"):
-            self.check_rows(tenant)
+            self._check_rows(tenant)
         self.check(tenant, kind)
         self.take(tenant, kind)
         asker, counter = asking.set(tenant), rows_read.set(partial(self.spend_rows, tenant))
@@ -105,7 +105,7 @@ class Budget:
             rows_read.reset(counter)
             self.give_back(tenant, kind)
 
-    def check_rows(self, tenant: Tenant) -> None:
+    def _check_rows(self, tenant: Tenant) -> None:
         """Check that a tenant may read more rows.
 
         Raises:

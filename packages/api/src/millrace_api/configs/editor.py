@@ -168,7 +168,9 @@ class ConfigEditor:
         current = {} if text is None else (await self.current())[1]
         whole = await self._about(text or b"", unmasked, new, current)
         known_kind = await self.kind(kind)
-        return await self._about(_written(whole), _difference, known_kind, text, current, whole)
+        written = _written(whole)
+        longer = max(text or b"", written, key=len)
+        return await self._about(longer, _difference, known_kind, (text, written), current, whole)
 
     async def put(
         self, new: Any, kind: str | None, expected: str | None, exact_text: bytes | None = None
@@ -332,8 +334,8 @@ def _listed(problems: Sequence[Problem]) -> list[MistakeAt]:
     return [MistakeAt(path.encode(errors="replace").decode(), message) for path, message in problems]
 
 
-def _difference(kind: str | None, text: bytes | None, current: Any, whole: Any) -> ConfigDifference:
-    units = None if kind is None else effects(kind, text, _written(whole))
+def _difference(kind: str | None, texts: tuple[bytes | None, bytes], current: Any, whole: Any) -> ConfigDifference:
+    units = None if kind is None else effects(kind, *texts)
     return ConfigDifference(changes(current, whole), units)
 
 

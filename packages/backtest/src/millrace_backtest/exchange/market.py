@@ -167,7 +167,7 @@ class RecordedMarket:
         return self._take(taker, ticks, quantity)
 
     def _fill_crossed(self) -> list[Event]:
-        """Fill our orders that the recorded book has moved through: whoever did that traded with us first."""
+        """Fill our orders that the recorded book has moved through: its orders traded with ours first."""
         events: list[Event] = []
         for side, best in ((Side.BUY, self.book.asks.best()), (Side.SELL, self.book.bids.best())):
             ours = self._queues[side]
