@@ -59,7 +59,7 @@ class PingPong(Strategy):
         self._refusals = 0
         self._is_backing_off = False
         self._buys_next = False
-        """Buy although something is left to sell: it was too little to be sold."""
+        """Buy although something is left to sell: it may be too little to be sold."""
 
     def on_start(self, event: StartEvent) -> None:
         """Take over what an earlier life left: its stock is sold, its open orders are cancelled."""
@@ -86,9 +86,10 @@ class PingPong(Strategy):
             self._refusals = 0
             self._buys_next = False
             return
-        kind = response.error.kind if response.error else response.status
-        self._buys_next = refused_sell and kind == "InvalidOrder" and self._bought < self.configuration.amount
-        self._back_off(kind)
+        # A rest may be too little to be sold, and exchanges have no common word for that: the next try is a buy,
+        # and if that is refused too, a sell again.
+        self._buys_next = refused_sell and response.status == "rejected" and self._bought < self.configuration.amount
+        self._back_off(response.error.kind if response.error else response.status)
 
     def on_order(self, event: OrderEvent) -> None:
         """Count the fills, end what rests too long, and go on when an order has ended."""

@@ -112,13 +112,14 @@ def test_a_fill_that_is_reported_after_the_cancellation_counts() -> None:
     assert created(harness)[-1] == ("sell", Decimal("10.01"), Decimal("0.5"))
 
 
-def test_a_part_too_small_to_sell_is_sold_with_the_next_buy() -> None:
-    """When the exchange refuses so small a sell, it buys again first and then sells everything."""
+@pytest.mark.parametrize("kind", ["InvalidOrder", "BadRequest", "ExchangeError", "OrderNotFillable"])
+def test_a_part_too_small_to_sell_is_sold_with_the_next_buy(kind: str) -> None:
+    """When the exchange refuses so small a sell, by whatever name, it buys again first and then sells everything."""
     harness = started()
     order = harness.accept(harness.requests[0])
     harness.fill(order, "0.5")
     harness.cancel(order)
-    harness.reject(harness.requests[-1], "InvalidOrder", "notional too small")
+    harness.reject(harness.requests[-1], kind, "notional too small")
     harness.advance(100)
     order = harness.accept(harness.requests[-1])
     harness.fill(order, 2)
@@ -128,6 +129,18 @@ def test_a_part_too_small_to_sell_is_sold_with_the_next_buy() -> None:
         ("buy", Decimal(2)),
         ("sell", Decimal("2.5")),
     ]
+
+
+def test_a_part_is_sold_after_all_when_buys_are_refused_too() -> None:
+    """Both sides are tried in turn: no refusal of one is final."""
+    harness = started()
+    order = harness.accept(harness.requests[0])
+    harness.fill(order, "0.5")
+    harness.cancel(order)
+    for pause_ms in (100, 200, 400):
+        harness.reject(harness.requests[-1], "Halted", "by a person")
+        harness.advance(pause_ms)
+    assert [side for side, _, _ in created(harness)] == ["buy", "sell", "buy", "sell", "buy"]
 
 
 @pytest.mark.parametrize("status", ["rejected", "failed", "expired"])
