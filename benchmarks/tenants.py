@@ -80,9 +80,10 @@ async def _round(address: str, tokens: dict[Tenant, str], process: psutil.Proces
         async with _attacker(address, tokens[BAD]):
             beside = await _questions(good, SECONDS)
     await asyncio.sleep(1.0)
-    computed_s = _cpu_s(process)
+    until_then = _cpu_s(process)
     await asyncio.sleep(1.0)
-    return _Round(before, alone, beside, (_cpu_s(process) - computed_s) * 1_000)
+    computed_s = sum(spent - until_then.get(pid, 0.0) for pid, spent in _cpu_s(process).items())
+    return _Round(before, alone, beside, computed_s * 1_000)
 
 
 def _family(process: psutil.Process) -> list[psutil.Process]:
@@ -94,8 +95,9 @@ def _memory(process: psutil.Process) -> float:
     return sum(each.memory_info().rss for each in _family(process)) / 1e6
 
 
-def _cpu_s(process: psutil.Process) -> float:
-    return sum(each.cpu_times().user + each.cpu_times().system for each in _family(process))
+def _cpu_s(process: psutil.Process) -> dict[int, float]:
+    """Return the CPU time of each process by its id: what one that ends had spent must not count as negative."""
+    return {each.pid: each.cpu_times().user + each.cpu_times().system for each in _family(process)}
 
 
 async def _filled(url: str) -> dict[Tenant, str]:

@@ -2,10 +2,13 @@
 
 import asyncio
 import re
+from typing import Any
 
 import httpx
 from playwright.async_api import Page, expect
 from tests.console.conftest import Console
+
+from millrace_console.pages.orders.listing import PAGE
 
 NOT_FILLED = "11.500"
 """Far below the market."""
@@ -73,12 +76,9 @@ async def test_all_orders_of_a_market_are_canceled(page: Page) -> None:
 
 async def test_the_orders_of_one_source_are_canceled_and_no_others(page: Page, console: Console) -> None:
     """The confirmation names how many; those of another source stay open."""
-    headers = {"Authorization": f"Bearer {console.tokens['StrankaXY']}"}
-    async with httpx.AsyncClient(base_url=console.api_url, headers=headers, timeout=30) as api:
+    async with client_of(console) as api:
         for source in ("Mine", "Mine", "Other"):
-            payload = {"symbol": "KCS/USDT", "side": "buy", "type": "limit", "amountBase": 1, "price": 11.5}
-            body = {"exchangeId": "binance", "payload": payload | {"orderSource": source}}
-            assert (await api.post("orders", json=body)).json()["status"] == "done"
+            await placed(api, source, price=11.5)
         await stored(api, "Mine", 2)
         await page.goto("/orders?tenant=StrankaXY&exchange=binance&source=Mine")
         await page.get_by_role("button", name="Cancel all …").click()
@@ -90,6 +90,19 @@ async def test_the_orders_of_one_source_are_canceled_and_no_others(page: Page, c
         await stored(api, "Mine", 0)
         await stored(api, "Other", 1)
         await api.delete("orders", params={"exchange": "binance"})
+
+
+def client_of(console: Console) -> httpx.AsyncClient:
+    """Return the API as the tenant uses it."""
+    headers = {"Authorization": f"Bearer {console.tokens['StrankaXY']}"}
+    return httpx.AsyncClient(base_url=console.api_url, headers=headers, timeout=30)
+
+
+async def placed(api: httpx.AsyncClient, source: str, **terms: Any) -> None:
+    """Buy 1 KCS for a source."""
+    payload = {"symbol": "KCS/USDT", "side": "buy", "type": "limit", "amountBase": 1, "orderSource": source}
+    answer = (await api.post("orders", json={"exchangeId": "binance", "payload": payload | terms})).json()
+    assert answer["status"] == "done", answer
 
 
 async def stored(api: httpx.AsyncClient, source: str, count: int) -> None:
@@ -117,8 +130,12 @@ async def test_a_refusal_shows_the_apis_own_words(page: Page) -> None:
     await expect(page.get_by_text(re.compile("Not done: rejected: RiskRefused: .*10000"))).to_be_visible(timeout=30_000)
 
 
-async def test_filters_and_pages_stand_in_the_address(page: Page) -> None:
+async def test_filters_and_pages_stand_in_the_address(page: Page, console: Console) -> None:
     """A reload and the way back lead to the same rows."""
+    async with client_of(console) as api:
+        for _ in range(PAGE + 1):
+            await placed(api, "Filters", price=20, timeInForce="IOC")
+            await asyncio.sleep(0.03)  # the demo's limits allow 50 a second
     await page.goto("/orders?tenant=StrankaXY&status=closed")
     table = page.get_by_role("region", name="Orders")
     await expect(table.locator("tbody tr").first).to_contain_text("closed", timeout=60_000)
@@ -129,10 +146,10 @@ async def test_filters_and_pages_stand_in_the_address(page: Page) -> None:
     await expect(page.get_by_text("No order matches.")).to_be_visible(timeout=30_000)
     await page.reload()
     await expect(page.get_by_text("No order matches.")).to_be_visible(timeout=30_000)
-    await source.fill("PingPong")
+    await source.fill("Filters")
     await source.press("Enter")
-    await expect(table.locator("tbody tr").first).to_contain_text("PingPong", timeout=30_000)
-    await page.get_by_role("link", name="Older").click(timeout=120_000)
+    await expect(table.locator("tbody tr").first).to_contain_text("Filters", timeout=30_000)
+    await page.get_by_role("link", name="Older").click(timeout=60_000)
     await expect(page).to_have_url(re.compile(r"before=\d+"))
     await expect(page.get_by_text(re.compile("^before .* UTC$"))).to_be_visible(timeout=30_000)
     first = await table.locator("tbody tr").first.inner_text()

@@ -154,6 +154,49 @@ async def test_a_tenants_questions_take_turns(
     assert (most, running) == (2, [])
 
 
+@pytest.mark.parametrize("check", ["validate", "diff"])
+async def test_a_check_of_a_configuration_ends_when_its_client_leaves(
+    api: Any, tenant: Any, monkeypatch: pytest.MonkeyPatch, check: str
+) -> None:
+    """It changes nothing, so it is a question, although it is sent by POST."""
+    begun, running = asyncio.Event(), []
+
+    async def slow(*_: Any, **__: Any) -> Any:
+        running.append(1)
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            running.pop()
+
+    monkeypatch.setattr(api.services.questions, "about", slow)
+    async with api.client(await api.token(tenant, "admin")) as client, asyncio.timeout(20):
+        asked = asyncio.create_task(client.post(f"/api/v1/agents/EXECUTOR/config/{check}", json={}))
+        await begun.wait()
+        asked.cancel()
+        while running or tenant in api.services.authenticator.budget._held:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_question_whose_body_nobody_reads_fills_no_memory(
+    api: Any, tenant: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its client has to wait."""
+    monkeypatch.setattr(api.services.questions, "whole", _never)
+    _, writer = await asyncio.open_connection("127.0.0.1", api.server.port)
+    head = f"GET /api/v1/tickers HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {await api.token(tenant)}\r\n"
+    writer.write(f"{head}Content-Length: 1000000000\r\n\r\n".encode())
+    sent = 0
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(2):
+            while sent < 500_000_000:
+                writer.write(bytes(1_000_000))
+                await writer.drain()
+                sent += 1_000_000
+    assert sent < 100_000_000
+    writer.transport.abort()
+
+
 async def test_rows_are_counted(api: Any, tenant: Any, other: Any) -> None:
     """A tenant that has read its rows of a minute waits; others do not."""
     limits = api.services.config.tenant_limits.model_copy(update={"rows_per_minute": 1_000})

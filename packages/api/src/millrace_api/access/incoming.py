@@ -3,9 +3,12 @@
 import asyncio
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from starlette.types import Message, Receive
+
+_KEPT: Final = 16
+"""Messages that wait to be read; a client that sends more of a body than is asked for has to wait."""
 
 
 class Incoming:
@@ -14,7 +17,7 @@ class Incoming:
     def __init__(self, receive: Receive, on_left: Callable[[], None]) -> None:
         """`on_left` is called when the client leaves during the block."""
         self._receive, self._on_left = receive, on_left
-        self._messages: asyncio.Queue[Message] = asyncio.Queue()
+        self._messages: asyncio.Queue[Message] = asyncio.Queue(_KEPT)
         self._reading: asyncio.Task[None] | None = None
         self.has_left = False
 
@@ -35,8 +38,9 @@ class Incoming:
     async def _read(self) -> None:
         while True:
             message = await self._receive()
-            self._messages.put_nowait(message)
             if message["type"] == "http.disconnect":
                 self.has_left = True
                 self._on_left()
+            await self._messages.put(message)
+            if self.has_left:
                 return

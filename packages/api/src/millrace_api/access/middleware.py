@@ -28,6 +28,8 @@ OPEN = frozenset(
 )
 """Served without authentication. The two that sign in read a token or a code from their body; /docs and openapi.json
 are made from the code alone, and are the same for every caller."""
+_CHECKS: Final = ("/config/validate", "/config/diff")
+"""They change nothing, and are sent by POST since they have a body."""
 CLIENT_LEFT: Final = 499
 """The status of a response that was never sent, since the client had left."""
 DENIED = (401, 403)
@@ -76,7 +78,7 @@ class AccessMiddleware:
         """Serve a request until it is answered, or its token is no longer in force."""
         async with Ending() as ending, AsyncExitStack() as held:
             held.enter_context(self._services.authenticator.holdings.held(principal.token_id, ending.end))
-            if request.method in SAFE:
+            if is_question(request):
                 # A change is carried out even if nobody waits for its outcome.
                 receive = await held.enter_async_context(Incoming(receive, ending.end))
                 budget = self._services.authenticator.budget
@@ -104,7 +106,7 @@ class AccessMiddleware:
     async def _record(self, request: Request, status: int) -> None:
         operation = _operation(request.scope)
         is_denial = status in DENIED or (status == 404 and operation is not None)
-        if not is_denial and (request.method in SAFE or status == 429):
+        if not is_denial and (is_question(request) or status == 429):
             return
         principal: Principal | None = getattr(request.state, "principal", None)
         detail = {"status": status, "reason": getattr(request.state, "reason", None)}
@@ -123,7 +125,7 @@ class AccessMiddleware:
                     | getattr(request.state, "audited", {}),
                 )
             )
-        if request.method not in SAFE and not is_denial:
+        if not is_question(request) and not is_denial:
             await self._services.authenticator.trail.settled()
 
 
@@ -140,6 +142,11 @@ class _RecordingSend:
             self.status, self.has_begun = message["status"], True
             await self._record(self.status)
         await self._send(message)
+
+
+def is_question(request: Request) -> bool:
+    """Tell whether a request changes nothing, whatever its method: it ends when its client leaves, and is no change."""
+    return request.method in SAFE or (request.method == "POST" and request.url.path.endswith(_CHECKS))
 
 
 def kind_of(path: str) -> Kind:

@@ -29,14 +29,12 @@ IfMatch = Annotated[
 
 
 async def _in_turn(services: ServicesDep, caller: Caller) -> AsyncIterator[None]:
-    """Have a request that changes or checks a configuration wait for its tenant's turn, as a question does."""
+    """Have a request that changes a configuration wait for its tenant's turn, as a question does."""
     async with services.authenticator.budget.spending(caller.tenant, "questions"):
         yield
 
 
-async def _document(
-    request: Request, services: ServicesDep, caller: Caller, _turn: Annotated[None, Depends(_in_turn)]
-) -> dict[str, Any]:
+async def _document(request: Request, services: ServicesDep, caller: Caller) -> dict[str, Any]:
     """Return the configuration in a request's body, read as its agent will read it.
 
     Reading and checking it takes from everybody, so each byte counts as a row that the tenant reads.
@@ -123,7 +121,7 @@ async def diff_config(editor: Editor, new: Document, kind: AgentKind = None) -> 
     operation_id="put_config",
     responses=returns(ConfigView, also=_PUT),
     openapi_extra=accepts(dict[str, Any]),
-    dependencies=[Depends(needs("admin"))],
+    dependencies=[Depends(needs("admin")), Depends(_in_turn)],
 )
 async def put_config(
     request: Request, editor: Editor, new: Document, kind: AgentKind = None, if_match: IfMatch = None
