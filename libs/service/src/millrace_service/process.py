@@ -22,6 +22,7 @@ from millrace_core.config.workers import WorkersConfig
 from millrace_service import redaction
 from millrace_service.agent import Agent
 from millrace_service.errors import SettingsInvalid, describe, traceback_of
+from millrace_service.garbage import spare_what_stands
 from millrace_service.logs import CleanedOutput, configure_logging
 from millrace_service.runner import run_agent
 from millrace_service.settings import Settings, read_settings, secrets_of
@@ -83,6 +84,7 @@ async def _live(agent: Agent[Any, Any], settings: Settings, fork_server: ForkSer
 
     for signum in _SIGNALS:
         signal.signal(signum, on_signal)
+    spare_what_stands()
     await run_agent(agent, settings, stop=stop, fork_server=fork_server)
 
 

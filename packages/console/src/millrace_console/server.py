@@ -1,5 +1,6 @@
 """The console's web server: its pages, the sign-in, and the files that the browser needs."""
 
+import gc
 import secrets
 import socket
 from importlib.metadata import version
@@ -203,4 +204,5 @@ def serve(options: Options) -> None:
             app, log_level="warning", access_log=False, server_header=False,
             timeout_graceful_shutdown=1, ws_ping_interval=5.0, ws_ping_timeout=5.0,
         )  # fmt: skip
+        gc.freeze()  # a search for garbage among all that was loaded would stop every page for 0.1 s
         uvicorn.Server(config).run([listening])

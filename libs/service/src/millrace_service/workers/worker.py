@@ -14,6 +14,7 @@ from millrace_bus import Bus
 from millrace_service import redaction
 from millrace_service.agent import Agent, stopped_in_time
 from millrace_service.errors import describe, traceback_of
+from millrace_service.garbage import spare_what_stands
 from millrace_service.health import ErrorLog, UnitHealthReporter
 from millrace_service.logs import configure_logging
 from millrace_service.settings import Settings
@@ -41,6 +42,7 @@ def run_worker(connected: socket.socket) -> None:
 
 
 async def _run(connected: socket.socket) -> None:
+    spare_what_stands()
     connection = await WorkerConnection.over(connected)
     # The agent may end, or be configured differently, before it has said what there is to do.
     with suppress(asyncio.IncompleteReadError, ConnectionError):
