@@ -16,22 +16,28 @@ _TRANSLATED: Final = IPv6Network("64:ff9b::/96")
 """IPv4 addresses as a network without IPv4 translates them (RFC 6052)."""
 
 
-class _Named(NamedTuple):
+class NamedAddress(NamedTuple):
+    """An address, and where a configuration names it."""
+
     path: str
     text: str
 
 
-async def forbidden_addresses(new: Any, current: Any, allowed: Sequence[Network]) -> list[Problem]:
-    """Return a problem for each address in `new` that is not public, unless it is allowed or stands in `current`."""
+def added_addresses(new: Any, current: Any) -> list[NamedAddress]:
+    """Return the addresses that a configuration names and the one in force does not."""
     known = {named.text for named in _addresses(current)}
-    added = [named for named in _addresses(new) if named.text not in known]
+    return [named for named in _addresses(new) if named.text not in known]
+
+
+async def forbidden_addresses(added: Sequence[NamedAddress], allowed: Sequence[Network]) -> list[Problem]:
+    """Return a problem for each address that is not public, unless it is allowed."""
     if len(added) > _MOST:
         return [Problem("$.exchanges", f"names more than {_MOST} new addresses")]
     found = await asyncio.gather(*(_mistake(named.text, allowed) for named in added))
     return [Problem(named.path, mistake) for named, mistake in zip(added, found, strict=True) if mistake is not None]
 
 
-def _addresses(config: Any) -> Iterator[_Named]:
+def _addresses(config: Any) -> Iterator[NamedAddress]:
     accounts = config.get("exchanges") if isinstance(config, dict) else None
     for tenant, exchanges in _items(accounts):
         for exchange, account in _items(exchanges):
@@ -45,9 +51,9 @@ def _items(value: Any) -> Iterator[tuple[str, Any]]:
     yield from value.items() if isinstance(value, dict) else ()
 
 
-def _texts(value: Any, path: str) -> Iterator[_Named]:
+def _texts(value: Any, path: str) -> Iterator[NamedAddress]:
     if isinstance(value, str):
-        yield _Named(path, value)
+        yield NamedAddress(path, value)
     elif isinstance(value, dict):
         for key, item in value.items():
             yield from _texts(item, f"{path}.{key}")

@@ -8,11 +8,14 @@ PUBLIC. An agent without a configuration belongs to the tenant that its id names
 
 from collections.abc import Collection
 from hashlib import blake2b
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from millrace_api.access.principal import Principal
 from millrace_core.config import read_json, tenants_of
 from millrace_core.names import PUBLIC, AgentId
+
+if TYPE_CHECKING:
+    # A worker that reads configurations needs no web framework.
+    from millrace_api.access.principal import Principal
 
 OF_ALL_TENANTS: Final = ("retention",)
 """Fields with an effect beyond the tenants that their configuration names: everybody's old rows are dropped."""
@@ -40,31 +43,21 @@ def named_in(text: bytes | None) -> frozenset[str]:
     return known
 
 
-def may_see(principal: Principal, config: Any) -> bool:
-    """Tell whether a principal may see a configuration, with its secrets masked."""
-    return may_see_of(principal, tenants_of(config))
-
-
-def may_see_of(principal: Principal, named: Collection[str]) -> bool:
+def may_see_of(principal: "Principal", named: Collection[str]) -> bool:
     """Tell whether a principal may see a configuration that names these tenants."""
     return principal.is_operator or (principal.tenant in named and {*named} <= {principal.tenant, PUBLIC})
 
 
-def may_know_of(principal: Principal, named: Collection[str]) -> bool:
+def may_know_of(principal: "Principal", named: Collection[str]) -> bool:
     """Tell whether a principal may know of an agent: not of one whose configuration names other tenants alone."""
     return principal.is_operator or not named or not {principal.tenant, PUBLIC}.isdisjoint(named)
 
 
-def may_change(principal: Principal, config: Any) -> bool:
-    """Tell whether a principal may put or replace a configuration."""
-    return may_change_of(principal, tenants_of(config))
-
-
-def may_change_of(principal: Principal, named: Collection[str]) -> bool:
+def may_change_of(principal: "Principal", named: Collection[str]) -> bool:
     """Tell whether a principal may put or replace a configuration that names these tenants."""
     return principal.is_operator or (principal.may("admin") and {*named} == {principal.tenant})
 
 
-def may_take(principal: Principal, agent: AgentId) -> bool:
+def may_take(principal: "Principal", agent: AgentId) -> bool:
     """Tell whether a principal may give an agent its first configuration."""
     return principal.is_operator or agent.partition("-")[2] == principal.tenant

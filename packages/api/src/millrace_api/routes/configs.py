@@ -1,18 +1,18 @@
 """Agents' configurations: read, validate, compare, replace, list earlier ones, roll back; what strategies there are."""
 
 from collections.abc import AsyncIterator
-from typing import Annotated, Any, Final, Literal, cast
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 
 from millrace_api.access.principal import Caller, needs
-from millrace_api.configs.editor import ConfigDifference, ConfigEditor, ConfigVersion, ConfigView
+from millrace_api.configs.editor import ConfigEditor, ConfigVersion, ConfigView
+from millrace_api.configs.examined import ConfigDifference, Sent
 from millrace_api.documents import ListOf, accepts, body_of, json_response, raw_body, returns
 from millrace_api.parameters import TenantQuery, tenant_of
-from millrace_api.problems import ApiError
+from millrace_api.questions import json_of
 from millrace_api.services import ServicesDep
-from millrace_core.config import read_json
 from millrace_core.names import AgentId
 from millrace_core.plugins import PluginDescription
 
@@ -34,23 +34,17 @@ async def _in_turn(services: ServicesDep, caller: Caller) -> AsyncIterator[None]
         yield
 
 
-async def _document(request: Request, services: ServicesDep, caller: Caller) -> dict[str, Any]:
-    """Return the configuration in a request's body, read as its agent will read it.
+async def _sent(request: Request, services: ServicesDep, caller: Caller) -> Sent:
+    """Return the configuration in a request's body.
 
     Reading and checking it takes from everybody, so each byte counts as a row that the tenant reads.
-
-    Raises:
-        ApiError: it has mistakes in its form, or the tenant has sent too much.
     """
     text = await raw_body(request, MAX_CONFIG)
     services.authenticator.budget.spend_rows(caller.tenant, len(text))
-    value, problems = await services.questions.about(text, read_json, text)
-    if problems:
-        raise ApiError(422, "the configuration has mistakes; nothing was changed", problems=problems)
-    return cast(dict[str, Any], value)
+    return Sent(text)
 
 
-Document = Annotated[dict[str, Any], Depends(_document)]
+SentConfig = Annotated[Sent, Depends(_sent)]
 _NOT_THERE: dict[int, str] = {404: "This agent has no configuration that this token may see."}
 _PUT: dict[int, str] = {
     **_NOT_THERE,
@@ -99,7 +93,7 @@ async def get_config(editor: Editor) -> Response:
     responses=returns(Valid, also=_NOT_THERE),
     openapi_extra=accepts(dict[str, Any]),
 )
-async def validate_config(editor: Editor, new: Document, kind: AgentKind = None) -> Response:
+async def validate_config(editor: Editor, new: SentConfig, kind: AgentKind = None) -> Response:
     """Check a configuration without putting it in force; every mistake is listed with its path."""
     await editor.checked(new, kind)
     return json_response(Valid())
@@ -111,9 +105,9 @@ async def validate_config(editor: Editor, new: Document, kind: AgentKind = None)
     responses=returns(ConfigDifference, also=_NOT_THERE),
     openapi_extra=accepts(dict[str, Any]),
 )
-async def diff_config(editor: Editor, new: Document, kind: AgentKind = None) -> Response:
+async def diff_config(editor: Editor, new: SentConfig, kind: AgentKind = None) -> Response:
     """Return what a configuration would change, and which units would start, stop or restart."""
-    return json_response(await editor.difference(new, kind))
+    return json_of(await editor.difference(new, kind))
 
 
 @router.put(
@@ -124,7 +118,7 @@ async def diff_config(editor: Editor, new: Document, kind: AgentKind = None) -> 
     dependencies=[Depends(needs("admin")), Depends(_in_turn)],
 )
 async def put_config(
-    request: Request, editor: Editor, new: Document, kind: AgentKind = None, if_match: IfMatch = None
+    request: Request, editor: Editor, new: SentConfig, kind: AgentKind = None, if_match: IfMatch = None
 ) -> Response:
     """Put a configuration in force; the agent applies it within moments and restarts only the units it changes."""
     view = await editor.put(new, kind, _revision(if_match))
@@ -153,8 +147,8 @@ async def roll_back_config(
     if_match: IfMatch = None,
 ) -> Response:
     """Put an earlier configuration in force again, with its secrets."""
-    record, config = await editor.version(wanted.revision)
-    view = await editor.put(config, kind, _revision(if_match), record.text.encode())
+    earlier = await editor.version(wanted.revision)
+    view = await editor.put(Sent(earlier.text.encode(), is_exact=True), kind, _revision(if_match))
     request.state.audited = {"revision": view.revision, "rolledBackTo": wanted.revision}
     return _with_tag(view)
 

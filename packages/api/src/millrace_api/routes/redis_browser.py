@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from millrace_api.access.principal import Caller, Principal
 from millrace_api.agents import view_for
 from millrace_api.configs.masking import masked
-from millrace_api.configs.ownership import decoded, may_know_of, may_see, may_see_of, named_in
+from millrace_api.configs.ownership import decoded, may_know_of, may_see_of, named_in
 from millrace_api.documents import ListOf, json_response, returns
 from millrace_api.parameters import TenantQuery, tenant_of
 from millrace_api.problems import not_found
@@ -25,6 +25,7 @@ from millrace_api.redis_names import (
 )
 from millrace_api.services import Services, ServicesDep, redis
 from millrace_bus.reading.inspection import StoredEntry
+from millrace_core.config import tenants_of
 from millrace_core.heartbeat import Heartbeat
 from millrace_core.json_problems import UNREADABLE
 from millrace_core.names import PUBLIC, AgentId
@@ -137,7 +138,7 @@ def _shown(caller: Principal, found: Owner, entry: StoredEntry) -> StoredEntry |
     match found.content:
         case "config" | "plugins":
             value = decoded(text)
-            if found.content == "config" and not may_see(caller, value):
+            if found.content == "config" and not may_see_of(caller, tenants_of(value)):
                 return None
             return StoredEntry(name, _json(masked(value)) if value is not None else "***")
         case "agent":
