@@ -14,6 +14,7 @@ from benchmarks import (
     backtest,
     bus,
     console,
+    console_beside,
     console_pages,
     database,
     feed,
@@ -42,11 +43,23 @@ PARTS: dict[str, Part] = {
     "strategy-process": strategy_process.run,
     "console": console.run,
     "console-pages": console_pages.run,
+    "console-beside": console_beside.run,
     "tenants": tenants.run,
     "halt-outages": halt_outages.run,
     "backtest": backtest.run,
 }
-LONG = {"history", "strategy-process", "console", "console-pages", "tenants", "halt-outages", "backtest"}
+LONG = {
+    *(
+        "history",
+        "strategy-process",
+        "console",
+        "console-pages",
+        "console-beside",
+        "tenants",
+        "halt-outages",
+        "backtest",
+    )
+}
 """Parts that run only when they are named."""
 
 

@@ -25,7 +25,7 @@ from millrace_core.book import OrderBook
 from millrace_core.clock import now_ms
 from millrace_core.ids import MessageId
 from millrace_core.market import BookDelta, BookSnapshot, Level
-from millrace_core.names import PUBLIC, StreamName
+from millrace_core.names import PUBLIC, StreamName, Tenant
 
 SYMBOLS = ("BTC/USDT", "ETH/USDT", "ETH/BTC", "KCS/USDT")
 MESSAGES_PER_S = 500
@@ -52,7 +52,7 @@ async def run(folder: Path) -> list[Figure]:
         for book in books:
             await book.writer.open()
         moving = asyncio.create_task(_move(books))
-        async with _console(folder, server.url) as (url, token, pid), _page(url, token) as page:
+        async with console_on(folder, server.url, PUBLIC) as (url, token, pid), _page(url, token) as page:
             cores, updates, sent = await _measured(page, pid, books)
         moving.cancel()
     what = f"the console with {len(SYMBOLS)} books at {sent:,.0f} messages/s in all"
@@ -102,19 +102,19 @@ async def _move(books: list[_Book]) -> None:
 
 
 @asynccontextmanager
-async def _console(folder: Path, redis_url: str) -> AsyncIterator[tuple[str, str, int]]:
-    """Run the API and the console; yield the console's address, a token, and its process id."""
+async def console_on(folder: Path, redis_url: str, tenant: Tenant) -> AsyncIterator[tuple[str, str, int]]:
+    """Run the API and the console; yield the console's address, a token of a tenant, and its process id."""
     api, port = (f"http://127.0.0.1:{free_port(0)}", free_port(0))
     where = ("--data-dir", str(folder))
     async with (
         started("millrace_api", "--port", api.rpartition(":")[2], "--redis-url", redis_url, *where),
-        started("millrace_console", "--port", str(port), "--api-url", api, *where) as console,
+        started("millrace_console", "--port", str(port), "--api-url", api, *where) as process,
     ):
         url = f"http://127.0.0.1:{port}"
         await answers(f"{api}/ready")
         await answers(f"{url}/health")
-        token = await tokens.create(f"sqlite:///{folder / 'millrace.db'}", PUBLIC, "bench", "read", days=1)
-        yield url, token, console.pid
+        token = await tokens.create(f"sqlite:///{folder / 'millrace.db'}", tenant, "bench", "read", days=1)
+        yield url, token, process.pid
 
 
 async def answers(url: str) -> None:
