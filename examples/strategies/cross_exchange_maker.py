@@ -13,7 +13,6 @@ from millrace_strategy import (
     StopEvent,
     Strategy,
     StrategyConfiguration,
-    to_step,
 )
 from millrace_strategy.execution import Quote, TwoSidedQuote, WorkingOrder
 
@@ -23,7 +22,8 @@ BPS = Decimal(10_000)
 class CrossExchangeMaker(Strategy):
     """Quotes both sides on one exchange at another's prices and a margin; what is filled is hedged there at once.
 
-    While more than one quote is not hedged, or a book is not trusted, it quotes nothing.
+    While more than one quote is not hedged, or a book is not trusted, it quotes nothing. What is too little to be
+    hedged waits for more.
     """
 
     class Configuration(StrategyConfiguration):
@@ -41,10 +41,10 @@ class CrossExchangeMaker(Strategy):
         """How far quotes are from the hedging exchange's best prices; it has to cover both fees."""
         slippage_bps: Decimal = Field(default=Decimal(20), ge=0, le=10_000)
         """How much worse than the best price a hedge may be."""
-        tick_size: Decimal = Field(gt=0, le=10**6)
-        """Smallest step of a price, on both exchanges."""
-        amount_step: Decimal = Field(gt=0, le=10**6)
-        """Smallest step of an amount, on both exchanges."""
+        tick_size: Decimal | None = Field(default=None, gt=0, le=10**6)
+        """Smallest step of a price on both exchanges, if it is another than they state."""
+        amount_step: Decimal | None = Field(default=None, gt=0, le=10**6)
+        """Smallest step of an amount, likewise."""
 
     configuration: Configuration
 
@@ -55,9 +55,11 @@ class CrossExchangeMaker(Strategy):
             self.trader.cancel_order(order)
         self._maker = self.books[settings.maker_exchange_id, settings.symbol]
         self._hedge = self.books[settings.hedge_exchange_id, settings.symbol]
-        self.quotes = TwoSidedQuote(
-            self, exchange=settings.maker_exchange_id, symbol=settings.symbol, min_move=settings.tick_size
-        )
+        for exchange in (settings.maker_exchange_id, settings.hedge_exchange_id):
+            self.markets.override(
+                exchange, settings.symbol, tick_size=settings.tick_size, amount_step=settings.amount_step
+            )
+        self.quotes = TwoSidedQuote(self, exchange=settings.maker_exchange_id, symbol=settings.symbol)
         sides: tuple[Literal["buy", "sell"], ...] = ("buy", "sell")
         self._hedging = {
             side: WorkingOrder(
@@ -95,18 +97,15 @@ class CrossExchangeMaker(Strategy):
             self.quotes.clear()
             return
         margin = settings.margin_bps / BPS
-        buy = to_step(Decimal(str(bid[0])) * (1 - margin), settings.tick_size)
-        sell = to_step(Decimal(str(ask[0])) * (1 + margin), settings.tick_size, up=True)
+        buy, sell = Decimal(str(bid[0])) * (1 - margin), Decimal(str(ask[0])) * (1 + margin)
         self.quotes.quote(Quote(buy, settings.amount), Quote(sell, settings.amount))
 
     def _balance(self, unhedged: Decimal) -> None:
-        amount = to_step(abs(unhedged), self.configuration.amount_step)
         best = self._hedge.best_bid if unhedged > 0 else self._hedge.best_ask
-        if not amount or best is None or not all(order.is_idle for order in self._hedging.values()):
+        if best is None or not all(order.is_idle for order in self._hedging.values()):
             return
-        slippage, exact = self.configuration.slippage_bps / BPS, Decimal(str(best[0]))
-        if unhedged > 0:
-            self._hedging["sell"].set(to_step(exact * (1 - slippage), self.configuration.tick_size), amount)
-        else:
-            price = to_step(exact * (1 + slippage), self.configuration.tick_size, up=True)
-            self._hedging["buy"].set(price, amount)
+        order, sign = (self._hedging["sell"], -1) if unhedged > 0 else (self._hedging["buy"], 1)
+        exact = Decimal(str(best[0])) * (1 + sign * self.configuration.slippage_bps / BPS)
+        price = order.market.round_price(exact, up=sign > 0)
+        if order.sends(price, abs(unhedged)):
+            order.set(price, abs(unhedged))

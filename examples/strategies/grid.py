@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from millrace_strategy import BookEvent, Event, StartEvent, StopEvent, Strategy, StrategyConfiguration, to_step
+from millrace_strategy import BookEvent, Event, StartEvent, StopEvent, Strategy, StrategyConfiguration
 from millrace_strategy.execution import WorkingOrder
 
 Side = Literal["buy", "sell"]
@@ -15,7 +15,8 @@ Side = Literal["buy", "sell"]
 class Grid(Strategy):
     """Divides a price range into cells; each buys at its lower price, then sells at its upper price, and again.
 
-    The grid outlives restarts: its open orders stay on the exchange, and what they filled meanwhile counts.
+    The grid outlives restarts: its open orders stay on the exchange, and what they filled meanwhile counts. What a cell
+    cannot buy or sell because it is too little goes along with its next order.
     """
 
     class Configuration(StrategyConfiguration):
@@ -33,12 +34,12 @@ class Grid(Strategy):
         """Into how many cells the range is divided."""
         amount: Decimal = Field(gt=0, le=10**12)
         """How much each cell buys and sells, in base currency."""
-        tick_size: Decimal = Field(gt=0, le=10**6)
-        """Smallest step of a price."""
+        tick_size: Decimal | None = Field(default=None, gt=0, le=10**6)
+        """Smallest step of a price, if it is another than the exchange states."""
 
         @model_validator(mode="after")
         def _has_room(self) -> "Grid.Configuration":
-            if (self.upper - self.lower) / self.cells < self.tick_size:
+            if (self.upper - self.lower) / self.cells < (self.tick_size or Decimal("1e-18")):
                 raise ValueError("upper: must be above lower by at least one tickSize for each cell")
             return self
 
@@ -47,10 +48,11 @@ class Grid(Strategy):
     def on_start(self, event: StartEvent) -> None:
         """Build the grid, or go on with that of the last run; open orders that belong to no cell are cancelled."""
         settings = self.configuration
+        self.markets.override(settings.exchange_id, settings.symbol, tick_size=settings.tick_size)
         about = settings.model_dump_json()
         saved = self.state.get("cells") if self.state.get("grid") == about else None
         height = (settings.upper - settings.lower) / settings.cells
-        lines = [to_step(settings.lower + height * number, settings.tick_size) for number in range(settings.cells + 1)]
+        lines = [settings.lower + height * number for number in range(settings.cells + 1)]
         self._cells = [_Cell(self, low, high) for low, high in pairwise(lines)]
         for cell, kept in zip(self._cells, saved or (), strict=False):
             cell.resume(kept)
@@ -102,7 +104,10 @@ class _Cell:
             for side in ("buy", "sell")
         }  # fmt: skip
         self.side: Side = "buy"
-        self._left = settings.amount
+        self._size = self._left = settings.amount
+        """What the present side was to trade, and what is left of that."""
+        self._kept = Decimal(0)
+        """What the cell holds besides, because it was too little to be sold."""
         self._counted = Decimal(0)
 
     @property
@@ -112,24 +117,37 @@ class _Cell:
 
     def saved(self) -> list[Any]:
         """Return what `resume` needs."""
-        return [self.side, str(self._left), self.order.saved()]
+        return [self.side, str(self._left), self.order.saved(), str(self._kept)]
 
     def resume(self, saved: list[Any]) -> None:
         """Go on where the last run ended."""
-        self.side, self._left = saved[0], Decimal(saved[1])
+        self.side, self._left, self._kept = saved[0], Decimal(saved[1]), Decimal(saved[3])
         if saved[2] is not None:
             self.order.resume(saved[2])
         self.count()
 
     def count(self) -> None:
-        """Count what was filled; a cell whose side is filled turns to the other."""
+        """Count what was filled; a cell whose side is filled, as far as that can be sent, turns to the other."""
         filled = self.order.filled
         self._left -= filled - self._counted
         self._counted = filled
-        if self._left <= 0:
-            self.side = "sell" if self.side == "buy" else "buy"
-            self._left += self._amount
-            self._counted = self.order.filled
+        is_rest = self.order.is_idle and self._left < self._size
+        if self._left <= 0 or (is_rest and not self._sends(self.side, self._left)):
+            self._turn()
+
+    def _turn(self) -> None:
+        """Trade on the other side, or, if that would be too little, buy more: it is sold together."""
+        held = self._kept + (self._amount - self._left if self.side == "buy" else self._left)
+        if self.side == "buy" and self._sends("sell", held):
+            self.side, self._size, self._kept = "sell", held, Decimal(0)
+        elif self.side == "sell" and self._sends("buy", self._amount - held):
+            self.side, self._size, self._kept = "buy", self._amount - held, Decimal(0)
+        else:
+            self.side, self._size, self._kept = "buy", self._amount, held
+        self._left, self._counted = self._size, self.order.filled
+
+    def _sends(self, side: Side, amount: Decimal) -> bool:
+        return self._orders[side].sends(self._prices[side], amount)
 
     def rests(self, bid: tuple[float, float] | None, ask: tuple[float, float] | None) -> bool:
         """Tell whether an order would rest at its price."""

@@ -8,11 +8,14 @@ from pydantic import Field
 from millrace_strategy import (
     BookEvent,
     LocalBook,
+    MarketTerms,
+    SizedOrder,
     StartEvent,
     StatusEvent,
     StopEvent,
     Strategy,
     StrategyConfiguration,
+    smallest_step,
     to_step,
 )
 from millrace_strategy.execution import Quote, TwoSidedQuote
@@ -37,10 +40,10 @@ class MarketMaker(Strategy):
         """What it trades."""
         amount: Decimal = Field(gt=0, le=10**12)
         """Size of each quote, in base currency."""
-        tick_size: Decimal = Field(gt=0, le=10**6)
-        """Smallest step of a price."""
-        amount_step: Decimal = Field(gt=0, le=10**6)
-        """Smallest step of an amount."""
+        tick_size: Decimal | None = Field(default=None, gt=0, le=10**6)
+        """Smallest step of a price, if it is another than the exchange states."""
+        amount_step: Decimal | None = Field(default=None, gt=0, le=10**6)
+        """Smallest step of an amount, likewise."""
         risk_aversion: float = Field(default=0.1, gt=0, le=1_000)
         """γ: how strongly prices lean against the inventory."""
         order_intensity: float = Field(default=1.5, gt=0, le=1_000_000)
@@ -66,12 +69,10 @@ class MarketMaker(Strategy):
         self._book = self.books[settings.exchange_id, settings.symbol]
         for order in self.orders.open:
             self.trader.cancel_order(order)
-        self.quotes = TwoSidedQuote(
-            self,
-            exchange=settings.exchange_id,
-            symbol=settings.symbol,
-            min_move=settings.tick_size * settings.min_move_ticks,
+        self.markets.override(
+            settings.exchange_id, settings.symbol, tick_size=settings.tick_size, amount_step=settings.amount_step
         )
+        self.quotes = TwoSidedQuote(self, exchange=settings.exchange_id, symbol=settings.symbol)
         self.every(SAMPLE_MS, self._sample, name="sample")
 
     def on_order_book(self, event: BookEvent) -> None:
@@ -105,17 +106,28 @@ class MarketMaker(Strategy):
         held = self.positions[settings.exchange_id, settings.symbol].quantity
         bid, ask = self._prices(book, float(held / settings.amount))
         self.plot("inventory", held)
-        buys = self._amount(settings.max_inventory - held)
-        sells = self._amount(held - settings.min_inventory)
-        self.quotes.quote(Quote(bid, buys) if buys and bid > 0 else None, Quote(ask, sells) if sells else None)
+        buys = self._amount(settings.max_inventory - held, bid)
+        sells = self._amount(held - settings.min_inventory, ask)
+        self.quotes.min_move = self._tick(book) * settings.min_move_ticks
+        self.quotes.quote(Quote(bid, buys) if buys else None, Quote(ask, sells) if sells else None)
 
-    def _amount(self, room: Decimal) -> Decimal:
-        """Return the size of a quote that may not exceed what there is room for."""
-        return to_step(max(min(room, self.configuration.amount), Decimal(0)), self.configuration.amount_step)
+    @property
+    def _market(self) -> MarketTerms:
+        return self.markets[self.configuration.exchange_id, self.configuration.symbol]
+
+    def _tick(self, book: LocalBook) -> Decimal:
+        """Return the step of prices; of an exchange that states none, the one that the best prices show."""
+        shown = [level[0] for level in (book.best_bid, book.best_ask) if level is not None]
+        return self._market.tick_at(book.mid or 0.0) or smallest_step(shown)
+
+    def _amount(self, room: Decimal, price: Decimal) -> Decimal:
+        """Return the size of a quote that may not exceed what there is room for; 0 if it is too little to be sent."""
+        fitted = self._market.fit("buy", price, min(room, self.configuration.amount))
+        return fitted.amount if isinstance(fitted, SizedOrder) else Decimal(0)
 
     def _prices(self, book: LocalBook, inventory: float) -> tuple[Decimal, Decimal]:
         """Return the bid and the ask, each within its own side of the book."""
-        settings, tick = self.configuration, self.configuration.tick_size
+        settings, tick = self.configuration, self._tick(book)
         risk = settings.risk_aversion * self._variance * settings.horizon_seconds
         reservation = (book.mid or 0.0) - inventory * risk
         half_spread = risk / 2 + log(1 + settings.risk_aversion / settings.order_intensity) / settings.risk_aversion

@@ -5,22 +5,27 @@ from typing import Literal
 
 from pydantic import Field
 
+from millrace_core.requests import CreatePayload
 from millrace_strategy import (
     BookEvent,
     Context,
     LocalBook,
+    MarketTerms,
     OrderEvent,
     PendingRequest,
     ResponseEvent,
+    SizedOrder,
     StartEvent,
     StopEvent,
     Strategy,
     StrategyConfiguration,
     StrategyOrder,
+    Unsendable,
     smallest_step,
     to_step,
 )
 
+Side = Literal["buy", "sell"]
 MAX_BACKOFF_MS = 30_000
 LEVELS_THAT_SHOW_THE_TICK = 10
 
@@ -37,7 +42,7 @@ class PingPongConfiguration(StrategyConfiguration):
     symbol: str | None = None
     """What it trades; likewise."""
     tick_size: Decimal | None = Field(default=None, gt=0, le=10**18)
-    """The smallest step of a price; seen from the book's prices where it is not given."""
+    """The smallest step of a price, if it is another than the exchange states; else the book's prices show it."""
     backoff_ms: int = Field(default=250, gt=0, le=MAX_BACKOFF_MS)
     """The pause after a refusal; doubled with each that follows, up to 30 s."""
 
@@ -58,8 +63,11 @@ class PingPong(Strategy):
         self._tick: Decimal | None = None
         self._refusals = 0
         self._is_backing_off = False
-        self._buys_next = False
-        """Buy although something is left to sell: it may be too little to be sold."""
+        self._too_small = Decimal(0)
+        """The rest that the exchange has refused to sell; it may be too little, which not every exchange states."""
+        self._said: str | None = None
+        """Why it said last that it cannot buy."""
+        self.markets.override(self._book.exchange, self._book.symbol, tick_size=self.configuration.tick_size)
 
     def on_start(self, event: StartEvent) -> None:
         """Take over what an earlier life left: its stock is sold, its open orders are cancelled."""
@@ -80,15 +88,12 @@ class PingPong(Strategy):
         response = event.response
         if self._request is None or response.request_id != self._request.request_id or not self._request.is_final:
             return
-        refused_sell = self._is_sell(self._request)
+        if response.status == "rejected":
+            self._learn_from(self._request)
         self._request = None
         if response.status == "done":
             self._refusals = 0
-            self._buys_next = False
             return
-        # A rest may be too little to be sold, and exchanges have no common word for that: the next try is a buy,
-        # and if that is refused too, a sell again.
-        self._buys_next = refused_sell and response.status == "rejected" and self._bought < self.configuration.amount
         self._back_off(response.error.kind if response.error else response.status)
 
     def on_order(self, event: OrderEvent) -> None:
@@ -114,20 +119,43 @@ class PingPong(Strategy):
             return
         if not self._book.trusted or self._book.mid is None:
             return
-        side: Literal["buy", "sell"] = "sell" if self._bought > 0 and not self._buys_next else "buy"
-        self._tick = self.configuration.tick_size or seen_tick(self._book, self._tick)
+        # What is too little to be sold is sold together with what is bought next.
+        if isinstance(order := self._fit("sell", self._bought), SizedOrder):
+            self._place("sell", order)
+        elif isinstance(order := self._fit("buy", self.configuration.amount), SizedOrder):
+            self._place("buy", order)
+        elif order.reason != self._said:
+            self._said = order.reason
+            self.log.warning("the amount cannot be bought", reason=order.reason)
+
+    def _fit(self, side: Side, amount: Decimal) -> SizedOrder | Unsendable:
+        """Return an order in the middle of the spread, as the exchange takes it, or why it would refuse it."""
+        market = self._market
+        self._tick = market.tick_at(self._book.mid or 0.0) or seen_tick(self._book, self._tick)
         price = middle(self._book, side, self._tick)
-        if price is None:
-            return
+        fitted = market.fit(side, Decimal(0) if price is None else price, amount)
+        if side == "sell" and isinstance(fitted, SizedOrder) and fitted.amount <= self._too_small:
+            return Unsendable("the exchange has refused so little")
+        return fitted
+
+    def _place(self, side: Side, order: SizedOrder) -> None:
+        self._said = None
         self._request = self.trader.create_order(
             exchange=self._book.exchange,
             symbol=self._book.symbol,
             side=side,
             type="limit",
-            amount=self._bought if side == "sell" else self.configuration.amount,
-            price=price,
+            amount=order.amount,
+            price=order.price,
             post_only=True,
         )
+
+    def _learn_from(self, refused: PendingRequest) -> None:
+        """Buy next if a rest is refused, as it may be too little to be sold; if that is refused too, sell again."""
+        payload = refused.request.payload
+        if isinstance(payload, CreatePayload):
+            is_rest = payload.side == "sell" and self._bought < self.configuration.amount
+            self._too_small = (payload.amount_base or Decimal(0)) if is_rest else Decimal(0)
 
     def _cancel(self, order: StrategyOrder) -> None:
         """Cancel until it has ended: a request may expire, and a cancelled order may have filled before."""
@@ -150,9 +178,9 @@ class PingPong(Strategy):
     def _is_on_our_book(self, order: StrategyOrder) -> bool:
         return (order.exchange, order.symbol) == (self._book.exchange, self._book.symbol)
 
-    @staticmethod
-    def _is_sell(pending: PendingRequest) -> bool:
-        return getattr(pending.request.payload, "side", None) == "sell"
+    @property
+    def _market(self) -> MarketTerms:
+        return self.markets[self._book.exchange, self._book.symbol]
 
     def _only_book(self) -> LocalBook:
         wanted = self.configuration
@@ -169,7 +197,7 @@ class PingPong(Strategy):
         return books[0]
 
 
-def middle(book: LocalBook, side: Literal["buy", "sell"], tick: Decimal) -> Decimal | None:
+def middle(book: LocalBook, side: Side, tick: Decimal) -> Decimal | None:
     """Return the price nearest to the middle of the spread at which an order rests; None when a side is empty.
 
     A buy is rounded down and a sell up, so neither reaches the other side, however narrow the spread.

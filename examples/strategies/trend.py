@@ -14,7 +14,6 @@ from millrace_strategy import (
     StopEvent,
     Strategy,
     StrategyConfiguration,
-    to_step,
 )
 from millrace_strategy.execution import WorkingOrder
 
@@ -46,10 +45,10 @@ class Trend(Strategy):
         """How much it holds in a rising market, in base currency."""
         slippage_bps: Decimal = Field(default=Decimal(10), ge=0, le=10_000)
         """How much worse than the best price an order may be."""
-        tick_size: Decimal = Field(gt=0, le=10**6)
-        """Smallest step of a price."""
-        amount_step: Decimal = Field(gt=0, le=10**6)
-        """Smallest step of an amount."""
+        tick_size: Decimal | None = Field(default=None, gt=0, le=10**6)
+        """Smallest step of a price, if it is another than the exchange states."""
+        amount_step: Decimal | None = Field(default=None, gt=0, le=10**6)
+        """Smallest step of an amount, likewise."""
 
         @model_validator(mode="after")
         def _is_faster(self) -> "Trend.Configuration":
@@ -62,6 +61,9 @@ class Trend(Strategy):
     def on_start(self, event: StartEvent) -> None:
         """Go on with the position of the last run."""
         settings = self.configuration
+        self.markets.override(
+            settings.exchange_id, settings.symbol, tick_size=settings.tick_size, amount_step=settings.amount_step
+        )
         self._candles = self.candles[settings.exchange_id, settings.symbol, settings.timeframe]
         self._book = self.books[settings.exchange_id, settings.symbol]
         self._seen_ms = 0
@@ -102,12 +104,11 @@ class Trend(Strategy):
     def _trade(self) -> None:
         settings, book = self.configuration, self._book
         missing = self._wanted - self.positions[settings.exchange_id, settings.symbol].quantity
-        amount = to_step(abs(missing), settings.amount_step)
         best = book.best_ask if missing > 0 else book.best_bid
-        if not amount or best is None or not book.trusted or not all(each.is_idle for each in self._orders.values()):
+        if best is None or not book.trusted or not all(each.is_idle for each in self._orders.values()):
             return
-        slippage, exact = settings.slippage_bps / BPS, Decimal(str(best[0]))
-        if missing > 0:
-            self._orders["buy"].set(to_step(exact * (1 + slippage), settings.tick_size), amount)
-        else:
-            self._orders["sell"].set(to_step(exact * (1 - slippage), settings.tick_size, up=True), amount)
+        order, sign = (self._orders["buy"], 1) if missing > 0 else (self._orders["sell"], -1)
+        price = Decimal(str(best[0])) * (1 + sign * settings.slippage_bps / BPS)
+        # What is too little to be sent waits for the next change.
+        if order.sends(price, abs(missing)):
+            order.set(price, abs(missing))

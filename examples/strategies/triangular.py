@@ -9,11 +9,11 @@ from millrace_strategy import (
     BookEvent,
     Event,
     LocalBook,
+    SizedOrder,
     StartEvent,
     StopEvent,
     Strategy,
     StrategyConfiguration,
-    to_step,
 )
 from millrace_strategy.execution import WorkingOrder
 
@@ -26,7 +26,6 @@ class _Leg(NamedTuple):
 
     book: LocalBook
     side: Side
-    step: Decimal
 
 
 class Triangular(Strategy):
@@ -49,10 +48,10 @@ class Triangular(Strategy):
         """The third currency, such as ETH: the markets are bridge/quote, base/bridge and base/quote."""
         cost: Decimal = Field(gt=0, le=10**12)
         """How much a round begins with, in quote currency."""
-        bridge_step: Decimal = Field(gt=0, le=10**6)
-        """Smallest step of an amount of the bridge currency."""
-        base_step: Decimal = Field(gt=0, le=10**6)
-        """Smallest step of an amount of the base currency."""
+        bridge_step: Decimal | None = Field(default=None, gt=0, le=10**6)
+        """Smallest step of an amount of the bridge currency, if it is another than the exchange states."""
+        base_step: Decimal | None = Field(default=None, gt=0, le=10**6)
+        """Smallest step of an amount of the base currency, likewise."""
         fee_bps: Decimal = Field(ge=0, le=1_000)
         """Fee of each trade, in hundredths of a percent."""
         min_profit_bps: Decimal = Field(default=Decimal(5), ge=0, le=10_000)
@@ -71,10 +70,11 @@ class Triangular(Strategy):
                 f"{settings.base}/{settings.quote}",
             )
         )
-        one, other = settings.bridge_step, settings.base_step
+        for book, step in ((bridge, settings.bridge_step), (cross, settings.base_step), (base, settings.base_step)):
+            self.markets.override(book.exchange, book.symbol, amount_step=step)
         self._rounds = (
-            (_Leg(bridge, "buy", one), _Leg(cross, "buy", other), _Leg(base, "sell", other)),
-            (_Leg(base, "buy", other), _Leg(cross, "sell", other), _Leg(bridge, "sell", one)),
+            (_Leg(bridge, "buy"), _Leg(cross, "buy"), _Leg(base, "sell")),
+            (_Leg(base, "buy"), _Leg(cross, "sell"), _Leg(bridge, "sell")),
         )
         self._legs: list[_Leg] = []
         """What is left of the present round, its present leg first."""
@@ -104,11 +104,11 @@ class Triangular(Strategy):
             self.log.warning("stopped within a round", next=str(self._legs[0].book.symbol), input=str(self._input))
 
     def _proceeds(self, legs: tuple[_Leg, ...]) -> Decimal:
-        """Return how much quote currency a round would end with."""
+        """Return how much quote currency a round would end with; 0 if a part of it is too small to be sent."""
         held, share = float(self.configuration.cost), 1 - float(self.configuration.fee_bps / BPS)
         for leg in legs:
             walk = leg.book.walk("buy", cost=held) if leg.side == "buy" else leg.book.walk("sell", amount=held)
-            if not walk.is_complete:
+            if not walk.is_complete or not self._fitting(leg, walk.worst_price or 0.0, walk.amount):
                 return Decimal(0)
             held = (walk.amount if leg.side == "buy" else walk.cost) * share
         return Decimal(str(held))
@@ -132,6 +132,8 @@ class Triangular(Strategy):
             if amount > 0 and price is not None:
                 self._send(leg, price, amount)
                 return
+            if self._input > 0:
+                self.log.info("too small to be sent", symbol=str(leg.book.symbol), input=str(self._input))
             self._legs, self._input, self._received = self._legs[1:], self._received, Decimal(0)
         self.log.info("round ended", proceeds=str(self._input))
 
@@ -144,11 +146,16 @@ class Triangular(Strategy):
         self._order = None
 
     def _size(self, leg: _Leg) -> tuple[float | None, Decimal]:
-        """Return the price and the amount, in whole steps, at which a leg uses up its input."""
+        """Return the price and the amount at which a leg uses up its input; 0 if that is too small to be sent."""
         left = float(self._input)
         walk = leg.book.walk("buy", cost=left) if leg.side == "buy" else leg.book.walk("sell", amount=left)
         exact = self._input / Decimal(str(walk.worst_price)) if leg.side == "buy" and walk.worst_price else self._input
-        return walk.worst_price, to_step(max(exact, Decimal(0)), leg.step)
+        return walk.worst_price, self._fitting(leg, walk.worst_price or 0.0, exact)
+
+    def _fitting(self, leg: _Leg, price: float, amount: Decimal | float) -> Decimal:
+        """Return how much of an amount the exchange takes; 0 if it is too small to be sent."""
+        fitted = self.markets[leg.book.exchange, leg.book.symbol].fit(leg.side, price, amount)
+        return fitted.amount if isinstance(fitted, SizedOrder) else Decimal(0)
 
     def _send(self, leg: _Leg, price: float, amount: Decimal) -> None:
         self._order = WorkingOrder(

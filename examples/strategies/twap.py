@@ -31,10 +31,10 @@ class TwapExecution(Strategy):
         """Price that no order is beyond."""
         slippage_bps: Decimal = Field(default=Decimal(10), ge=0, le=10_000)
         """How much worse than the best price an order may be."""
-        tick_size: Decimal = Field(gt=0, le=10**6)
-        """Smallest step of a price."""
-        amount_step: Decimal = Field(gt=0, le=10**6)
-        """Smallest step of an amount."""
+        tick_size: Decimal | None = Field(default=None, gt=0, le=10**6)
+        """Smallest step of a price, if it is another than the exchange states."""
+        amount_step: Decimal | None = Field(default=None, gt=0, le=10**6)
+        """Smallest step of an amount, likewise."""
 
     configuration: Configuration
 
@@ -48,6 +48,9 @@ class TwapExecution(Strategy):
         done = self._traded - Decimal(self.state["before"])
         left_ms = max(self.state["ends_ms"] - self.clock.now_ms(), 1)
         self._twap: Twap | None = None
+        self.markets.override(
+            settings.exchange_id, settings.symbol, tick_size=settings.tick_size, amount_step=settings.amount_step
+        )
         if done >= settings.amount:
             self.log.info("already done", amount=str(done))
             return
@@ -59,8 +62,6 @@ class TwapExecution(Strategy):
             amount=settings.amount - done,
             duration_ms=left_ms,
             parts=max(1, round(settings.parts * left_ms / (settings.seconds * 1_000))),
-            tick_size=settings.tick_size,
-            amount_step=settings.amount_step,
             slippage_bps=settings.slippage_bps,
             limit=settings.limit,
         )

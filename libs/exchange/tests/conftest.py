@@ -24,8 +24,11 @@ class SimulatedVenue:
 
     def __init__(self, server: Server) -> None:
         self.server = server
-        rules = server.venue.instrument(self.market_id(self.own_symbol)).rules
-        self.lot, self.tick = rules.lot_size, rules.tick_size
+        market_id = self.market_id(self.own_symbol)
+        rules = server.venue.instrument(market_id).rules
+        self.lot, self.tick, self.min_cost = rules.lot_size, rules.tick_size, rules.min_notional
+        # KuCoin counts a quote currency by market, Binance in eight decimals.
+        self.cost_step = self.lot * self.tick if "-" in market_id else Decimal("1e-8")
 
     def market_id(self, symbol: str) -> str:
         """Return the exchange's name of a market."""

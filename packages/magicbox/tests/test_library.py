@@ -4,14 +4,18 @@ An order's report always comes before its own trade, as it may live: nothing may
 """
 
 import sys
+from collections.abc import Callable, Mapping
 from decimal import Decimal
+from itertools import cycle
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 
 from millrace_core.errors import ConfigInvalid
 from millrace_core.market import Fee, Trade
+from millrace_core.market_terms import MarketTerms, refusals
 from millrace_core.names import Action, ExchangeId, Symbol
 from millrace_core.orders import Order, OrderRecord
 from millrace_core.position import digits
@@ -36,7 +40,12 @@ class Exchange:
     """A strategy of the library that trades on the exchange of a test."""
 
     def __init__(
-        self, name: str, settings: dict[str, Any], *markets: tuple[str, str], after: "Exchange | None" = None
+        self,
+        name: str,
+        settings: dict[str, Any],
+        *markets: tuple[str, str],
+        after: "Exchange | None" = None,
+        terms: Mapping[tuple[str, str], MarketTerms] = MappingProxyType({}),
     ) -> None:
         self.run: int = 1 if after is None else after.run + 1
         streams = [
@@ -49,6 +58,7 @@ class Exchange:
             configuration=settings,
             books=markets or [(EXCHANGE, SYMBOL)],
             streams=streams,
+            markets=terms,
             saved=None if after is None else after.harness.saved,
             run=self.run,
         )
@@ -371,6 +381,105 @@ def test_settings_that_make_no_sense_together_are_refused(name: str, settings: d
     with pytest.raises(ConfigInvalid) as caught:
         Exchange(name, settings)
     assert {problem.path for problem in caught.value.problems} == {path}
+
+
+def terms_of(symbol: str, tick: str, step: str, least_cost: str) -> MarketTerms:
+    """Return the terms of a market."""
+    base, quote = symbol.split("/")
+    return MarketTerms(
+        base, quote, tick_size=Decimal(tick), amount_step=Decimal(step), min_amount=Decimal(step),
+        min_cost=Decimal(least_cost),
+    )  # fmt: skip
+
+
+TERMS = {market: terms_of(SYMBOL, "0.01", "0.1", "5") for market in BOTH} | {
+    TRIANGLE[0]: terms_of("BTC/USDT", "0.1", "0.0001", "5"),
+    TRIANGLE[1]: terms_of("ETH/BTC", "0.0001", "0.001", "0.0005"),
+    TRIANGLE[2]: terms_of("ETH/USDT", "0.1", "0.001", "5"),
+}
+STATED = {"exchangeId": EXCHANGE, "symbol": SYMBOL}
+BEATS = 40
+BEAT_MS = 60_000
+Beat = Callable[[Exchange, int], None]
+
+
+def quiet(exchange: Exchange, beat: int) -> None:
+    """Show books that hardly move."""
+    exchange.book(9.8, 10.2 + 0.01 * (beat % 2))
+
+
+def rising_and_falling(exchange: Exchange, beat: int) -> None:
+    """Show a trade whose price alternates every few beats."""
+    at_ms = exchange.harness.strategy.clock.now_ms()
+    price = 10.0 + beat % 4
+    exchange.harness.feed_trades(EXCHANGE, SYMBOL, [Trade(str(beat), at_ms, SYMBOL, "buy", price, 1.0)])
+    quiet(exchange, beat)
+
+
+def apart(exchange: Exchange, beat: int) -> None:
+    """Show two exchanges whose prices differ, now this way and now that."""
+    low, high = BOTH if beat % 2 else BOTH[::-1]
+    exchange.book(9.9, 10.0, market=low)
+    exchange.book(10.3, 10.4, market=high)
+
+
+def around(exchange: Exchange, beat: int) -> None:
+    """Show a triangle that pays."""
+    exchange.book(10_000, 10_000.5, market=TRIANGLE[0])
+    exchange.book(0.0999, 0.1, market=TRIANGLE[1])
+    exchange.book(1_010.0, 1_012 + beat % 2, market=TRIANGLE[2])
+
+
+LIBRARY: dict[str, tuple[dict[str, Any], list[tuple[str, str]], Beat]] = {
+    "PingPong": ({"amount": 1}, BOTH[:1], quiet),
+    "Grid": ({**STATED, "lower": 9, "upper": 11, "cells": 3, "amount": 1}, BOTH[:1], quiet),
+    "MarketMaker": ({**STATED, "amount": 1, "maxInventory": 2}, BOTH[:1], quiet),
+    "Trend": ({**STATED, "fast": 1, "slow": 2, "amount": 1}, BOTH[:1], rising_and_falling),
+    "TwapExecution": ({**STATED, "side": "buy", "amount": 8, "seconds": 2_400, "parts": BEATS}, BOTH[:1], quiet),
+    "Arbitrage": (
+        {"firstExchangeId": "binance", "secondExchangeId": "kucoin", "symbol": SYMBOL, "amount": 1, "feeBps": 10},
+        BOTH,
+        apart,
+    ),
+    "CrossExchangeMaker": (
+        {"makerExchangeId": "binance", "hedgeExchangeId": "kucoin", "symbol": SYMBOL, "amount": 1, "marginBps": 50},
+        BOTH,
+        apart,
+    ),
+    "Triangular": (
+        {"exchangeId": EXCHANGE, "quote": "USDT", "bridge": "BTC", "base": "ETH", "cost": 30, "feeBps": 0},
+        TRIANGLE,
+        around,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", [name for name in plugin_names(EXAMPLES) if not name.endswith("Configuration")])
+def test_what_a_partial_fill_leaves_stops_no_strategy(name: str) -> None:
+    """Nothing is sent that the markets' rules refuse, whatever is filled in part, and trading goes on.
+
+    Steps and least sizes stand in no configuration. Half a unit is the least, and fills leave less again and again.
+    """
+    settings, markets, beat = LIBRARY[name]
+    exchange = Exchange(name, settings, *markets, terms=TERMS)
+    exchange.harness.start()
+    shares = cycle(("0.3", "0.7", "1", "0.6"))
+    filled_in: list[int] = []
+    for number in range(BEATS):
+        beat(exchange, number)
+        for request in exchange.unanswered():
+            terms, payload = TERMS[str(request.exchange_id), request.payload.symbol], request.payload
+            assert refusals(terms, payload) == [], payload
+            order = exchange.harness.accept(request)
+            amount = max(terms.round_amount(Decimal(next(shares)) * (order.amount or 0)), terms.amount_step or 0)
+            order = exchange.harness.fill(order, amount)
+            filled_in.append(number)
+            if not order.is_final:
+                exchange.harness.cancel(order)
+        exchange.harness.advance(BEAT_MS)
+    assert len(exchange.harness.requests) <= 8 * BEATS
+    assert len(filled_in) >= BEATS // 4, "it hardly traded, so that the test shows nothing"
+    assert filled_in[-1] >= BEATS - 5
 
 
 def test_every_strategy_of_the_library_is_documented_with_its_parameters() -> None:

@@ -8,6 +8,7 @@ import msgspec
 from millrace_core.errors import InvalidMessage, Problem
 from millrace_core.ids import MessageId
 from millrace_core.json_problems import UNREADABLE, problem_of
+from millrace_core.market_terms import MarketTerms, terms_as_text
 from millrace_core.orders import Order
 from millrace_core.trace import Trace
 
@@ -52,6 +53,13 @@ class Status(msgspec.Struct, frozen=True):
 
     status: StreamStatus
     reason: str | None = None
+    market: MarketTerms | None = None
+    """The terms of the stream's market; None if it is about none, or the exchange has not said them (again)."""
+
+    def as_text(self) -> dict[str, Any]:
+        """Return it as it travels: decimals of the market are texts."""
+        said = {"status": self.status, "reason": self.reason}
+        return said if self.market is None else {**said, "market": terms_as_text(self.market)}
 
 
 class RequestError(msgspec.Struct, frozen=True):

@@ -38,7 +38,6 @@ from millrace_exchange.ports import (
     ExecutionClient,
     MarketFeed,
     MarketRules,
-    MarketTerms,
     OrderQueries,
 )
 from millrace_exchange.profile import ExchangeProfile
@@ -57,7 +56,6 @@ __all__ = [
     "Fatal",
     "MarketFeed",
     "MarketRules",
-    "MarketTerms",
     "OrderNotFound",
     "OrderQueries",
     "OutcomeUnknown",

@@ -10,11 +10,11 @@ Every method that talks to an exchange raises `Retryable`, `Rejected`, `OutcomeU
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from decimal import Decimal
 from typing import Literal, NamedTuple, Protocol
 
 from millrace_core.actions import StreamAction
 from millrace_core.market import Balances, Candle, ExchangePosition, Level, Trade
+from millrace_core.market_terms import MarketTerms
 from millrace_core.names import ExchangeId
 from millrace_core.orders import Order
 from millrace_core.requests import CancelAllPayload, CancelPayload, CreatePayload, EditPayload
@@ -161,18 +161,6 @@ class ExecutionClient(OrderQueries, Protocol):
         """
 
 
-class MarketTerms(NamedTuple):
-    """What one unit of a market is."""
-
-    base: str
-    quote: str
-    is_contract: bool = False
-    contract_size: Decimal = Decimal(1)
-    """Base currency in one contract; of an inverse one, quote currency. 1 where amounts are no contracts."""
-    is_inverse: bool = False
-    """Whether a contract is sized in quote currency and settled in base currency."""
-
-
 class MarketRules(Protocol):
     """Market rules of an exchange: lots, ticks, filters."""
 
@@ -185,7 +173,7 @@ class MarketRules(Protocol):
         """Those of markets in which one can trade now, as far as the exchange says."""
 
     def terms(self, symbol: str) -> MarketTerms | None:
-        """Return what one unit of a market is; None if the exchange has no such market."""
+        """Return the terms of a market, as the exchange states them; None if the exchange has no such market."""
 
     def precision_errors(self, payload: CreatePayload | EditPayload) -> Sequence[str]:
         """Return an error for each number that would be rounded, with the step that it must be a multiple of."""

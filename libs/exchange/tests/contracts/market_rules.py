@@ -6,8 +6,9 @@ from typing import Any
 import msgspec
 from libs.exchange.tests.contracts.venue import Venue
 
+from millrace_core.market_terms import MarketTerms
 from millrace_core.requests import CreatePayload, EditPayload
-from millrace_exchange import Exchange, MarketTerms
+from millrace_exchange import Exchange
 
 
 def limit(venue: Venue, **terms: Any) -> CreatePayload:
@@ -25,10 +26,18 @@ class MarketRulesContract:
         """Both markets of the venue are known once the exchange is prepared."""
         assert exchange.rules.symbols >= {venue.symbol, venue.own_symbol}
 
-    async def test_a_market_says_what_its_unit_is(self, exchange: Exchange, venue: Venue) -> None:
-        """A spot market trades its base currency for its quote currency; one that is not listed has no terms."""
+    async def test_a_market_says_its_terms(self, exchange: Exchange, venue: Venue) -> None:
+        """Its currencies, its steps, and its least sizes; what is not stated is absent, and so is who is not listed."""
         base, quote = venue.own_symbol.split("/")
-        assert exchange.rules.terms(venue.own_symbol) == MarketTerms(base, quote)
+        assert exchange.rules.terms(venue.own_symbol) == MarketTerms(
+            base,
+            quote,
+            tick_size=venue.tick,
+            amount_step=venue.lot,
+            cost_step=venue.cost_step,
+            min_amount=venue.lot,
+            min_cost=venue.min_cost,
+        )
         assert exchange.rules.terms("NO/SUCH") is None
 
     async def test_numbers_that_fit_are_left_alone(self, exchange: Exchange, venue: Venue) -> None:

@@ -33,6 +33,10 @@ class Venue(Protocol):
     """Of `own_symbol`."""
     tick: Decimal
     """Of `own_symbol`."""
+    cost_step: Decimal
+    """Step of an amount of the quote currency of `own_symbol`."""
+    min_cost: Decimal
+    """Least price times amount of an order in `own_symbol`."""
 
     def step(self, ms: int = 20) -> None:
         """Move the market by some milliseconds."""

@@ -4,6 +4,7 @@ How to write one: docs/strategies.md. How to test one: `millrace_strategy.testin
 """
 
 from millrace_core.config.magicbox import StrategyLimits
+from millrace_core.market_terms import MarketTerms, SizedOrder, Unsendable
 from millrace_core.orders import OrderKey
 from millrace_core.requests import CancelAllOrders, CancelOrder, CreateOrder, EditOrder, OrderRequest
 from millrace_strategy.depth import Walk
@@ -43,6 +44,7 @@ from millrace_strategy.events import (
 from millrace_strategy.fills import StrategyFill
 from millrace_strategy.host import Host
 from millrace_strategy.market_history import Candles, MarketCandles, MarketTrades, RecentTrades
+from millrace_strategy.markets import Markets
 from millrace_strategy.orders import OrderReference, OrderView, StrategyOrder, StrategyOrders
 from millrace_strategy.pending import PendingRequest
 from millrace_strategy.positions import StrategyPosition, StrategyPositions
@@ -88,7 +90,9 @@ __all__ = [
     "LocalBook",
     "MarkPriceEvent",
     "MarketCandles",
+    "MarketTerms",
     "MarketTrades",
+    "Markets",
     "NotSubscribed",
     "OpenInterestEvent",
     "OrderEvent",
@@ -105,6 +109,7 @@ __all__ = [
     "SavedRecordBroken",
     "SavedStrategy",
     "ScheduledCall",
+    "SizedOrder",
     "StartEvent",
     "StartFailed",
     "StateTooLarge",
@@ -128,6 +133,7 @@ __all__ = [
     "TooManyErrors",
     "Trader",
     "TradesEvent",
+    "Unsendable",
     "Walk",
     "read_configuration",
     "smallest_step",

@@ -14,6 +14,7 @@ from millrace_core.clock import NS_PER_MS
 from millrace_core.config.magicbox import StrategyLimits
 from millrace_core.json_problems import UNREADABLE
 from millrace_core.market import Balances, Candle, Trade
+from millrace_core.market_terms import MarketTerms
 from millrace_core.messages import Response
 from millrace_core.names import Action, ExchangeId, Symbol
 from millrace_core.orders import Order, OrderRecord
@@ -35,6 +36,7 @@ from millrace_strategy.events import (
 )
 from millrace_strategy.host import Host
 from millrace_strategy.market_history import CANDLES, MarketCandles, MarketTrades
+from millrace_strategy.markets import Markets
 from millrace_strategy.order_reports import OrderReports
 from millrace_strategy.orders import StrategyOrders
 from millrace_strategy.positions import MY_TRADES, StrategyPositions
@@ -68,6 +70,7 @@ class Runtime:
     ) -> None:
         self.name = name
         self.books = Books(streams)
+        self.markets = Markets()
         self.orders = StrategyOrders(name)
         self.balances = AccountBalances()
         self.positions = StrategyPositions(streams, self.orders)
@@ -169,6 +172,10 @@ class Runtime:
     def stop(self) -> None:
         """Stop the strategy once a running hook has returned; then call the host's `ended`."""
         self._instances.present.dispatcher.stop(StopEvent(timestamp=self._now_ms()))
+
+    def market(self, exchange: ExchangeId, symbol: Symbol, terms: MarketTerms) -> None:
+        """Take the terms of a market, which are no event: the strategy reads them when it decides."""
+        self.markets.show(exchange, symbol, terms)
 
     def book(
         self, exchange: ExchangeId, symbol: Symbol, book: OrderBook, *, timestamp: int | None, trace: Trace = NO_TRACE
@@ -357,6 +364,7 @@ class Runtime:
                 configuration=configuration,
                 streams=self._streams,
                 books=self.books,
+                markets=self.markets,
                 orders=self.orders,
                 balances=self.balances,
                 positions=self.positions,

@@ -33,6 +33,7 @@ from millrace_strategy.events import (
     TradesEvent,
 )
 from millrace_strategy.market_history import MarketCandles, MarketTrades
+from millrace_strategy.markets import Markets
 from millrace_strategy.orders import StrategyOrders
 from millrace_strategy.positions import StrategyPositions
 from millrace_strategy.state import StrategyState
@@ -71,6 +72,7 @@ class Context:
     configuration: Any
     streams: tuple[SubscribedStream, ...]
     books: Books
+    markets: Markets
     orders: StrategyOrders
     balances: AccountBalances
     positions: StrategyPositions
@@ -113,6 +115,8 @@ class Strategy:
         """The streams that it is subscribed to."""
         self.books = context.books
         """Live order books, by exchange and symbol or by subscribed stream."""
+        self.markets = context.markets
+        """What its markets' exchanges take: ticks, steps and least sizes, by exchange and symbol."""
         self.orders = context.orders
         """Its own orders; `orders.open` are the open ones."""
         self.balances = context.balances

@@ -12,9 +12,10 @@ Everything happens within the call that causes it. Only hooks that are `async` n
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from itertools import count
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -23,6 +24,7 @@ from millrace_core.book import OrderBook
 from millrace_core.clock import NS_PER_MS
 from millrace_core.config.magicbox import StrategyLimits
 from millrace_core.market import Balance, Fee, Level, Trade
+from millrace_core.market_terms import MarketTerms
 from millrace_core.messages import RequestError, Response, ResponseStatus, decimal_of, encode
 from millrace_core.names import Action, ExchangeId, Symbol
 from millrace_core.orders import Order, OrderRecord
@@ -69,7 +71,8 @@ class StrategyHarness:
     """One strategy under test; `tolerate_errors` keeps a hook's errors in `errors` instead of raising them.
 
     `saved` is what an earlier run left, such as the `saved` of another harness; `run` then tells the ids of this run's
-    requests, orders and trades from those of the earlier one.
+    requests, orders and trades from those of the earlier one. `markets` are the terms that exchanges state, by exchange
+    and symbol.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class StrategyHarness:
         configuration: dict[str, Any] | None = None,
         books: Sequence[tuple[str, str]] = (),
         streams: Sequence[SubscribedStream] = (),
+        markets: Mapping[tuple[str, str], MarketTerms] = MappingProxyType({}),
         name: str | None = None,
         limits: StrategyLimits | None = None,
         tolerate_errors: bool = False,
@@ -105,6 +109,8 @@ class StrategyHarness:
         )
         if saved is not None:
             self.runtime.restore(saved)
+        for (exchange, symbol), terms in markets.items():
+            self.feed_market(exchange, symbol, terms)
         self._books: dict[tuple[str, str], OrderBook] = {}
         self._states: dict[tuple[str, str, str | None], StreamState] = {}
         self._streams = {(stream.exchange, stream.symbol, stream.action) for stream in streams}
@@ -182,6 +188,10 @@ class StrategyHarness:
             trace=trace or Trace(delivered=self.host.now_ns()),
         )
         self._run_hooks_now()
+
+    def feed_market(self, exchange: str, symbol: str, terms: MarketTerms) -> None:
+        """Set the terms of a market, such as its tick and its least sizes."""
+        self.runtime.market(ExchangeId(exchange), Symbol(symbol), terms)
 
     def feed_trades(self, exchange: str, symbol: str, trades: list[Trade]) -> None:
         """Feed trades on the market."""

@@ -9,6 +9,7 @@ from millrace_bus import FollowerStatus, Update, UpdateKind
 from millrace_core.errors import InvalidMessage, InvalidName
 from millrace_core.ids import MessageId
 from millrace_core.json_problems import UNREADABLE
+from millrace_core.market_terms import MarketTerms
 from millrace_core.messages import Message, Status
 from millrace_core.names import StreamName
 from millrace_core.states import StreamState, state_of
@@ -36,6 +37,7 @@ class StreamPlayback:
         self._began_ns = began_ns
         self._at: MessageId | None = None
         self._said: FollowerStatus = "unknown"
+        self._market: MarketTerms | None = None
         self._is_hidden = name.has_snapshots
         """Whether the state is not shown yet: it has not begun, or what belongs to its beginning follows."""
         self._snapshot: tuple[MessageId, msgspec.Raw] | None = None
@@ -122,6 +124,7 @@ class StreamPlayback:
         except UNREADABLE as error:
             raise InvalidMessage(()) from error
         self._said = status.status
+        self._market = status.market or self._market
         return status
 
     def _distrust(self) -> Sequence[Update]:
@@ -137,7 +140,8 @@ class StreamPlayback:
         timestamp, trace = (None, NO_TRACE) if message is None else (message.timestamp, message.trace)
         if message is not None and kind != "response":
             trace = trace.at(delivered=at_ns)
-        return Update(self.name, self._at, kind, data, self.state, self.trusted, self._said, timestamp, trace)
+        state, trusted, said = self.state, self.trusted, self._said
+        return Update(self.name, self._at, kind, data, state, trusted, said, timestamp, trace, self._market)
 
 
 class _AsOf(msgspec.Struct, rename="camel"):

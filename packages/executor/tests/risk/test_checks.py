@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from millrace_core.book import OrderBook
 from millrace_core.config import OrderLimits, RiskLimits
+from millrace_core.market_terms import MarketTerms
 from millrace_core.orders import Order
 from millrace_core.requests import CreateOrder, CreatePayload, EditOrder, EditPayload
-from millrace_exchange import MarketTerms
 from millrace_executor.risk.books import TrustedBook
 from millrace_executor.risk.checks import Approved, Bound, Facts, RiskRejection, decide, rate_window
 from millrace_executor.risk.terms import NewTerms, base_amount, terms_of

@@ -5,9 +5,9 @@ from decimal import Decimal
 from typing import Any
 
 from millrace_core.market import Balance, Balances, ExchangePosition
+from millrace_core.market_terms import MarketTerms
 from millrace_core.messages import RequestError, Response
 from millrace_core.orders import Order
-from millrace_exchange import MarketTerms
 from millrace_executor.risk import exposure as module
 from millrace_executor.risk.exposure import AccountExposure, BoundExposure, PlacedOrder
 

@@ -11,7 +11,7 @@ from millrace_gatherer.feeds import SharedFeeds, SharedMarket, SharingExchange
 from millrace_gatherer.listings import Account, AccountKey, Listings
 from millrace_gatherer.patterns import is_pattern
 from millrace_gatherer.streams import run_stream, stream_of
-from millrace_gatherer.streams.market import fail_when_delisted, report_source
+from millrace_gatherer.streams.market import follow_market, report_source
 from millrace_gatherer.units import StreamUnitConfig, check_capabilities, stream_units
 from millrace_service import Agent, UnitHealthReporter
 from millrace_service.tasks import run_all
@@ -91,7 +91,7 @@ class GathererAgent(Agent[GathererConfig, StreamUnitConfig]):
             if (interval_s := exchange.poll_interval_s(stream.action)) is not None:
                 health.gauge("pollIntervalS", interval_s)
             with exchange.reporting(health.gauge):
-                watching = () if stream.action.is_account_wide else (fail_when_delisted(stream),)
+                watching = () if stream.action.is_account_wide else (follow_market(stream),)
                 await run_all(run_stream(stream), report_source(stream), *watching)
 
 

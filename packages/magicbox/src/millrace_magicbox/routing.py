@@ -8,6 +8,7 @@ import msgspec
 from millrace_bus import FollowerStatus, Update, UpdateListener
 from millrace_core.json_problems import UNREADABLE
 from millrace_core.market import Trade
+from millrace_core.market_terms import MarketTerms
 from millrace_core.messages import Response, Status
 from millrace_core.names import ExchangeId, Symbol
 from millrace_core.states import BalanceState, BookState, OrdersState, TradesState
@@ -24,13 +25,18 @@ def stream_listener(
     """Return the listener of a stream; `on_status` is called with its first trusted status and each that follows."""
     forward = _forwarder(stream, runtime)
     last_status: FollowerStatus = "unknown"
+    market: MarketTerms | None = None
 
     def listen(update: Update) -> None:
-        nonlocal last_status
+        nonlocal last_status, market
         health.count("messages")
         trace = update.trace
         if trace.delivered is not None and trace.published is not None:
             health.latency("published→delivered", trace.delivered - trace.published)
+        if update.market is not market and update.market is not None and stream.symbol is not None:
+            # Before what the update brings: whoever decides by that knows the rules.
+            market = update.market
+            runtime.market(stream.exchange, stream.symbol, market)
         if update.kind == "untrusted":
             health.count("gaps")
             last_status = "unknown"

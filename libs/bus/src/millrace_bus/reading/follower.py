@@ -271,7 +271,8 @@ class FollowedStream:
         # An answer carries its request's way: `delivered` there is when the strategy read its cause.
         if message is not None and message.type != "response":
             trace = trace.at(delivered=now_ns())
-        return Update(self.name, identity, kind, data, held.state, held.trusted, self.status, timestamp, trace)
+        state, trusted, market = held.state, held.trusted, held.market
+        return Update(self.name, identity, kind, data, state, trusted, self.status, timestamp, trace, market)
 
     def _welcome(self, follower: Follower) -> None:
         if self.gap_recovery.trusted and follower in self._followers:

@@ -15,6 +15,7 @@ from millrace_bus.reading.updates import FollowerCounters, FollowerStatus, Updat
 from millrace_core.errors import InvalidMessage, InvalidName
 from millrace_core.ids import BEGINNING, MessageId
 from millrace_core.json_problems import UNREADABLE
+from millrace_core.market_terms import MarketTerms
 from millrace_core.messages import Message, Status, decode
 from millrace_core.states import StreamState
 
@@ -51,6 +52,8 @@ class GapRecovery:
         self.counters = FollowerCounters()
         self.said: FollowerStatus = "unknown"
         """The writer's last status of its stream."""
+        self.market: MarketTerms | None = None
+        """The terms of the stream's market, as the writer said them last."""
         self._make_state, self._tell = make_state, tell
         self._has_snapshots, self._from_start = has_snapshots, from_start
         self._at = BEGINNING
@@ -266,6 +269,7 @@ class GapRecovery:
         except UNREADABLE as error:
             raise InvalidMessage(()) from error
         self.said = status.status
+        self.market = status.market or self.market
         return status
 
     def _trust(self) -> None:

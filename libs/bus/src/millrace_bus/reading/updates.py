@@ -5,6 +5,7 @@ from typing import Any, Literal
 import msgspec
 
 from millrace_core.ids import MessageId
+from millrace_core.market_terms import MarketTerms
 from millrace_core.names import StreamName
 from millrace_core.states import StreamState
 from millrace_core.trace import Trace
@@ -37,6 +38,8 @@ class Update(msgspec.Struct, frozen=True):
     """The exchange's own time of the event, ms."""
     trace: Trace = Trace()
     """With `delivered` stamped; an answer has the unchanged trace of its request."""
+    market: MarketTerms | None = None
+    """The terms of the stream's market; None if it is about none, or they are not known."""
 
 
 class FollowerCounters(msgspec.Struct):

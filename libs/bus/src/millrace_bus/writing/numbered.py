@@ -122,14 +122,15 @@ class NumberedStream:
 
     def write_status(self) -> MessageId:
         """Write the status (again): whether the last published state still holds."""
-        return self.write("status", self.status)
+        return self.write("status", self.status.as_text())
 
     def write_snapshot(self) -> None:
         """Write a snapshot; do nothing outside of a session."""
         if self._connection is not None and self._take_snapshot is not None:
             self._outbox.put(self._snapshot(self._take_snapshot), (self._took_snapshot, None))
-            if self.status.status != "live":
-                # A reader that begins at this snapshot has not seen it, and takes a stream of deltas for a live one.
+            if self.status.status != "live" or self.status.market is not None:
+                # A reader that begins at this snapshot has not seen it: it takes a stream of deltas for a live one, and
+                # does not know the terms of the market.
                 self.write_status()
 
     def register(self) -> None:

@@ -20,6 +20,7 @@ from millrace_bus.writing.publish_commands import ANSWER, written
 from millrace_bus.writing.resume_policy import Fenced, Intruded, NewEpoch, Resend, decide, epoch_of
 from millrace_core.backoff import Backoff
 from millrace_core.ids import MessageId
+from millrace_core.market_terms import MarketTerms
 from millrace_core.messages import Status, StreamStatus
 from millrace_core.names import StreamName
 from millrace_core.trace import NO_TRACE, Trace
@@ -98,7 +99,7 @@ class StreamWriter:
             raise BusError(f"{self.name}: a writer can be opened only once; create another")
         self._was_opened = True
         self._open_writers.add(self)
-        self._stream.status = Status(status, reason)
+        self._stream.status = Status(status, reason, self._stream.status.market)
         self._become("disconnected")
         self._keeper = BackgroundTask(self._keep(), f"writer {self.name}", self._fail)
         try:
@@ -142,7 +143,16 @@ class StreamWriter:
 
     def status(self, status: StreamStatus, reason: str | None = None) -> MessageId:
         """Publish whether the last published state still holds; repeated when nothing else is sent for 5 s."""
-        self._stream.status = Status(status, reason)
+        return self._say(Status(status, reason, self._stream.status.market))
+
+    def market(self, terms: MarketTerms) -> None:
+        """Publish the terms of the stream's market, with its status, from now on; before `open`, with the first one."""
+        said = self._stream.status
+        if terms != said.market:
+            self._say(Status(said.status, said.reason, terms))
+
+    def _say(self, status: Status) -> MessageId:
+        self._stream.status = status
         if self._state in ("closed", "standby"):
             return self._stream.last
         return self._stream.write_status()

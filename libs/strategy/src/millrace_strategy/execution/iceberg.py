@@ -12,7 +12,10 @@ from millrace_strategy.trader import Number
 
 
 class Iceberg(StrategyPart):
-    """Trades `amount` at `price` in orders of `visible` at most, one after the other."""
+    """Trades `amount` at `price` in orders of `visible` at most, one after the other.
+
+    What would be left and be too small to be sent belongs to the order before it.
+    """
 
     def __init__(
         self,
@@ -26,7 +29,7 @@ class Iceberg(StrategyPart):
         visible: Number,
         post_only: bool = False,
     ) -> None:
-        self._price, self._amount = price, decimal_of(amount) or Decimal(0)
+        self._price, self._amount = Decimal(str(price)), decimal_of(amount) or Decimal(0)
         self._visible = decimal_of(visible) or self._amount
         self._order = WorkingOrder(strategy, exchange=exchange, symbol=symbol, side=side, post_only=post_only)
         self._is_cancelled = False
@@ -41,8 +44,9 @@ class Iceberg(StrategyPart):
 
     @property
     def is_done(self) -> bool:
-        """Tell whether everything was filled, or it was cancelled and has no order any more."""
-        return self._order.is_idle and (self._is_cancelled or self.remaining <= 0)
+        """Tell whether all that can be sent was filled, or it was cancelled and has no order any more."""
+        is_over = self._is_cancelled or not self._order.sends(self._price, self.remaining)
+        return self._order.is_idle and is_over
 
     def cancel(self) -> None:
         """Cancel what rests, and place no more."""
@@ -54,5 +58,11 @@ class Iceberg(StrategyPart):
         self._show_next()
 
     def _show_next(self) -> None:
-        if self._order.is_idle and self.remaining > 0 and not self._is_cancelled:
-            self._order.set(self._price, min(self._visible, self.remaining))
+        if self._is_cancelled or not self._order.is_idle or self.remaining <= 0:
+            return
+        order, price, remaining = self._order, self._price, self.remaining
+        if not order.sends(price, remaining):
+            order.leave(price, remaining)
+            return
+        part = min(self._visible, remaining)
+        order.set(price, part if order.sends(price, remaining - part) else remaining)

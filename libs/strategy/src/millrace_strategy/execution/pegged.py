@@ -8,7 +8,6 @@ from millrace_core.messages import decimal_of
 from millrace_strategy.events import BookEvent, Event, StatusEvent
 from millrace_strategy.execution.part import StrategyPart
 from millrace_strategy.execution.working_order import WorkingOrder
-from millrace_strategy.rounding import to_step
 from millrace_strategy.strategy import Strategy
 from millrace_strategy.trader import Number
 from millrace_strategy.views import LocalBook
@@ -20,7 +19,8 @@ Peg = Literal["same", "mid", "opposite"]
 class PeggedOrder(StrategyPart):
     """Keeps an order for `amount` at a price of the book: `offset` more aggressive than `peg`, or less if negative.
 
-    Its own order is no part of the price that it follows. While the book is not trusted, the order is withdrawn.
+    Its own order is no part of the price that it follows. While the book is not trusted, the order is withdrawn. What
+    is left and too small to be sent stays open only until the price moves.
     """
 
     def __init__(
@@ -31,7 +31,6 @@ class PeggedOrder(StrategyPart):
         symbol: str,
         side: Literal["buy", "sell"],
         amount: Number,
-        tick_size: Number,
         peg: Peg = "same",
         offset: Number = 0,
         limit: Number | None = None,
@@ -39,8 +38,10 @@ class PeggedOrder(StrategyPart):
     ) -> None:
         self._book = strategy.books[exchange, symbol]
         self._side, self._peg = side, peg
-        self._amount, self._tick = decimal_of(amount) or Decimal(0), decimal_of(tick_size) or Decimal(1)
-        self._offset, self._limit = decimal_of(offset) or Decimal(0), decimal_of(limit)
+        self._amount, self._limit = decimal_of(amount) or Decimal(0), decimal_of(limit)
+        self._offset = decimal_of(offset) or Decimal(0)
+        self._is_left = False
+        """Whether what is not filled is too small to be sent."""
         self._order = WorkingOrder(strategy, exchange=exchange, symbol=symbol, side=side, post_only=post_only)
         self._is_cancelled = False
         super().__init__(strategy, BookEvent, StatusEvent)
@@ -53,8 +54,8 @@ class PeggedOrder(StrategyPart):
 
     @property
     def is_done(self) -> bool:
-        """Tell whether everything was filled, or it was cancelled and has no order any more."""
-        return self._order.is_idle and (self._is_cancelled or self.remaining <= 0)
+        """Tell whether all that can be sent was filled, or it was cancelled and has no order any more."""
+        return self._order.is_idle and (self._is_cancelled or self._is_left or self.remaining <= 0)
 
     def cancel(self) -> None:
         """Cancel what rests, and place no more."""
@@ -73,13 +74,15 @@ class PeggedOrder(StrategyPart):
             self._order.clear()
         elif self._order.terms is None or self._order.terms.price != price:
             self._order.set(price, self.remaining)
+            self._is_left = not self._order.sends(price, self.remaining)
 
     def _price(self) -> Decimal | None:
         sign = 1 if self._side == "buy" else -1
         anchor = _anchor(self._book, self._side, self._peg, self._order)
         if anchor is None:
             return None
-        price = to_step(Decimal(str(anchor)) + sign * self._offset, self._tick, up=self._side == "sell")
+        exact = Decimal(str(anchor)) + sign * self._offset
+        price = self._order.market.round_price(exact, up=self._side == "sell")
         if self._limit is not None:
             price = min(price, self._limit) if self._side == "buy" else max(price, self._limit)
         return price if price > 0 else None

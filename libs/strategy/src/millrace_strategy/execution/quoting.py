@@ -17,7 +17,7 @@ class Quote(NamedTuple):
 
 
 class TwoSidedQuote:
-    """A bid and an ask, each one order; `quote` replaces only what moved."""
+    """A bid and an ask, each one order; `quote` replaces only what moved, by at least a tick and `min_move`."""
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class TwoSidedQuote:
         post_only: bool = True,
         pause_ms: int = 250,
     ) -> None:
-        self._min_move = decimal_of(min_move) or Decimal(0)
+        self.min_move = decimal_of(min_move) or Decimal(0)
         self.bid, self.ask = (
             WorkingOrder(strategy, exchange=exchange, symbol=symbol, side=side, post_only=post_only, pause_ms=pause_ms)
             for side in ("buy", "sell")
@@ -39,7 +39,7 @@ class TwoSidedQuote:
         """Quote these; None withdraws a side.
 
         An order of the same amount whose price would move by less than `min_move` stays. A side that was filled is
-        quoted anew.
+        quoted anew. Prices are rounded away from the other side; an amount too small to be sent is not quoted.
         """
         for side, wanted in ((self.bid, bid), (self.ask, ask)):
             if wanted is None:
@@ -55,4 +55,4 @@ class TwoSidedQuote:
         present, price = side.terms, decimal_of(wanted.price)
         if present is None or price is None:
             return False
-        return decimal_of(wanted.amount) == present.amount and abs(price - present.price) < self._min_move
+        return decimal_of(wanted.amount) == present.amount and abs(price - present.price) < self.min_move

@@ -9,7 +9,6 @@ from millrace_core.messages import decimal_of
 from millrace_strategy.events import Event, OrderEvent
 from millrace_strategy.execution.part import StrategyPart
 from millrace_strategy.execution.working_order import WorkingOrder
-from millrace_strategy.rounding import to_step
 from millrace_strategy.strategy import Strategy
 from millrace_strategy.trader import Number
 
@@ -21,7 +20,8 @@ class Vwap(StrategyPart):
 
     At the beginning of each part an order takes liquidity (IOC) for what is due by then and not filled, within
     `slippage_bps` of the best price and never beyond `limit`. What is not filled, because the book was too thin, not
-    trusted, or an outcome was unknown, is due with the next part. `remaining` says what was left at the end.
+    trusted, or an outcome was unknown, is due with the next part; so is what is too small to be sent. `remaining` says
+    what was left at the end.
     """
 
     def __init__(
@@ -34,8 +34,6 @@ class Vwap(StrategyPart):
         amount: Number,
         duration_ms: int,
         profile: Sequence[float],
-        tick_size: Number,
-        amount_step: Number,
         slippage_bps: Number = 10,
         limit: Number | None = None,
     ) -> None:
@@ -43,8 +41,7 @@ class Vwap(StrategyPart):
             raise ValueError("profile must hold volumes, at least one of them above 0")
         self._book = strategy.books[exchange, symbol]
         self._side = side
-        self._amount, self._tick = decimal_of(amount) or Decimal(0), decimal_of(tick_size) or Decimal(1)
-        self._step_size, self._limit = decimal_of(amount_step) or Decimal(1), decimal_of(limit)
+        self._amount, self._limit = decimal_of(amount) or Decimal(0), decimal_of(limit)
         self._slippage = (decimal_of(slippage_bps) or Decimal(0)) / _BPS
         self._volumes = [*accumulate(decimal_of(volume) or Decimal(0) for volume in profile)]
         self._part = 0
@@ -85,12 +82,17 @@ class Vwap(StrategyPart):
         if self._part > len(self._volumes):
             self._timer.cancel()
             return
-        due = self._amount
-        if self._part < len(self._volumes):
-            due = to_step(due * self._volumes[self._part - 1] / self._volumes[-1], self._step_size)
         price = self._price()
-        if due > self.filled and price is not None and self._order.is_idle:
+        if price is None or not self._order.is_idle:
+            return
+        is_last = self._part == len(self._volumes)
+        due = self._amount if is_last else self._amount * self._volumes[self._part - 1] / self._volumes[-1]
+        if not self._order.sends(price, self._amount - due):
+            due = self._amount  # What would be left for the parts after this one is too small to be sent.
+        if self._order.sends(price, due - self.filled):
             self._order.set(price, due - self.filled)
+        elif is_last:
+            self._order.leave(price, self.remaining)
 
     def _price(self) -> Decimal | None:
         book, is_buy = self._book, self._side == "buy"
@@ -98,7 +100,7 @@ class Vwap(StrategyPart):
         if not book.trusted or best is None:
             return None
         price = Decimal(str(best[0])) * (1 + (self._slippage if is_buy else -self._slippage))
-        price = to_step(price, self._tick, up=not is_buy)
+        price = self._order.market.round_price(price, up=not is_buy)
         if self._limit is not None:
             price = min(price, self._limit) if is_buy else max(price, self._limit)
         return price
@@ -117,8 +119,6 @@ class Twap(Vwap):
         amount: Number,
         duration_ms: int,
         parts: int,
-        tick_size: Number,
-        amount_step: Number,
         slippage_bps: Number = 10,
         limit: Number | None = None,
     ) -> None:
@@ -130,8 +130,6 @@ class Twap(Vwap):
             amount=amount,
             duration_ms=duration_ms,
             profile=[1.0] * parts,
-            tick_size=tick_size,
-            amount_step=amount_step,
             slippage_bps=slippage_bps,
             limit=limit,
         )

@@ -5,6 +5,7 @@ from decimal import Decimal
 from itertools import islice
 from typing import Final, Literal, NamedTuple
 
+from millrace_core.market_terms import MarketTerms, Unsendable
 from millrace_core.messages import decimal_of
 from millrace_core.orders import OrderKey
 from millrace_strategy.events import Event, OrderEvent, ResponseEvent
@@ -19,9 +20,13 @@ from millrace_strategy.trader import Number, TimeInForce
 LONGEST_PAUSE_MS: Final = 30_000
 CANCEL_AGAIN_MS: Final = 2_000
 """When an order that is still open is cancelled again: the request may have expired."""
+REFUSED_RESTS: Final = 3
+"""Refusals in a row after which less than was ever taken counts as too small."""
 KEPT_ORDERS: Final = 100
 """Past orders whose late fills are counted."""
 _ZERO: Final = Decimal(0)
+_MAY_BE_OF_SIZE: Final = ("InvalidOrder", "BadRequest", "OrderNotFillable", "ExchangeError")
+"""How ccxt names refusals that may be of a size that is too small."""
 
 
 class Terms(NamedTuple):
@@ -37,6 +42,9 @@ class WorkingOrder(StrategyPart):
     An order is replaced by cancelling it and, once that is certain, placing the rest anew. A refusal is followed by a
     pause, which doubles with each further one up to 30 s. An IOC or FOK order is tried once. While a request has no
     certain outcome, nothing is placed.
+
+    Prices and amounts are rounded to the steps of the market (`Strategy.markets`): the price away from the other side,
+    the amount down. What is too small to be sent is left, which the log says once: nothing is wanted any more.
     """
 
     def __init__(
@@ -70,6 +78,9 @@ class WorkingOrder(StrategyPart):
         self._requests: dict[str, None] = {}
         self._pause: Timer | None = None
         self._cancel_at_ms = 0
+        self._largest = self._too_small = _ZERO
+        """The largest amount that the exchange has taken, and the largest that it has refused; see `REFUSED_RESTS`."""
+        self._said_left = False
         super().__init__(strategy, OrderEvent, ResponseEvent)
 
     @property
@@ -92,13 +103,31 @@ class WorkingOrder(StrategyPart):
         """Tell whether it has no order, none on its way, none to place, and makes no pause."""
         return self._wanted is None and self._pending is None and self._key is None and self._pause is None
 
+    @property
+    def market(self) -> MarketTerms:
+        """Return the terms of its market."""
+        return self.strategy.markets[self.exchange, self.symbol]
+
+    def sends(self, price: Decimal | float, amount: Decimal | float) -> bool:
+        """Tell whether so much, rounded, is enough to be sent."""
+        return self._unsendable(Decimal(str(price)), Decimal(str(amount))) is None
+
+    def leave(self, price: Decimal | float, amount: Decimal | float) -> None:
+        """Say, once until the next order, that so much is not sent because it is too small."""
+        reason = self._unsendable(Decimal(str(price)), Decimal(str(amount)))
+        if not self._said_left and reason is not None and amount > 0:
+            self._said_left = True
+            about = {"exchange": self.exchange, "symbol": self.symbol, "side": self.side}
+            self.strategy.log.info("too small to be sent", amount=str(amount), reason=reason, **about)
+
     def set(self, price: Number, amount: Number) -> None:
         """Have an order that fills `amount` from now on at `price`. Repeating what is wanted changes nothing.
 
         Raises:
             ValueError: one of them is not a number above 0.
         """
-        terms = Terms(_positive("price", price), _positive("amount", amount))
+        rounded = self.market.round_price(_positive("price", price), up=self.side == "sell")
+        terms = Terms(rounded, _positive("amount", amount))
         if terms != self._wanted:
             self._wanted, self._filled_before = terms, self.filled
             self._step()
@@ -178,26 +207,52 @@ class WorkingOrder(StrategyPart):
                     self._cancel(order)
                 return
             self._order_ended()
-        if self.remaining <= 0:
-            self._wanted = None
+        self._drop_the_rest()
         if self._wanted is not None and self._pause is None:
             self._place(self._wanted)
+
+    def _drop_the_rest(self) -> None:
+        """Want nothing any more if all is filled, or what is not cannot be sent."""
+        if self._wanted is not None and not self.sends(self._wanted.price, self.remaining):
+            if self.market.round_amount(self.remaining) > 0:
+                self.leave(self._wanted.price, self.remaining)
+            self._wanted = None
+
+    def _unsendable(self, price: Decimal, amount: Decimal) -> str | None:
+        """Return why an amount cannot be sent; None if it can."""
+        fitted = self.market.fit(self.side, price, amount)
+        if isinstance(fitted, Unsendable):
+            return fitted.reason
+        return "the exchange has refused so little" if fitted.amount <= self._too_small else None
 
     def _is_settled(self, pending: PendingRequest) -> bool:
         """Tell whether the outcome of the request for an order is certain, and take note of it."""
         order = self.strategy.orders.of_request(pending.request_id)
         if order is not None:
             self._pending, self._key, self.refusals = None, order.key, 0
+            self._largest = max(self._largest, order.amount or _ZERO)
             self._count(order)
             return True
         if not pending.is_final or pending.response is None or pending.response.status == "done":
             return False  # The order of an answer `done` will be known.
         self._pending = None
+        self._learn_from(pending)
         self._wait(min(self._pause_ms * 2**self.refusals, LONGEST_PAUSE_MS))
         self.refusals += 1
         if self._is_tried_once:
             self._wanted = None
         return True
+
+    def _learn_from(self, pending: PendingRequest) -> None:
+        """Take it that an amount is too small, if it is refused again and again and a larger one was not.
+
+        Not every exchange states its least sizes, and there is no common word for such a refusal.
+        """
+        error = None if pending.response is None else pending.response.error
+        amount = self.market.round_amount(self.remaining)
+        is_of_size = error is not None and error.kind in _MAY_BE_OF_SIZE and amount < self._largest
+        if is_of_size and self.refusals + 1 >= REFUSED_RESTS:
+            self._too_small = max(self._too_small, amount)
 
     @property
     def _is_tried_once(self) -> bool:
@@ -206,22 +261,23 @@ class WorkingOrder(StrategyPart):
 
     def _order_ended(self) -> None:
         self._key, self._cancel_at_ms = None, 0
-        if self._wanted is not None and self._wanted == self._placed and self.remaining > 0:
+        wanted = self._wanted
+        if wanted is not None and wanted == self._placed:
             if self._is_tried_once:
                 self._wanted = None
-            else:
+            elif self.sends(wanted.price, self.remaining):
                 # Nobody here has cancelled it: it must not turn into a loop of orders.
                 self._wait(self._pause_ms)
         self._placed = None
 
     def _place(self, wanted: Terms) -> None:
-        self._placed = wanted
+        self._placed, self._said_left = wanted, False
         self._pending = self.strategy.trader.create_order(
             exchange=self.exchange,
             symbol=self.symbol,
             side=self.side,
             type="limit",
-            amount=self.remaining,
+            amount=self.market.round_amount(self.remaining),
             price=wanted.price,
             post_only=self._post_only,
             reduce_only=self._reduce_only,

@@ -6,11 +6,12 @@ from decimal import Decimal
 
 from millrace_bus import Bus
 from millrace_core.clock import now_ms
+from millrace_core.market_terms import MarketTerms
 from millrace_core.messages import Response
 from millrace_core.names import Symbol
 from millrace_core.orders import Order
 from millrace_core.requests import CreateOrder, EditPayload
-from millrace_exchange import Exchange, MarketTerms
+from millrace_exchange import Exchange
 from millrace_executor.accepted_request import AccountKey
 from millrace_executor.risk.books import Books, JudgedBook
 from millrace_executor.risk.checks import NO_MARKET, Approved, Facts, RiskRejection

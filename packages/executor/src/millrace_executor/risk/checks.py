@@ -7,7 +7,7 @@ from math import floor
 from typing import Final, Protocol
 
 from millrace_core.config import OrderLimits
-from millrace_exchange import MarketTerms
+from millrace_core.market_terms import MarketTerms
 from millrace_executor.risk.terms import BookView, NewTerms, Terms, Unmeasurable, base_amount, notional, reached_price
 
 NO_MARKET: Final = MarketTerms("", "")

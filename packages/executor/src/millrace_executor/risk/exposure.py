@@ -12,9 +12,10 @@ from time import monotonic
 from typing import Final
 
 from millrace_core.market import ExchangePosition
+from millrace_core.market_terms import MarketTerms
 from millrace_core.messages import Response
 from millrace_core.orders import Order
-from millrace_exchange import Exchange, MarketTerms
+from millrace_exchange import Exchange
 
 CONFIRMED_FOR_S: Final = 60.0
 """Orders that others placed in the account are not seen in between."""

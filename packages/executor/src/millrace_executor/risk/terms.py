@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Protocol
 
+from millrace_core.market_terms import MarketTerms
 from millrace_core.orders import Order
 from millrace_core.requests import CreateOrder, CreatePayload, EditOrder, EditPayload
-from millrace_exchange import MarketTerms
 
 NewTerms = CreateOrder | EditOrder
 """A request that puts terms on the exchange. Cancels are never checked."""

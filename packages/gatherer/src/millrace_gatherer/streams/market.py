@@ -18,13 +18,16 @@ async def report_source(stream: Stream) -> None:
             return
 
 
-async def fail_when_delisted(stream: Stream) -> NoReturn:
-    """Break a stream each time its symbol is gone from the exchange's markets: it would be silent, and look live.
+async def follow_market(stream: Stream) -> NoReturn:
+    """Publish the terms of a stream's market, each time that the exchange's markets are loaded.
 
-    It is followed anew then, which is refused for as long as there is no such market.
+    The stream breaks when its symbol is gone from them: it would be silent, and look live. It is followed anew then,
+    which is refused for as long as there is no such market.
     """
     exchange, symbol = stream.exchange, stream.symbol
     while True:
+        if (terms := exchange.rules.terms(symbol)) is not None:
+            stream.writer.market(terms)
         await exchange.reloaded()
         if symbol not in exchange.rules.symbols:
             stream.fail(f"{exchange.id} lists {symbol} no more")
