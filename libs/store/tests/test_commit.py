@@ -189,4 +189,4 @@ async def test_texts_of_any_kind_survive(store: Store, name: Callable[..., Strea
     async with store.batch() as batch:
         batch.status(Place(str(name("watchTicker")), MessageId(5, 1), 1_000), Status("stale", nasty))
         batch.status(Place(str(name("watchTicker")), MessageId(5, 2), 1_000), Status("stale", None))
-    assert [row[-1] for row in sorted(await rows_of(store, tables.statuses))] == [nasty, None]
+    assert [row[-2] for row in sorted(await rows_of(store, tables.statuses))] == [nasty, None]

@@ -32,7 +32,8 @@ from millrace_core.heartbeat import Heartbeat
 from millrace_core.ids import MessageId
 from millrace_core.latency import Histogram
 from millrace_core.market import Balance, BookDelta, BookSnapshot, ExchangePosition, Trade
-from millrace_core.messages import RequestError, Response
+from millrace_core.market_terms import MarketTerms
+from millrace_core.messages import RequestError, Response, Status
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant, trader_actions
 from millrace_core.orders import Order
 from millrace_core.requests import action_of, parse_request
@@ -371,6 +372,9 @@ async def stored(api: Api, bus: Bus, tenant: Tenant) -> dict[str, str]:
         batch.orders(at("watchOrders"), [order])
         batch.candles(at("watchOHLCV"), "1m", [(at_ms // 60_000 * 60_000, 1.0, 2.0, 0.5, 1.5, 10.0)])
         batch.ticker(at("watchTicker"), b'{"last":10.5}')
+        batch.status(
+            at("watchTicker", 2), Status("live", market=MarketTerms("KCS", "USDT", tick_size=Decimal("0.001")))
+        )
         batch.balances(at("watchBalance"), {"USDT": Balance(1.0, 0.0, 1.0)})
         held = ExchangePosition("KCS/USDT:USDT", "long", contracts=2.0)
         batch.exchange_positions(at("watchPositions"), [held])

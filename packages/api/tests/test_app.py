@@ -53,7 +53,18 @@ QUERY = {
 }
 BODY = {"exchangeId": "kucoin", "payload": {"symbol": "KCS/USDT", "side": "buy", "type": "market", "amountBase": 1}}
 HISTORIES = {
-    *("trades", "candles", "tickers", "orders", "requests", "answers", "own-trades", "balances", "failed-executions"),
+    *(
+        "trades",
+        "candles",
+        "tickers",
+        "markets",
+        "orders",
+        "requests",
+        "answers",
+        "own-trades",
+        "balances",
+        "failed-executions",
+    ),
     *("latencies", "gaps", "dead-letters", "streams", "tokens", "agents", "positions", "exchange-positions", "pnl"),
     "equity",
 }

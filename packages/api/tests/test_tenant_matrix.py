@@ -27,7 +27,9 @@ MARKET, ACCOUNT, OWN, OPERATOR, NOBODYS = "market", "account", "own", "operator"
 """What a route shows: a market, which PUBLIC shares; an account; things that are a tenant's own, and that an operator
 administers; the operator's alone; what is no tenant's."""
 ROUTES = {
-    **dict.fromkeys(("list_trades", "list_candles", "list_tickers", "list_events", "get_order_book"), MARKET),
+    **dict.fromkeys(
+        ("list_trades", "list_candles", "list_tickers", "list_markets", "list_events", "get_order_book"), MARKET
+    ),
     **dict.fromkeys(("list_streams", "list_gaps", "list_latencies", "export"), MARKET),
     **dict.fromkeys(("list_orders", "get_order", "list_requests", "get_request", "list_answers"), ACCOUNT),
     **dict.fromkeys(("list_own_trades", "list_balances", "list_exchange_positions"), ACCOUNT),

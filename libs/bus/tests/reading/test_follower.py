@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from millrace_bus import Bus, EmbeddedServer, TaskFailed, Update
 from millrace_bus.connection import reconnecting as reconnecting_module
 from millrace_bus.reading import follower as follower_module
 from millrace_bus.reading.gap_recovery import GapRecovery
+from millrace_core.market_terms import MarketTerms
 from millrace_core.messages import decode
 from millrace_core.names import StreamName
 from millrace_core.states import BookState
@@ -46,6 +48,33 @@ async def test_a_stream_that_does_not_exist_is_waited_for(other: Bus, published:
     async with asyncio.timeout(5):
         await waiting
     assert follower.status == "live"
+
+
+async def test_the_terms_of_a_market_are_known_with_its_state(
+    bus: Bus, other: Bus, name: StreamName, make_book: Any, make_received: Any
+) -> None:
+    """From the first update on, whoever joins and whenever; what changes reaches who follows already."""
+    first, second = (MarketTerms("ETH", "BTC", tick_size=Decimal(tick)) for tick in ("0.00000001", "0.0000001"))
+    published, received, late = make_book(bus, name, snapshot_interval_s=0.0), make_received(), make_received()
+    published.writer.market(first)
+    await published.writer.open()
+    follower = other.follow(name, received)
+    await follower.ready()
+    published.writer.market(second)
+    published.writer.status("stale", "the market sleeps")
+    last = published.bid(10.0, 1.0)
+    await received.right(follower, last)
+    assert received.updates[0].market == first
+    assert received.updates[-1].market == second
+    # Snapshots go out all the time: the journal after the newest one may hold nothing but what was repeated after it.
+    snapshots = published.writer.counters.snapshots
+    async with asyncio.timeout(60):
+        while published.writer.counters.snapshots < snapshots + 2:
+            await asyncio.sleep(0.05)
+    await published.writer.drained()
+    joined = bus.follow(name, late)
+    await joined.ready()
+    assert late.updates[0].market == second
 
 
 async def test_a_gap_in_the_channel_is_filled_from_the_journal(

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, NamedTuple
 import msgspec
 
 from millrace_core.decimals import is_usual
+from millrace_core.json_problems import UNREADABLE
 from millrace_core.requests import CreatePayload, EditPayload
 
 _DIGITS: Final = 100
@@ -68,7 +69,7 @@ class MarketTerms(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel
         """
         for name in _SIZES:
             size = getattr(self, name)
-            if size is not None and not (size > 0 and is_usual(Decimal(size))):
+            if size is not None and not (is_usual(Decimal(size)) and size > 0):
                 raise ValueError(f"{name} is {size}; it must be above 0")
 
     @property
@@ -155,6 +156,14 @@ def terms_as_text(terms: MarketTerms) -> dict[str, Any]:
     return {name: f"{value:f}" if isinstance(value, Decimal) else value for name, value in fields.items()}
 
 
+def terms_of(text: str | None) -> MarketTerms | None:
+    """Return terms that were stored as JSON; None for none, or if they cannot be read."""
+    try:
+        return None if text is None else _TERMS.decode(text)
+    except UNREADABLE:
+        return None
+
+
 def _rounded(value: Decimal | float, step: Decimal | None, digits: int | None, *, up: bool) -> Decimal:
     exact, step = Decimal(str(value)), _step(value, step, digits)
     if step is None:
@@ -178,3 +187,6 @@ def _fits(number: Decimal, step: Decimal | None, digits: int | None) -> bool:
 
 def _text(value: Decimal | float) -> str:
     return f"{Decimal(str(value)):f}"
+
+
+_TERMS = msgspec.json.Decoder(MarketTerms)

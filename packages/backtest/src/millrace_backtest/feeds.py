@@ -77,9 +77,11 @@ def _book_listener(market: RecordedMarket, exchanges: ExchangeModel, timeline: T
         if update.kind == "delta":
             events = market.book_changed(update.data.bids, update.data.asks)
         elif update.kind == "snapshot":
+            market.terms = update.market or market.terms
             market.book = cast("BookState", update.state).book
             events = market.book_replaced()
         else:
+            market.terms = update.market or market.terms
             return
         if events:
             exchanges.happened(market, events)
@@ -90,6 +92,7 @@ def _book_listener(market: RecordedMarket, exchanges: ExchangeModel, timeline: T
 def _trades_listener(market: RecordedMarket, exchanges: ExchangeModel, timeline: Timeline) -> Listening:
     def listen(update: Update) -> None:
         if update.kind != "delta":
+            market.terms = update.market or market.terms
             return
         market.now_ns = timeline.now_ns
         for trade in update.data.trades:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from millrace_core.clock import MINUTE_MS
 from millrace_core.ids import MessageId
 from millrace_core.market import Trade, TradesDelta
+from millrace_core.market_terms import terms_of
 from millrace_core.messages import Status, encode
 from millrace_store.backends.database import Database, Reader
 from millrace_store.backends.sql import Row
@@ -85,8 +86,9 @@ async def _window(
     for stream, at_ms, epoch, seq, data in await rows(tables.snapshots, snapshots, "data"):
         name, place = names[stream].name, MessageId(epoch, seq)
         found.append(StoredMessage(at_ms, name, place, "snapshot", None, data.encode()))
-    for stream, at_ms, epoch, seq, status, reason in await rows(tables.statuses, deltas, "status", "reason"):
-        said = encode(Status(status, reason))
+    statuses = await rows(tables.statuses, deltas, "status", "reason", "market")
+    for stream, at_ms, epoch, seq, status, reason, market in statuses:
+        said = encode(Status(status, reason, terms_of(market)).as_text())
         found.append(StoredMessage(at_ms, names[stream].name, MessageId(epoch, seq), "status", None, said))
     found += _trades(await rows(tables.trades, deltas, "n", "trade_id", "side", "price", "amount"), names)
     return sorted(found, key=lambda each: (each.at_ms, each.kind != "snapshot", each.name, each.id))

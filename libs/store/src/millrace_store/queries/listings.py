@@ -140,6 +140,17 @@ async def page_rows(
     return page, encode_cursor(_key(page[-1].row)) if len(rows) > listing.limit else None
 
 
+async def newest_rows(reader: Reader, scope: Scope, streams: Sequence[StreamRow], listing: Listing) -> list[FoundRow]:
+    """Return the newest row of each stream that has one."""
+    by_id = {stream.id: stream for stream in streams}
+    newest = listing._replace(limit=0, descending=True)
+    rows: list[Row] = []
+    for at in range(0, len(streams), _STREAMS_A_STATEMENT):
+        part = [_one_stream(stream, scope, newest, None) for stream in streams[at : at + _STREAMS_A_STATEMENT]]
+        rows += await reader.fetch(sa.union_all(*(sa.select(each.subquery()) for each in part)))
+    return [FoundRow(by_id[row[0]], row) for row in rows]
+
+
 def _key(row: Row) -> Key:
     return (row[1], row[0], row[2], row[3], row[4])
 

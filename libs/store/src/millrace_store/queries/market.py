@@ -12,6 +12,7 @@ from millrace_core.names import StreamName
 from millrace_store.backends.database import Database, Reader
 from millrace_store.queries import books, candles
 from millrace_store.queries.listings import FoundRow, Listing, page_of, page_rows, streams_of
+from millrace_store.queries.market_terms import newest_terms
 from millrace_store.queries.pages import (
     DEFAULT_LIMIT,
     Page,
@@ -22,7 +23,14 @@ from millrace_store.queries.pages import (
     encode_cursor,
     within,
 )
-from millrace_store.queries.records import BookRecord, CandleRecord, EventRecord, TickerRecord, TradeRecord
+from millrace_store.queries.records import (
+    BookRecord,
+    CandleRecord,
+    EventRecord,
+    MarketRecord,
+    TickerRecord,
+    TradeRecord,
+)
 from millrace_store.schema import tables
 from millrace_store.schema.streams import stream_id
 
@@ -102,6 +110,10 @@ class MarketQueries:
             BadCursor: `cursor` is not from a page of this query.
         """
         return await _tickers(self._database, scope, limit, cursor)
+
+    async def terms(self, scope: Scope) -> list[MarketRecord]:
+        """Return the newest terms of each market, by exchange and symbol."""
+        return await newest_terms(self._database, scope)
 
     async def book(
         self,

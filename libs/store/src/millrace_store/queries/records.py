@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from millrace_core.market import ExchangePosition, Level
+from millrace_core.market_terms import MarketTerms
 from millrace_core.orders import Order
 from millrace_core.trace import Trace
 
@@ -48,6 +49,17 @@ class CandleRecord(_Record, frozen=True, kw_only=True):
     """In base currency."""
     trades: int | None = None
     """Number of trades in it; None for the exchange's own candles."""
+
+
+class MarketRecord(_Record, frozen=True, kw_only=True):
+    """What an exchange takes in one market."""
+
+    exchange: str
+    symbol: str
+    at_ms: int
+    """When the gatherer said so last."""
+    terms: MarketTerms
+    """Steps and least sizes; what the exchange does not state is absent."""
 
 
 class TickerRecord(_Record, frozen=True, kw_only=True):

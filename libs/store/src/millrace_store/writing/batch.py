@@ -14,6 +14,7 @@ from millrace_core.heartbeat import Heartbeat
 from millrace_core.ids import MessageId
 from millrace_core.latency import Histogram
 from millrace_core.market import Balances, Candle, ExchangePosition, Trade
+from millrace_core.market_terms import terms_as_text
 from millrace_core.message_ids import MessageIds
 from millrace_core.messages import Response, Status, encode
 from millrace_core.names import AgentId, StreamName
@@ -218,7 +219,8 @@ class Batch:
     def status(self, place: Place, status: Status) -> None:
         """Add a status of a stream."""
         if self._admits(place.name, place.id):
-            self._add(tables.statuses, (*identity(place), status.status, nul_free(status.reason)))
+            market = None if status.market is None else encode(terms_as_text(status.market)).decode()
+            self._add(tables.statuses, (*identity(place), status.status, nul_free(status.reason), nul_free(market)))
 
     def request(self, place: Place, data: bytes, request: Mapping[str, Any]) -> None:
         """Add a request to trade as published, even if malformed; the fields of the protocol in it are indexed."""

@@ -272,13 +272,14 @@ class WorkingOrder(StrategyPart):
 
     def _place(self, wanted: Terms) -> None:
         self._placed, self._said_left = wanted, False
+        market = self.market  # Which may have changed since it was asked for.
         self._pending = self.strategy.trader.create_order(
             exchange=self.exchange,
             symbol=self.symbol,
             side=self.side,
             type="limit",
-            amount=self.market.round_amount(self.remaining),
-            price=wanted.price,
+            amount=market.round_amount(self.remaining),
+            price=market.round_price(wanted.price, up=self.side == "sell"),
             post_only=self._post_only,
             reduce_only=self._reduce_only,
             time_in_force=self._time_in_force,

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Response
 
 from millrace_api.access.principal import Caller
-from millrace_api.documents import PageOf, returns
+from millrace_api.documents import ListOf, PageOf, returns
 from millrace_api.parameters import MarketScope, PageWanted, TenantQuery, own_account, tenant_of
 from millrace_api.problems import ApiError
 from millrace_api.services import ServicesDep
@@ -14,7 +14,14 @@ from millrace_core.errors import InvalidName
 from millrace_core.ids import MessageId
 from millrace_core.names import PUBLIC, Action, ExchangeId, StreamName, Symbol, Tenant
 from millrace_store import BookUnknown
-from millrace_store.queries.records import BookRecord, CandleRecord, EventRecord, TickerRecord, TradeRecord
+from millrace_store.queries.records import (
+    BookRecord,
+    CandleRecord,
+    EventRecord,
+    MarketRecord,
+    TickerRecord,
+    TradeRecord,
+)
 
 router = APIRouter(tags=["history"])
 
@@ -62,6 +69,12 @@ async def list_tickers(services: ServicesDep, scope: MarketScope, paging: PageWa
     return await services.questions.whole(
         services.store.market.tickers, scope, limit=paging.limit, cursor=paging.cursor
     )
+
+
+@router.get("/markets", operation_id="list_markets", responses=returns(ListOf[MarketRecord]))
+async def list_markets(services: ServicesDep, scope: MarketScope) -> Response:
+    """Return what exchanges take in each market: steps and least sizes, as they were told last."""
+    return await services.questions.whole(services.store.market.terms, scope)
 
 
 @router.get("/events/{action}", operation_id="list_events", responses=returns(PageOf[EventRecord]))

@@ -17,6 +17,7 @@ from millrace_backtest.exchange.queue import Queue
 from millrace_backtest.exchange.units import decimal, level_units
 from millrace_core.book import BookSide, OrderBook
 from millrace_core.market import Level
+from millrace_core.market_terms import MarketTerms
 from millrace_matching import (
     Completed,
     Engine,
@@ -65,6 +66,8 @@ class RecordedMarket:
         """By level, what of the recorded amount is the recorded account's own."""
         self._waiting = Triggers()
         self._last_price: int | None = None
+        self.terms: MarketTerms | None = None
+        """What its exchange takes, as it was recorded; None if that is not recorded."""
 
     def remaining(self, number: int) -> int:
         """Return the resting quantity of an order."""

@@ -13,7 +13,7 @@ from millrace_backtest.exchange.fees import ANY_EXCHANGE, Charged, FeeRates
 from millrace_backtest.exchange.latency import Latency
 from millrace_backtest.exchange.market import OWNER, RecordedMarket
 from millrace_backtest.exchange.orders import ModelledOrder, OwnFill
-from millrace_backtest.exchange.rejections import Rejection, engine_order, order_of, rejection_of
+from millrace_backtest.exchange.rejections import Rejection, check, check_edit, engine_order, order_of, rejection_of
 from millrace_backtest.exchange.reports import Reports
 from millrace_backtest.exchange.units import PLACES, budget_units, decimal, units
 from millrace_backtest.timeline import Timeline
@@ -132,6 +132,7 @@ class ExchangeModel:
     def _create(self, order: ModelledOrder, request: CreateOrder, expected: Decimal | None) -> Iterator[ModelledOrder]:
         market = self._market_of(order)
         order.expected = order.price if expected is None else expected
+        check(market.terms, request.payload, _best(market, order))
         if request.payload.amount_quote is not None:
             order.amount = self._bought_for(market, order, request.payload.amount_quote)
         yield from self._place(market, order)
@@ -159,15 +160,15 @@ class ExchangeModel:
         yield from others
 
     def _reserve_for_market(self, market: RecordedMarket, account: ModelledAccount, order: ModelledOrder) -> None:
-        best = market.book.asks.best() if order.is_buy else market.book.bids.best()
+        best = _best(market, order)
         if best is not None:
-            account.reserve(order, Decimal(repr(best[0])))
+            account.reserve(order, best)
 
     def _bought_for(self, market: RecordedMarket, order: ModelledOrder, money: Decimal) -> Decimal:
         """Return the amount that a market order gets for an amount of money, in the lots that the book shows."""
         found = market.available(Side.BUY if order.is_buy else Side.SELL, budget_units(money))
-        lot = _lot_places(market)
-        amount = decimal(found - found % 10 ** (PLACES - lot))
+        step = None if market.terms is None else market.terms.amount_step
+        amount = decimal(found - found % (10 ** (PLACES - _lot_places(market)) if step is None else units(step)))
         if not amount:
             raise Rejection("InvalidOrder", f"{plain(money)} buys nothing: less than a lot, or an empty book")
         return amount
@@ -185,6 +186,7 @@ class ExchangeModel:
             raise Rejection("InvalidOrder", f"{plain(order.filled)} of it are filled already")
         price = order.price if wanted.price is None else wanted.price
         trigger = order.trigger_price if wanted.trigger_price is None else wanted.trigger_price
+        check_edit(market.terms, wanted, EXACT.subtract(amount, order.filled), price)
         account = self.account(order.tenant, order.exchange)
         order.updated_ns = self._timeline.now_ns
         if (price, trigger) == (order.price, order.trigger_price) and amount <= order.amount:
@@ -284,6 +286,12 @@ def _own_trade(trade_id: str, at_ms: int, fill: OwnFill) -> Trade:
         taker_or_maker="maker" if fill.is_maker else "taker",
         fee=TradeFee(fill.fee.currency, float(fill.fee.cost)),
     )
+
+
+def _best(market: RecordedMarket, order: ModelledOrder) -> Decimal | None:
+    """Return the best price that an order could take."""
+    best = market.book.asks.best() if order.is_buy else market.book.bids.best()
+    return None if best is None else Decimal(repr(best[0]))
 
 
 def _lot_places(market: RecordedMarket) -> int:

@@ -6,8 +6,9 @@ from typing import Final
 from millrace_backtest.exchange.orders import ModelledOrder
 from millrace_backtest.exchange.units import units
 from millrace_core.ids import RequestId
+from millrace_core.market_terms import MarketTerms, precision_errors, refusals, size_errors
 from millrace_core.names import ExchangeId, Symbol, Tenant
-from millrace_core.requests import CreateOrder
+from millrace_core.requests import CreateOrder, CreatePayload, EditPayload
 from millrace_matching import NewOrder, OrderType, SelfTradePrevention, Side, TimeInForce
 from millrace_matching.errors import UnknownOrder, WouldTake, WouldTrigger
 
@@ -32,6 +33,31 @@ def rejection_of(fault: Exception) -> Rejection:
             return Rejection("OrderNotFound", "no such open order")
         case _:
             return Rejection("InvalidOrder", str(fault))
+
+
+def check(terms: MarketTerms | None, payload: CreatePayload, best: Decimal | None) -> None:
+    """Check an order by the terms of its market; `best` is what a market order would trade at.
+
+    Raises:
+        Rejection: an exchange with these terms refuses it. Of a number that would be rounded the executor says so.
+    """
+    price = best if payload.trigger_price is None else payload.trigger_price
+    _refuse([] if terms is None else refusals(terms, payload, price))
+
+
+def check_edit(terms: MarketTerms | None, payload: EditPayload, left: Decimal, price: Decimal | None) -> None:
+    """Check new terms of an order, of which so much is left.
+
+    Raises:
+        Rejection: an exchange with these terms refuses them.
+    """
+    if terms is not None:
+        _refuse([*precision_errors(terms, payload), *size_errors(terms, left, price)])
+
+
+def _refuse(errors: list[str]) -> None:
+    if errors:
+        raise Rejection("InvalidOrder", "; ".join(errors))
 
 
 def order_of(tenant: Tenant, request: CreateOrder, number: int, now_ns: int) -> ModelledOrder:
