@@ -9,6 +9,8 @@ import sqlalchemy as sa
 
 from millrace_core.ids import MessageId
 from millrace_core.market import Trade
+from millrace_core.market_terms import MarketTerms
+from millrace_core.messages import Status
 from millrace_core.names import ExchangeId, StreamName, Symbol, Tenant
 from millrace_core.orders import Order
 from millrace_store import BadCursor, Scope, Store
@@ -181,3 +183,25 @@ async def test_digits_are_spelled_alike_on_both_databases(
             ((text,),) = await reader.fetch(sa.text(f"SELECT CAST({column} AS TEXT) FROM {table}"))
             expected = {"amount": "10000000000000000000000", "filled": "2000", "price": "0.00000001"}[column]
             assert text == expected, (table, column)
+
+
+async def test_the_newest_terms_of_each_market_are_known(
+    store: Store, journal: Any, name: Callable[..., StreamName]
+) -> None:
+    """Whichever of its streams told them; statuses without terms tell nothing, and other tenants' are not shown."""
+    terms = [MarketTerms("KCS", "USDT", tick_size=Decimal(size)) for size in ("0.01", "0.001", "0.1")]
+    book, trades = journal(name("watchOrderBook", "KCS/USDT")), journal(name("watchTrades", "KCS/USDT"))
+    async with store.batch() as batch:
+        batch.status(book.next(), Status("live", market=terms[0]))
+        batch.status(book.next(book.epoch + 700), Status("stale", market=terms[1]))
+        batch.status(book.next(book.epoch + 900), Status("closed"))
+        batch.status(trades.next(), Status("live", market=terms[0]))
+        other = journal(name("watchTrades", "KCS/USDT", tenant="OTHER"))
+        batch.status(other.next(book.epoch + 990), Status("live", market=terms[2]))
+        batch.status(journal(name("watchTrades", "BTC/USDT")).next(), Status("live"))
+    (found,) = await store.market.terms(SCOPE)
+    assert (found.symbol, found.at_ms, found.terms) == ("KCS/USDT", book.epoch + 700, terms[1])
+    (then,) = await store.market.terms(SCOPE._replace(until_ms=book.epoch + 700))
+    assert then.terms == terms[0]
+    assert await store.market.terms(SCOPE._replace(symbol=Symbol("BTC/USDT"))) == []
+    assert [m.terms for m in await store.market.terms(Scope(Tenant("OTHER")))] == [terms[2]]

@@ -36,8 +36,8 @@ TERMS = MarketTerms(
 class Venue:
     """A strategy without hooks of its own, and the exchange that answers it."""
 
-    def __init__(self) -> None:
-        self.harness = StrategyHarness(Strategy, books=[(EXCHANGE, SYMBOL)], markets={(EXCHANGE, SYMBOL): TERMS})
+    def __init__(self, terms: MarketTerms = TERMS) -> None:
+        self.harness = StrategyHarness(Strategy, books=[(EXCHANGE, SYMBOL)], markets={(EXCHANGE, SYMBOL): terms})
         self.harness.start()
         self.book(9.98, 10.02)
 
@@ -130,6 +130,24 @@ def test_a_cancellation_that_came_to_nothing_is_repeated(venue: Venue) -> None:
     assert venue.cancelled == [first.id]
     venue.harness.advance(1)
     assert venue.cancelled == [first.id] * 2
+
+
+def test_a_rest_that_is_refused_again_and_again_is_left() -> None:
+    """Where the exchange states no least size: after three refusals, until there is more to trade."""
+    venue = Venue(MarketTerms("KCS", "USDT"))
+    order = working(venue)
+    order.set("9.9", 2)
+    venue.harness.cancel(venue.harness.fill(venue.accept(), "1.7"))
+    for pause_ms in (250, 250, 500, 1_000):
+        venue.harness.advance(pause_ms)
+        for request in venue.unanswered:
+            venue.harness.reject(request, "BadRequest", "Filter failure: NOTIONAL")
+    venue.harness.advance(100_000)
+    order.set("9.8", "0.3")
+    assert [amount for _, _, amount in venue.terms] == ["2", "0.3", "0.3", "0.3"]
+    assert order.is_idle
+    order.set("9.8", 1)
+    assert venue.terms[4:] == [("buy", "9.8", "1.0")]
 
 
 def test_a_refused_order_is_placed_again_after_growing_pauses(venue: Venue) -> None:

@@ -8,10 +8,11 @@ import pytest
 
 from millrace_backtest.exchange.fees import read_fees
 from millrace_core.instrument import Instrument
+from millrace_core.market_terms import MarketTerms
 from millrace_core.position import Fill, Position, after
 from millrace_strategy import BookEvent, OrderEvent, ResponseEvent, Strategy, StrategyConfiguration, TradesEvent
 
-from .conftest import EXCHANGE, SYMBOL, Tape, run
+from .conftest import BOOK, EXCHANGE, SYMBOL, Tape, run
 
 D = Decimal
 LIMIT = {"side": "buy", "type": "limit", "amount": 2, "price": 100}
@@ -220,3 +221,62 @@ async def test_fees_of_takers(tape: Tape, fees: str, expected: dict[str, D]) -> 
     (fill,) = tape.backtest.ledger.fills  # type: ignore[attr-defined]
     counted = Fill(fill.at_ns // 1_000_000, True, D(101), D(5), None, fill.fee)
     assert position == after(Position(), [counted], Instrument.of(SYMBOL))
+
+
+STATED = {"base": "ETH", "quote": "USDT", "tickSize": "0.5", "amountStep": "0.1", "minAmount": "0.2", "minCost": "50"}
+
+
+class Reading(Scripted):
+    """Keeps the reasons, and what it knows of the market."""
+
+    def on_response(self, event: ResponseEvent) -> None:
+        """Keep the answer, and the terms of the moment."""
+        self.seen.append((event.response.error and event.response.error.message, self.markets[EXCHANGE, SYMBOL]))
+
+
+@pytest.mark.parametrize("stated", [None, STATED], ids=["unknown", "stated"])
+async def test_the_exchange_refuses_what_its_rules_of_then_refuse(
+    tmp_path: Path, stated: dict[str, str] | None
+) -> None:
+    """In the words of the executor where it is that which refuses; a recording without rules refuses nothing."""
+    tape = Tape(tmp_path / "market.jsonl.gz")
+    tape.begin([(100.0, 5.0), (98.0, 5.0)], [(101.0, 5.5), (102.0, 5.0)])
+    if stated is not None:
+        tape.message(BOOK, "status", {"status": "live", "market": stated})
+    tape.wait(10)
+    tape.change(bids=[(98.0, 6.5)])
+    tape.wait(1_000)
+    if stated is not None:
+        tape.message(BOOK, "status", {"status": "live", "market": {**stated, "minCost": "10"}})
+    tape.trade(101.0, 0.5, "buy")
+    tape.wait(1_000)
+    tape.change(bids=[(98.0, 7.0)])
+    orders = [
+        {**LIMIT, "price": "99.5"},
+        {**LIMIT, "price": "99.7"},
+        {**LIMIT, "amount": "0.15"},
+        {**LIMIT, "amount": "0.1"},
+        {**LIMIT, "amount": "0.4"},
+        {"side": "buy", "type": "market", "amount": "0.3"},
+        {"side": "buy", "type": "market", "cost": "49"},
+    ]
+    settings = {"configuration": {"orders": orders, "steps": [{"amount": "0.3"}]}, "latency": "10"}
+    backtest = await run(Reading, tape.end(), **settings)
+    seen: list[Any] = backtest.runs[0].runtime.strategy.seen  # type: ignore[attr-defined]
+    answers = [each for each in seen if isinstance(each[1], MarketTerms)]
+    reasons = [each[0] for each in answers]
+    if stated is None:
+        assert (len(reasons), set(reasons)) == (8, {None})
+        return
+    assert (answers[0][1].min_cost, answers[-1][1].min_cost) == (50, 10)
+    assert reasons == [
+        None,
+        "price 99.7 would be rounded: the tick of ETH/USDT is 0.5",
+        "amountBase 0.15 would be rounded: the lot of ETH/USDT is 0.1; "
+        "amount 0.15 is below the least amount of ETH/USDT, 0.2; cost 15 is below the least cost of ETH/USDT, 50 USDT",
+        "amount 0.1 is below the least amount of ETH/USDT, 0.2; cost 10 is below the least cost of ETH/USDT, 50 USDT",
+        "cost 40 is below the least cost of ETH/USDT, 50 USDT",
+        "cost 30.3 is below the least cost of ETH/USDT, 50 USDT",
+        "cost 49 is below the least cost of ETH/USDT, 50 USDT",
+        None,
+    ]
