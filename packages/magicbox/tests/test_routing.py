@@ -10,7 +10,7 @@ from millrace_core.market import Trade
 from millrace_core.messages import Status, encode
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
 from millrace_core.states import BookState, StreamState, TradesState
-from millrace_magicbox.routing import answer_listener, stream_listener, unseen
+from millrace_magicbox.routing import answer_listener, counted, stream_listener, unseen
 from millrace_service.health import ErrorLog, UnitHealthReporter
 from millrace_strategy import BookEvent, Event, StatusEvent, Strategy, SubscribedStream, TradesEvent
 from millrace_strategy.testing import StrategyHarness
@@ -38,7 +38,7 @@ def started(stream: SubscribedStream) -> tuple[StrategyHarness, UnitHealthReport
     harness.start()
     harness.strategy.events.clear()
     health = UnitHealthReporter("unit", changed=lambda: None, errors=ErrorLog())
-    return harness, health, stream_listener(stream, harness.runtime, health, lambda _: None)
+    return harness, health, counted(stream_listener(stream, harness.runtime, lambda _: None), health)
 
 
 def update(

@@ -94,8 +94,8 @@ class OrderBook:
     @property
     def is_crossed(self) -> bool:
         """Tell whether the best bid is at or above the best ask, which no real book is."""
-        bid, ask = self.bids.best(), self.asks.best()
-        return bid is not None and ask is not None and bid[0] >= ask[0]
+        bid_keys, ask_keys = self.bids._keys, self.asks._keys
+        return bool(bid_keys and ask_keys) and -bid_keys[0] >= ask_keys[0]
 
     def may_cross(self, bids: Iterable[Level], asks: Iterable[Level]) -> bool:
         """Tell whether the book can be crossed by setting these levels; False says that it cannot.

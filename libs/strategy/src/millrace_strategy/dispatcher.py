@@ -7,7 +7,6 @@ hook, called for each message of a chunk that was read at once, would act on old
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from types import TracebackType
 from typing import Literal
 
 from millrace_core.config.magicbox import StrategyLimits
@@ -49,7 +48,8 @@ class Dispatcher:
         self._ended = ended
         self._starts_without_error = starts_without_error
         self._inbox = Inbox()
-        self._guard = _Guard()
+        self._errors: list[BaseException] = []
+        """What the hooks of the present event raised."""
         self._breaker = CircuitBreaker(strategy.name, limits)
         self._state: Literal["new", "holding", "running", "stopping", "ended"] = "new"
         self._is_busy = False
@@ -87,7 +87,7 @@ class Dispatcher:
             self._inbox.put(each)
         self._state = "running"
         if not self._is_turn_taken:
-            self._work()
+            self._work(self._inbox.take())
 
     def take_waiting(self) -> list[Event]:
         """Return the events that wait, which are not handled here any more."""
@@ -96,12 +96,10 @@ class Dispatcher:
     def offer(self, event: Event) -> None:
         """Take an event. If the strategy is idle, it is handled before this returns."""
         state = self._state
-        if state not in ("running", "holding"):
-            return
-        if self._inbox.put(event):
+        if state == "running" and not (self._is_busy or self._is_turn_taken or self._inbox):
+            self._work(event)
+        elif state in ("running", "holding") and self._inbox.put(event):
             self._host.backlog(len(self._inbox))
-        if state == "running" and not self._is_busy and not self._is_turn_taken:
-            self._work()
 
     def stop(self, event: StopEvent) -> None:
         """Take no more events; handle this last one once a hook that still runs has returned."""
@@ -113,16 +111,18 @@ class Dispatcher:
         if not was_started:
             self._end()
             return
-        self._inbox.put(event)
-        if not self._is_busy:
-            self._work()
+        if self._is_busy:
+            self._inbox.put(event)
+        else:
+            self._work(event)
 
-    def _work(self) -> None:
+    def _work(self, event: Event | None) -> None:
+        """Handle an event and those that wait, for the rest of a turn or until a hook waits for something."""
         if not self._is_turn_taken:
             self._is_turn_taken = True
             self._host.call_soon(self._next_turn)
         until = 0
-        while (event := self._inbox.take()) is not None:
+        while event is not None:
             # Busy from here on: a hook may cause events before it returns.
             self._is_busy = True
             hooks = self._hooks_for(event)
@@ -138,11 +138,12 @@ class Dispatcher:
             self._handled(event, ended_ns - started_ns if hooks else None)
             if ended_ns >= until:
                 return
+            event = self._inbox.take()
 
     def _next_turn(self) -> None:
         self._is_turn_taken = False
         if self._inbox and not self._is_busy:
-            self._work()
+            self._work(self._inbox.take())
 
     def _hooks_for(self, event: Event) -> tuple[Hook, ...]:
         hooks = self._hooks[type(event)]
@@ -161,18 +162,33 @@ class Dispatcher:
         # An answer carries the trace of its request, which must not go on in what the answer causes.
         self._trader.cause = NO_TRACE if isinstance(event, ResponseEvent) else event.trace
         for hook in hooks:
-            with self._guard:
-                if (pending := hook(event)) is not None:
+            try:
+                pending = hook(event)
+            except BaseException as error:  # noqa: BLE001 (a faulty strategy must not affect the others)
+                self._catch(error)
+            else:
+                if pending is not None:
                     return pending
         return None
+
+    def _catch(self, error: BaseException) -> None:
+        """Keep what a hook raised; what concerns the process is raised again.
+
+        That is an interrupt, and the cancellation of the task itself.
+        """
+        if isinstance(error, KeyboardInterrupt | GeneratorExit) or _is_own_cancellation(error):
+            raise error
+        self._errors.append(error)
 
     async def _finish(
         self, pending: Awaitable[None] | None, hooks: Iterator[Hook], event: Event, started_ns: int
     ) -> None:
         limit, limit_ns = asyncio.timeout(None), self._breaker.event_limit_ns
         while pending is not None:
-            with self._guard:
+            try:
                 await (pending if limit_ns is None else self._within(limit, pending, started_ns + limit_ns))
+            except BaseException as error:  # noqa: BLE001 (a faulty strategy must not affect the others)
+                self._catch(error)
             pending = None if limit.expired() else self._call(hooks, event)
             limit = asyncio.timeout(None) if pending is not None else limit
         self._is_busy, self._waiting_hook = False, None
@@ -180,7 +196,7 @@ class Dispatcher:
         # The timer may have been a little early.
         self._handled(event, max(took_ns, (limit_ns or 0) + 1) if limit.expired() else took_ns)
         if self._inbox and not self._is_busy:
-            self._work()
+            self._work(self._inbox.take())
 
     async def _within(self, limit: asyncio.Timeout, pending: Awaitable[None], end_ns: int) -> None:
         """Await a hook; at its limit, by the host's clock, it is cut off where it waits, with `TimeoutError`."""
@@ -196,8 +212,9 @@ class Dispatcher:
     def _handled(self, event: Event, ns: int | None) -> None:
         """Report an event that took so long, None if it has no hooks, and stop the strategy if it exceeds a limit."""
         self._after_event()
-        errors, fault = self._guard.caught(), None
+        errors, fault = self._errors, None
         if errors:
+            self._errors = []
             tolerated = self._strategy.tolerated_errors
             fault = self._breaker.failed(errors, self._now_ns(), tolerated=tolerated)
             if isinstance(event, StartEvent) and self._starts_without_error:
@@ -218,35 +235,6 @@ class Dispatcher:
         self._state = "ended"
         self._inbox.clear()
         self._ended()
-
-
-class _Guard:
-    """Catches every error of a strategy's hooks: a faulty strategy must not affect the others.
-
-    This is the supervisor of the hooks, and therefore broad. It lets through what concerns the process: an interrupt,
-    and the cancellation of the task itself.
-    """
-
-    def __init__(self) -> None:
-        self._errors: list[BaseException] = []
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> bool:
-        if error is None or isinstance(error, KeyboardInterrupt | GeneratorExit) or _is_own_cancellation(error):
-            return False
-        self._errors.append(error)
-        return True
-
-    def caught(self) -> list[BaseException]:
-        """Return what was caught since the last call."""
-        if not self._errors:
-            return []
-        errors, self._errors = self._errors, []
-        return errors
 
 
 def _is_own_cancellation(error: BaseException) -> bool:

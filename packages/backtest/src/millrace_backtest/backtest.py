@@ -49,9 +49,10 @@ class DecidedRequest(msgspec.Struct, frozen=True):
 
 
 class _Player(NamedTuple):
-    """What plays a stream, and who listens."""
+    """What plays a stream, or its snapshots, and who listens."""
 
     playback: StreamPlayback
+    is_snapshot: bool
     exchanges: Sequence[Listening]
     strategies: Sequence[Listening]
     """From the start on."""
@@ -148,9 +149,9 @@ class Backtest:
             if self._is_modelled:
                 self._show_balances(run)
         # As a strategy that joins streams which others follow already.
-        for name, player in self._players.items():
-            if player is not None and not is_snapshot(name):
-                for update in player.playback.welcome(at_ns):
+        for player in self._players.values():
+            if player is not None and not player.is_snapshot:
+                for update in player.playback.welcome():
                     self._tell(player, update)
         self._timeline.at(self.samples.next_ns(at_ns), self._sample)
 
@@ -192,7 +193,7 @@ class Backtest:
         player = self._players[name]
         if player is None:
             return
-        for update in _updates(player.playback, recorded, is_snapshot(name)):
+        for update in _updates(player, recorded):
             for listen in player.exchanges:
                 listen(update)
             if self._is_started:
@@ -213,12 +214,13 @@ class Backtest:
             deltas = str(stream)
             if deltas not in self._players:
                 self._players[deltas] = self._player(deltas)
-            return self._players[deltas]
+            player = self._players[deltas]
+            return player and player._replace(is_snapshot=True, exchanges=(), strategies=())
         exchanges = list(self._feeds.listeners(stream, self._timeline))
         strategies = list(self._strategies_of(stream))
         if not exchanges and not strategies:
             return None
-        return _Player(StreamPlayback(stream, self.scanned.began_ns), exchanges, strategies)
+        return _Player(StreamPlayback(stream, self.scanned.began_ns), False, exchanges, strategies)
 
     def _strategies_of(self, name: StreamName) -> Iterator[Listening]:
         """Return the strategies' listeners of a stream; what is recorded of an account is not what a model does."""
@@ -288,14 +290,15 @@ class Backtest:
         return {(plan.tenant, plan.name): self.scanned.times(plan.tenant, plan.name) for plan in self.plans}
 
 
-def _updates(playback: StreamPlayback, recorded: Recorded, is_snapshot: bool) -> Sequence[Update]:
-    if isinstance(recorded.what, GapRecorded):
-        return () if is_snapshot else playback.gap()
+def _updates(player: _Player, recorded: Recorded) -> Sequence[Update]:
+    playback, what = player.playback, recorded.what
     try:
-        message = decode(recorded.what.body)
-        if is_snapshot:
-            playback.snapshot(message)
-            return ()
-        return playback.message(message, recorded.at_ns)
+        if isinstance(what, GapRecorded):
+            return () if player.is_snapshot else playback.gap()
+        message = decode(what.body)
+        if not player.is_snapshot:
+            return playback.message(message, recorded.at_ns)
+        playback.snapshot(message)
     except (InvalidMessage, InvalidName):
-        return ()
+        pass
+    return ()

@@ -1,7 +1,7 @@
 """One recorded stream, played to its listeners as a reader of the live stream would show it. Pure."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -13,7 +13,6 @@ from millrace_core.market_terms import MarketTerms
 from millrace_core.messages import Message, Status
 from millrace_core.names import StreamName
 from millrace_core.states import StreamState, state_of
-from millrace_core.trace import NO_TRACE
 
 _NOTHING: Final[Sequence[Update]] = ()
 
@@ -55,6 +54,8 @@ class StreamPlayback:
     def message(self, message: Message, at_ns: int) -> Sequence[Update]:
         """Take a message of the stream that arrived at a time (ns); return the updates that a reader gets."""
         place, last = message.message_id, self._at
+        if not self._is_hidden and last is not None and place.follows(last):
+            return self._apply(place, message, at_ns)
         if last is not None and place <= last:
             return _NOTHING
         updates: list[Update] = []
@@ -64,15 +65,15 @@ class StreamPlayback:
                 return updates
         if self._is_hidden and not self._belongs_to_the_beginning(message):
             self._is_hidden = False
-            updates.append(self._update("snapshot", None, None, at_ns))
+            updates.append(self._shown("snapshot"))
         updates += self._apply(place, message, at_ns)
         return updates
 
-    def welcome(self, at_ns: int) -> Sequence[Update]:
+    def welcome(self) -> Sequence[Update]:
         """Return what a reader is told that joins now: the state, if it is there and right."""
         if self._is_hidden or not self.trusted or not self._has_snapshots:
             return _NOTHING
-        return (self._update("snapshot", None, None, at_ns),)
+        return (self._shown("snapshot"),)
 
     def gap(self) -> Sequence[Update]:
         """Take it that messages are missing; return the updates that a reader gets."""
@@ -116,7 +117,13 @@ class StreamPlayback:
             return self._distrust()
         if self._said == "unknown":
             self._said = "live"
-        return _NOTHING if self._is_hidden else (self._update(message.type, data, message, at_ns),)
+        if self._is_hidden:
+            return _NOTHING
+        kind, trace = message.type, message.trace
+        if kind != "response":
+            trace = trace.at(delivered=at_ns)
+        said, timestamp = self._said, message.timestamp
+        return (Update(self.name, place, kind, data, self.state, self.trusted, said, timestamp, trace, self._market),)
 
     def _status(self, message: Message) -> Status:
         try:
@@ -134,14 +141,11 @@ class StreamPlayback:
         if self._is_hidden:
             return _NOTHING
         self._is_hidden = True
-        return (self._update("untrusted", None, None, 0),)
+        return (self._shown("untrusted"),)
 
-    def _update(self, kind: UpdateKind, data: Any, message: Message | None, at_ns: int) -> Update:
-        timestamp, trace = (None, NO_TRACE) if message is None else (message.timestamp, message.trace)
-        if message is not None and kind != "response":
-            trace = trace.at(delivered=at_ns)
-        state, trusted, said = self.state, self.trusted, self._said
-        return Update(self.name, self._at, kind, data, state, trusted, said, timestamp, trace, self._market)
+    def _shown(self, kind: UpdateKind) -> Update:
+        """Return an update that no message brought."""
+        return Update(self.name, self._at, kind, None, self.state, self.trusted, self._said, market=self._market)
 
 
 class _AsOf(msgspec.Struct, rename="camel"):

@@ -62,28 +62,39 @@ class Scan:
 
 
 def scan(sources: Sequence[Recording], on_progress: Callable[[int], None] = lambda _messages: None) -> Scan:
-    """Read recordings once.
+    """Read recordings once; `on_progress` is called now and then, with about how many messages were read.
 
     Raises:
         RecordingUnreadable: a file is no recording.
     """
     found = Scan()
     seen: set[str] = set()
-    for recorded in merged(sources):
-        stream = found.streams.get(recorded.name)
-        if stream is None:
-            stream = found.streams[recorded.name] = StreamSummary()
-        stream.take(recorded)
+    lines = 0
+
+    def progressed(more: int) -> None:
+        nonlocal lines
+        lines += more
+        on_progress(lines)
+
+    for recorded in merged(sources, _is_remembered, progressed):
         if isinstance(recorded.what, RecordedMessage):
             found.messages += 1
             _remember(found, recorded.name, recorded.what, seen)
-            if found.messages % 100_000 == 0:
-                on_progress(found.messages)
+        else:
+            found.streams.setdefault(recorded.name, StreamSummary()).take(recorded.what)
+    for source in sources:
+        found.messages += source.passed_over
+        for name in source.names:
+            found.streams.setdefault(name, StreamSummary())
     found.began_ns = min(source.began_ns for source in sources)
-    ends = [source.ends.end for source in sources if source.ends is not None]
-    found.is_whole = len(ends) == len(sources)
-    found.ended_ns = max([*ends, *(each.last_ns for each in found.streams.values())], default=found.began_ns)
+    found.ended_ns = max(found.began_ns, *(source.ended_ns for source in sources))
+    found.is_whole = all(source.ends is not None for source in sources)
     return found
+
+
+def _is_remembered(name: str) -> bool:
+    """Tell whether the messages of a name are of use: requests, answers, and what accounts held."""
+    return ".watchBalance" in name if is_snapshot(name) else ".watch" not in name
 
 
 def _remember(found: Scan, name: str, message: RecordedMessage, seen: set[str]) -> None:
@@ -93,13 +104,10 @@ def _remember(found: Scan, name: str, message: RecordedMessage, seen: set[str]) 
             seen.add(request.request_id or "")
             found.requests.setdefault(name.removesuffix(_REQUESTS), []).append(request)
     elif is_snapshot(name):
-        if ".watchBalance" in name:
-            _remember_balances(found, StreamName.parse(name), message)
-    elif ".watch" not in name:
-        answer = _answer(message)
-        if answer is not None:
-            found.answers[answer.response.request_id] = answer
-            _remember_order(found, StreamName.parse(name), answer)
+        _remember_balances(found, StreamName.parse(name), message)
+    elif (answer := _answer(message)) is not None:
+        found.answers[answer.response.request_id] = answer
+        _remember_order(found, StreamName.parse(name), answer)
 
 
 def _remember_order(found: Scan, name: StreamName, answer: Answer) -> None:

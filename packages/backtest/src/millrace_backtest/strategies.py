@@ -90,7 +90,7 @@ class StrategyRun:
 
     def listener(self, stream: SubscribedStream) -> Callable[[Update], None]:
         """Return what magicbox lets listen to a stream for the strategy."""
-        return stream_listener(stream, self.runtime, self._health, lambda _status: None)
+        return stream_listener(stream, self.runtime, lambda _status: None)
 
     def answer_listener(self) -> Callable[[Update], None]:
         """Return what magicbox lets listen to answers for the strategy."""

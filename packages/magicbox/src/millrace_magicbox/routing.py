@@ -17,10 +17,7 @@ from millrace_strategy import Runtime, SubscribedStream
 
 
 def stream_listener(
-    stream: SubscribedStream,
-    runtime: Runtime,
-    health: UnitHealthReporter,
-    on_status: Callable[[FollowerStatus], None],
+    stream: SubscribedStream, runtime: Runtime, on_status: Callable[[FollowerStatus], None]
 ) -> UpdateListener:
     """Return the listener of a stream; `on_status` is called with its first trusted status and each that follows."""
     forward = _forwarder(stream, runtime)
@@ -29,16 +26,11 @@ def stream_listener(
 
     def listen(update: Update) -> None:
         nonlocal last_status, market
-        health.count("messages")
-        trace = update.trace
-        if trace.delivered is not None and trace.published is not None:
-            health.latency("published→delivered", trace.delivered - trace.published)
         if update.market is not market and update.market is not None and stream.symbol is not None:
             # Before what the update brings: whoever decides by that knows the rules.
             market = update.market
             runtime.market(stream.exchange, stream.symbol, market)
         if update.kind == "untrusted":
-            health.count("gaps")
             last_status = "unknown"
             runtime.status(stream.exchange, stream.action, stream.symbol, "untrusted")
             return
@@ -51,6 +43,21 @@ def stream_listener(
             forward(update)
 
     return listen
+
+
+def counted(listen: UpdateListener, health: UnitHealthReporter) -> UpdateListener:
+    """Return a listener that counts what a stream brings, and how long it took from its writer, and passes it on."""
+
+    def listen_and_count(update: Update) -> None:
+        health.count("messages")
+        trace = update.trace
+        if trace.delivered is not None and trace.published is not None:
+            health.latency("published→delivered", trace.delivered - trace.published)
+        if update.kind == "untrusted":
+            health.count("gaps")
+        listen(update)
+
+    return listen_and_count
 
 
 def answer_listener(runtime: Runtime, health: UnitHealthReporter) -> UpdateListener:

@@ -23,7 +23,7 @@ from millrace_magicbox.order_lookup import OrderLookup
 from millrace_magicbox.plan import StrategyPlan
 from millrace_magicbox.plugin_checks import check_plugins
 from millrace_magicbox.plugins import load_strategy
-from millrace_magicbox.routing import answer_listener, stream_listener
+from millrace_magicbox.routing import answer_listener, counted, stream_listener
 from millrace_magicbox.strategy_recorder import StrategyRecorder
 from millrace_magicbox.subscription_watch import SubscriptionWatch
 from millrace_service import UnitHealthReporter
@@ -233,7 +233,7 @@ class StrategyRun:
         if name not in self._followed:
             self._followed.add(name)
             on_status = partial(self._subscriptions.status, name)
-            listener = stream_listener(stream, self._runtime, self._health, on_status)
+            listener = counted(stream_listener(stream, self._runtime, on_status), self._health)
             follower = self._bus.follow(name, listener, on_failed=self._failures.report)
             self._open.push_async_callback(follower.close)
 

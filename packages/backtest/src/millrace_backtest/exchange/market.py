@@ -65,7 +65,7 @@ class RecordedMarket:
         self._shown: dict[tuple[Side, float], int] = {}
         """By level, what of the recorded amount is the recorded account's own."""
         self._waiting = Triggers()
-        self._last_price: int | None = None
+        self._last_price: float | None = None
         self.terms: MarketTerms | None = None
         """What its exchange takes, as it was recorded; None if that is not recorded."""
 
@@ -81,7 +81,7 @@ class RecordedMarket:
         """
         if order.trigger_price is None:
             return self._work(order)
-        if self._last_price is not None and _is_reached(order, self._last_price):
+        if self._last_price is not None and _is_reached(order, level_units(self._last_price)):
             raise WouldTrigger(order.order_id)
         self._waiting.add(order)
         return []
@@ -148,8 +148,11 @@ class RecordedMarket:
 
     def traded(self, price: float, amount: float, taker: Side | None) -> list[Event]:
         """Take a trade of the recorded market; without its taker's side it reaches whichever of our sides it can."""
-        ticks = self._last_price = level_units(price)
+        self._last_price = price
         events: list[Event] = []
+        if not self._places and not self._waiting:
+            return events
+        ticks = level_units(price)
         if self._places:
             for side in (taker,) if taker is not None else Side:
                 if self._queues[side.opposite]:

@@ -5,9 +5,10 @@ A recorder that is killed loses at most what it wrote since the last flush; what
 
 import gzip
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from heapq import merge
 from importlib.metadata import version
+from itertools import chain
 from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
@@ -15,17 +16,22 @@ from typing import Final, NamedTuple, Self
 
 from millrace_backtest.errors import NothingRecorded, RecordingUnreadable
 from millrace_backtest.recording.lines import (
+    MESSAGE_BEGINS,
     VERSION,
     GapRecorded,
+    Line,
     RecordedMessage,
     RecordingBegins,
     RecordingEnds,
     StreamNamed,
     line_of,
+    message_begins,
     message_line,
     parse_line,
+    parse_message,
 )
 from millrace_core.continuity import Gap
+from millrace_core.json_problems import UNREADABLE
 
 SUFFIX: Final = ".jsonl.gz"
 _BLOCK: Final = 1 << 16
@@ -121,6 +127,12 @@ class Recording:
         self.began_ns = 0
         self.ends: RecordingEnds | None = None
         """The last line; None before it was reached, and of a recording that was cut off."""
+        self.ended_ns = 0
+        """When it ended; of one that was cut off when its last message arrived, 0 without any."""
+        self.names: Collection[str] = ()
+        """All names that were read."""
+        self.passed_over = 0
+        """How many messages were read that nobody wanted."""
 
     def __iter__(self) -> Iterator[Recorded]:
         """Return messages and gaps in the order in which they were written.
@@ -128,53 +140,70 @@ class Recording:
         Raises:
             RecordingUnreadable: the file is no recording.
         """
+        return self.read(lambda _name: True)
+
+    def read(
+        self, wants: Callable[[str], bool], on_progress: Callable[[int], None] = lambda _lines: None
+    ) -> Iterator[Recorded]:
+        """Return the same, of the messages only those whose name is wanted: the others cost little.
+
+        `on_progress` is called now and then, with the number of lines that were read since.
+
+        Raises:
+            RecordingUnreadable: the file is no recording.
+        """
         names: dict[int, str] = {}
-        self.ends = None
-        for number, raw in enumerate(self._lines(), 1):
-            try:
-                line = parse_line(raw)
-                if isinstance(line, RecordedMessage):
-                    yield Recorded(line.at, names[line.stream], line)
-                    continue
-            except (ValueError, KeyError) as error:
-                raise RecordingUnreadable(self.path, f"line {number}: {error}") from error
-            match line:
-                case StreamNamed():
-                    names[line.stream] = line.name
-                case GapRecorded():
-                    yield Recorded(line.at, names[line.gap], line)
-                case RecordingEnds():
-                    self.ends = line
-                case RecordingBegins():
-                    self._begin(line)
-
-    def _begin(self, line: RecordingBegins) -> None:
-        if line.recording != VERSION:
-            raise RecordingUnreadable(self.path, f"it has version {line.recording}; this reads version {VERSION}")
-        self.began_ns = line.at
-
-    def _lines(self) -> Iterator[bytes]:
-        """Return the lines; of a file that was cut off those that are whole."""
-        count = 0
+        unwanted: set[bytes] = set()
+        self.names, self.passed_over, self.ends, self.ended_ns = names.values(), 0, None, 0
+        number, raw = 0, b""
         try:
-            for line in _whole_lines(self.path):
-                if not count and not line.startswith(b'{"recording"'):
-                    raise RecordingUnreadable(self.path, "its first line is none of a recording")
-                count += 1
-                yield line
+            for number, raw in enumerate(chain.from_iterable(_whole_lines(self.path, on_progress)), 1):
+                if not raw.startswith(MESSAGE_BEGINS):
+                    line = self._other_line(raw, number)
+                    if isinstance(line, GapRecorded):
+                        yield Recorded(line.at, names[line.gap], line)
+                    elif isinstance(line, StreamNamed):
+                        names[line.stream] = line.name
+                        unwanted |= set() if wants(line.name) else {message_begins(line.stream)}
+                elif unwanted and raw[: raw.index(b",")] in unwanted:
+                    self.passed_over += 1
+                else:
+                    message = parse_message(raw)
+                    yield Recorded(message.at, names[message.stream], message)
+            if raw.startswith(MESSAGE_BEGINS):
+                self.ended_ns = parse_message(raw).at
+        except (ValueError, KeyError, *UNREADABLE) as error:
+            raise RecordingUnreadable(self.path, f"line {number}: {error}") from error
         except zlib.error as error:
             raise RecordingUnreadable(self.path, str(error)) from error
 
+    def _other_line(self, raw: bytes, number: int) -> Line:
+        """Return a line that is no message."""
+        line = parse_line(raw)
+        if isinstance(line, RecordingBegins) is not (number == 1):
+            raise ValueError("the first line, and no other, says what the file is")
+        match line:
+            case RecordingBegins():
+                if line.recording != VERSION:
+                    raise ValueError(f"it has version {line.recording}; this reads version {VERSION}")
+                self.began_ns = line.at
+            case RecordingEnds():
+                self.ends, self.ended_ns = line, line.end
+            case GapRecorded():
+                self.ended_ns = line.at
+        return line
 
-def _whole_lines(path: Path) -> Iterator[bytes]:
-    """Return the lines of a compressed file without their ends, as far as they can be read."""
+
+def _whole_lines(path: Path, on_progress: Callable[[int], None]) -> Iterator[list[bytes]]:
+    """Return the lines of a compressed file without their ends, some at a time, as far as they can be read."""
     # `gzip` would drop what it has read of the block at which a file was cut off.
     decompressor, rest = zlib.decompressobj(_GZIP), b""
     with path.open("rb") as file:
         while block := decompressor.unconsumed_tail or file.read(_BLOCK):
             lines = (rest + decompressor.decompress(block, _MOST)).split(b"\n")
             rest = lines.pop()
-            yield from lines
+            yield lines
+            on_progress(len(lines))
 
 
 def recordings(paths: Sequence[Path]) -> list[Recording]:
@@ -189,6 +218,11 @@ def recordings(paths: Sequence[Path]) -> list[Recording]:
     return [Recording(file) for file in files]
 
 
-def merged(sources: Sequence[Recording]) -> Iterator[Recorded]:
-    """Return what several recordings hold, by time of arrival; within one its order stays."""
-    return iter(sources[0]) if len(sources) == 1 else merge(*sources, key=itemgetter(0))
+def merged(
+    sources: Sequence[Recording],
+    wants: Callable[[str], bool] = lambda _name: True,
+    on_progress: Callable[[int], None] = lambda _lines: None,
+) -> Iterator[Recorded]:
+    """Return what several recordings hold, by time of arrival, as `Recording.read`; within one its order stays."""
+    read = [source.read(wants, on_progress) for source in sources]
+    return read[0] if len(read) == 1 else merge(*read, key=itemgetter(0))

@@ -85,7 +85,10 @@ _KINDS: Final[tuple[tuple[bytes, type[Line]], ...]] = (
     (b'{"gap"', GapRecorded),
     (b'{"end"', RecordingEnds),
 )
-_MESSAGE: Final = msgspec.json.Decoder(RecordedMessage)
+MESSAGE_BEGINS: Final = b"["
+"""How the line of a message begins, and no other."""
+parse_message: Final = msgspec.json.Decoder(RecordedMessage).decode
+"""Return the message of a line that begins so; raises what `UNREADABLE` names."""
 
 
 def line_of(line: Line) -> bytes:
@@ -98,6 +101,11 @@ def message_line(stream: int, at_ns: int, entry_id: str, body: bytes | None) -> 
     return b'[%d,%d,"%b",%b]\n' % (stream, at_ns, entry_id.encode(), _one_line(body or b""))
 
 
+def message_begins(stream: int) -> bytes:
+    """Return what the lines of a stream's messages have before their first comma."""
+    return b"[%d" % stream
+
+
 def parse_line(raw: bytes) -> Line:
     """Return a line.
 
@@ -105,8 +113,8 @@ def parse_line(raw: bytes) -> Line:
         ValueError: it is no line of a recording.
     """
     try:
-        if raw.startswith(b"["):
-            return _MESSAGE.decode(raw)
+        if raw.startswith(MESSAGE_BEGINS):
+            return parse_message(raw)
         for start, kind in _KINDS:
             if raw.startswith(start):
                 return msgspec.json.decode(raw, type=kind)

@@ -13,30 +13,25 @@ from millrace_core.names import StreamName, is_snapshot
 
 @dataclass
 class StreamSummary:
-    """What is recorded of one stream."""
+    """What is missing of one stream, as far as its recorder knew."""
 
-    messages: int = 0
-    first_ns: int = 0
-    last_ns: int = 0
     gaps: int = 0
     missing: int = 0
     """Messages that the recorder found missing."""
 
-    def take(self, recorded: Recorded) -> None:
-        """Count a message or a gap."""
-        self.first_ns = self.first_ns or recorded.at_ns
-        self.last_ns = recorded.at_ns
-        if isinstance(recorded.what, GapRecorded):
-            self.gaps += 1
-            self.missing += max(0, recorded.what.missing)
-        else:
-            self.messages += 1
+    def take(self, gap: GapRecorded) -> None:
+        """Count a gap."""
+        self.gaps += 1
+        self.missing += max(0, gap.missing)
 
 
 @dataclass
 class CheckedStream(StreamSummary):
     """What is recorded of one stream, and what is wrong with it."""
 
+    messages: int = 0
+    first_ns: int = 0
+    last_ns: int = 0
     holes: int = 0
     """How often messages are missing that the recorder did not report."""
     flaws: int = 0
@@ -85,7 +80,11 @@ class _Checker:
     def take(self, recorded: Recorded) -> None:
         """Take a message or a gap."""
         stream = self.found.streams.setdefault(recorded.name, CheckedStream())
-        stream.take(recorded)
+        stream.first_ns, stream.last_ns = stream.first_ns or recorded.at_ns, recorded.at_ns
+        if isinstance(recorded.what, GapRecorded):
+            stream.take(recorded.what)
+        else:
+            stream.messages += 1
         playback = self._player(recorded.name)
         if playback is None:
             return
