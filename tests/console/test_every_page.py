@@ -10,10 +10,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
 from benchmarks.processes import resident_mb
 from playwright.async_api import Browser, Page, expect
 from tests.console.conftest import DESKTOP, PHONE, Console, signed_in
+from tests.support.accessibility import faults
 from tests.support.platform import ROOT
 from tests.support.promptness import prompt
 
@@ -28,7 +28,6 @@ BREAKS = int(os.environ.get("MILLRACE_TEST_BREAKS", "2"))
 BACK_S = prompt(5.0)
 """Within this time a page is right again."""
 PATHS = [page.link.path for page in PAGES]
-SERIOUS = ("serious", "critical")
 VIEWS = (("light", DESKTOP), ("dark", PHONE))
 ALL_VIEWS = (*VIEWS, ("dark", DESKTOP), ("light", PHONE))
 CHOSEN_VIEWS = ALL_VIEWS if os.environ.get("MILLRACE_TEST_VIEWS") == "all" else VIEWS
@@ -42,21 +41,15 @@ async def test_no_page_has_a_serious_fault(
     console: Console, browser: Browser, scheme: str, viewport: dict[str, int]
 ) -> None:
     """By axe's rules, of which colours concern the theme and all else the width; nothing reaches beyond the width."""
-    faults: list[str] = []
+    found: list[str] = []
     async with signed_in(
         browser, console.url, *console.tokens.values(), color_scheme=scheme, viewport=viewport
     ) as page:
         for path in PATHS:
             await page.goto(path)
             await expect(page.get_by_role("main")).to_be_visible()
-            found = await Axe().run(page)
-            for each in found.response["violations"]:
-                if each["impact"] in SERIOUS:
-                    where = [node["html"][:160] for node in each["nodes"][:3]]
-                    faults.append(f"{path}: {each['id']}: {each['help']}: {where}")
-            wide = await page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-            faults += [f"{path}: {wide} px too wide"] if wide > 0 else []
-    assert faults == []
+            found += [f"{path}: {fault}" for fault in await faults(page)]
+    assert found == []
 
 
 class OwnConsole:

@@ -8,9 +8,9 @@ from typing import Any
 
 import httpx
 import pytest
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 from tests.console.conftest import PHONE, Console
+from tests.support.accessibility import faults
 
 SLOW = 60_000
 UNIT = "StrankaXY.PingPong"
@@ -176,10 +176,7 @@ async def test_a_form_with_a_mistake_is_accessible(page: Page, scheme: Any) -> N
     await expect(page.get_by_text("✖ a number is expected")).to_be_visible(timeout=SLOW)
     # The mistake fades in where the hint was.
     await expect(page.locator(".q-field--error").get_by_text("number > 0")).to_have_count(0)
-    found = (await Axe().run(page)).response["violations"]
-    serious = [each for each in found if each["impact"] in ("serious", "critical")]
-    assert [(each["id"], node["html"][:200], node["any"]) for each in serious for node in each["nodes"]] == []
-    assert await page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
+    assert await faults(page) == []
 
 
 async def test_balances_are_shown_with_their_value(page: Page) -> None:

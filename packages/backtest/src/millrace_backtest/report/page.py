@@ -9,6 +9,7 @@ from typing import Final
 from millrace_backtest.backtest import Backtest
 from millrace_backtest.exchange.fees import ANY_EXCHANGE, FeeRates
 from millrace_backtest.exchange.orders import OwnFill
+from millrace_backtest.ledger import sums_by
 from millrace_backtest.report.charts import Chart, Marks, Point, bars_of, html_of, shown
 from millrace_backtest.report.style import SCRIPT, STYLE
 from millrace_backtest.result import BacktestResult, EquityResult, MarketResult
@@ -26,6 +27,7 @@ def report_html(backtest: Backtest, result: BacktestResult, compared: Compared =
     parts = (
         f"<h1>{escape(title)}</h1><p class='sub'>{_span(backtest, result)}</p>",
         f"<section class='tiles'>{_tiles(result)}</section>",
+        *(_equity_section(equity) for equity in result.equity),
         *(_market_section(backtest, result, market) for market in _markets(backtest, result)),
         _latency_section(compared),
         _table_section("Profit by strategy and market", _MARKET_HEAD, map(_market_row, result.markets)),
@@ -53,15 +55,12 @@ def _tiles(result: BacktestResult) -> str:
     tiles = []
     for equity in result.equity:
         css = "gain" if equity.profit > 0 else "loss" if equity.profit < 0 else ""
-        tiles.append(_tile(_signed(equity.profit), f"profit, {equity.currency}", css))
-        tiles.append(_tile(_short(equity.deepest_drawdown), f"deepest drawdown, {equity.currency}"))
+        tiles.append(_tile(_signed(_rounded(equity.profit)), f"profit, {equity.currency}", css))
+        tiles.append(_tile(_short(_rounded(equity.deepest_drawdown)), f"deepest drawdown, {equity.currency}"))
     trades = sum(market.trades for market in result.markets)
     makers = sum(market.maker_trades for market in result.markets)
     tiles.append(_tile(f"{trades:,}", f"trades, {100 * makers // trades if trades else 0} % as maker"))
-    by_currency = {market.currency: Decimal(0) for market in result.markets}
-    for market in result.markets:
-        by_currency[market.currency] += market.fees
-    tiles += [_tile(_short(fees), f"fees, {currency}") for currency, fees in sorted(by_currency.items())]
+    tiles += [_tile(_short(_rounded(fees)), f"fees, {currency}") for currency, fees in _fees(result).items()]
     requests = sum(sum(strategy.requests.values()) for strategy in result.strategies)
     tiles.append(_tile(f"{requests:,}", "requests"))
     errors = sum(strategy.errors for strategy in result.strategies)
@@ -90,22 +89,27 @@ def _market_section(backtest: Backtest, result: BacktestResult, market: str) -> 
         note="The line is the middle of the spread.",
     )
     charts = [price]
-    currency = next(
-        (each.currency for each in result.markets if (each.exchange, each.symbol) == (exchange, symbol)), ""
-    )
-    equity = next((each for each in result.equity if each.currency == currency), None)
-    if equity is not None:
-        charts += [_equity_chart(equity), _drawdown_chart(equity)]
+    if any((each.exchange, each.symbol) == (exchange, symbol) for each in result.markets):
         positions = [Point(each.at_ns // NS_PER_MS, float(each.positions.get(market, 0))) for each in samples]
         charts += [Chart("Position", base, positions, "step", "own", from_zero=True)]
         charts += [_slippage_chart(fills)] if any(not fill.is_maker for fill in fills) else []
-    return f"<h2>{escape(market)}</h2><section class='charts'>{''.join(map(html_of, charts))}</section>"
+    return _charts_section(market, charts)
+
+
+def _charts_section(title: str, charts: Iterable[Chart]) -> str:
+    drawn = "".join(map(html_of, charts))
+    return f"<h2>{escape(title)}</h2><section class='charts' aria-label='{escape(title)}'>{drawn}</section>"
 
 
 def _marks(label: str, css: str, fills: Sequence[OwnFill]) -> Marks:
     side = css
     points = [Point(fill.at_ns // NS_PER_MS, float(fill.price)) for fill in fills if fill.side == side]
     return Marks(label, css, points, is_ring=side == "sell")
+
+
+def _equity_section(equity: EquityResult) -> str:
+    """Return what all strategies and markets gained together in one currency."""
+    return _charts_section(f"Profit in {equity.currency}", (_equity_chart(equity), _drawdown_chart(equity)))
 
 
 def _equity_chart(equity: EquityResult) -> Chart:
@@ -140,12 +144,13 @@ def _latency_section(compared: Compared) -> str:
     rows = []
     for latency, result in compared:
         profit = ", ".join(f"{_signed(each.profit)} {each.currency}" for each in result.equity) or "0"
-        slippage = ", ".join(f"{each.slippage_bps}" for each in result.markets if each.slippage_bps is not None)
+        slips = sorted(each.slippage_bps for each in result.markets if each.slippage_bps is not None)
+        slippage = " to ".join(f"{each}" for each in dict.fromkeys((*slips[:1], *slips[-1:])))
         rows.append(
             (
                 _latency_text(latency),
                 profit,
-                ", ".join(f"{_short(each.fees)} {each.currency}" for each in result.markets),
+                ", ".join(f"{_short(fees)} {currency}" for currency, fees in _fees(result).items()) or "0",
                 f"{sum(each.trades for each in result.markets):,}",
                 f"{sum(sum(each.requests.values()) for each in result.strategies):,}",
                 slippage or "none taken",
@@ -211,10 +216,6 @@ def _fills_section(fills: Sequence[OwnFill]) -> str:
     return _table_section("Fills, newest first", head, rows, more)
 
 
-def _profit_in(currency: str, result: BacktestResult) -> float:
-    return next((float(each.profit) for each in result.equity if each.currency == currency), 0.0)
-
-
 def _table_section(
     title: str, head: Sequence[str], rows: Iterable[Sequence[str]], note: str = "", bars: str = ""
 ) -> str:
@@ -262,6 +263,16 @@ def _fee_text(exchange: str, rates: FeeRates) -> str:
 
 def _tile(value: str, label: str, css: str = "") -> str:
     return f"<div class='tile'><b class='{css}'>{escape(value)}</b><span>{escape(label)}</span></div>"
+
+
+def _fees(result: BacktestResult) -> dict[str, Decimal]:
+    """Return the value of all fees by the currency of profit."""
+    return sums_by((market.currency, market.fees) for market in result.markets)
+
+
+def _rounded(number: Decimal) -> Decimal:
+    """Return a number with six digits, or with two behind the point if it has more before it."""
+    return round(number, max(2, 5 - number.adjusted()))
 
 
 def _short(number: Decimal) -> str:
