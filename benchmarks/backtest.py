@@ -1,22 +1,27 @@
-"""How fast a backtest plays a recording: beside its limit, reading alone, and other backtesters where they are there.
+"""How fast a backtest plays a recording, and in how much memory: beside its limits, and other backtesters if there.
 
-BENCH_PEERS is a Python that has nautilus_trader and hftbacktest; without it those figures are left out. Theirs count
-the run of the engine alone, over data that is in memory; ours count everything, from the compressed file on.
+BENCH_PEERS is a Python that has nautilus_trader and hftbacktest; without it those figures are left out. Ours and
+nautilus_trader's are measured in two ways: from the files of each to the end of the run, and with the data in memory.
 """
 
 import asyncio
 import json
 import os
+import subprocess
 import sys
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from benchmarks.figures import Figure, interleaved
 from benchmarks.peers.busy_recording import CHANGES_A_SECOND, make
+from benchmarks.strategies.watcher import Watcher
 from millrace_backtest.backtest import Backtest
 from millrace_backtest.playback import StreamPlayback
-from millrace_backtest.recording.files import Recording
+from millrace_backtest.recording.files import Recorded, Recording
 from millrace_backtest.recording.lines import RecordedMessage
 from millrace_backtest.scan import scan
 from millrace_backtest.settings import BacktestSettings
@@ -24,36 +29,49 @@ from millrace_backtest.strategies import BacktestedStrategy
 from millrace_backtest.subscriptions import subscriptions
 from millrace_core.messages import decode
 from millrace_core.names import PUBLIC, StreamName, is_snapshot
-from millrace_strategy import BookEvent, Strategy
 
 SYMBOLS = 4
 CHANGES = int(os.environ.get("BENCH_CHANGES", "50000"))
-HOUR = SYMBOLS * CHANGES_A_SECOND * 3_600
+HOURS = int(os.environ.get("BENCH_HOURS", "3"))
+"""Of the long recording, whose memory is compared with that of one hour."""
+A_HOUR = SYMBOLS * CHANGES_A_SECOND * 3_600
 """Changes in an hour of four busy symbols."""
 LIMIT_S = 30.0
 ROUNDS = 3
 PEERS = {"nautilus_trader": "nautilus.py", "hftbacktest": "hft.py"}
 
 
-class Watcher(Strategy):
-    """Looks at the best prices at each change."""
+class InMemory(Recording):
+    """A recording that is read before anybody asks for it."""
 
-    seen = 0
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._held = list(super().read(lambda _name: True))
 
-    def on_order_book(self, event: BookEvent) -> None:
-        """Look."""
-        if event.book.best_bid is not None and event.book.best_ask is not None:
-            self.seen += 1
+    def read(self, *_: Any) -> Iterator[Recorded]:
+        """Return what is held."""
+        return iter(self._held)
+
+
+class Run(NamedTuple):
+    """A process that has ended."""
+
+    seconds: float
+    peak_mb: float
 
 
 async def run(folder: Path) -> list[Figure]:
     """Measure."""
     path = folder / "busy.jsonl.gz"
     make(path, SYMBOLS, CHANGES)
-    ours, reading = await interleaved(ROUNDS, partial(_ours, path), partial(_reading, path))
+    files, memory, reading = await interleaved(
+        ROUNDS, partial(_from_files, path), partial(_from_memory, path), partial(_reading, path)
+    )
     figures = [
-        Figure("backtest, changes of books", "changes/s", ours, reading, "read, decoded and applied alone"),
-        Figure("backtest, an hour of four symbols", "s", HOUR / ours, LIMIT_S, "limit", 1.0, higher_is_better=False),
+        Figure(
+            "backtest, changes of books, from files", "changes/s", files, reading, "read, decoded and applied alone"
+        ),
+        *_hours(folder),
     ]
     python = os.environ.get("BENCH_PEERS")
     if python is None:
@@ -61,18 +79,69 @@ async def run(folder: Path) -> list[Figure]:
         return figures
     for name, script in PEERS.items():
         peer = await _peer(python, script, path)
-        figures.append(Figure("backtest, changes of books", "changes/s", ours, peer, name))
+        if (theirs := peer.get("from_files")) is not None:
+            figures.append(Figure("backtest, changes of books, from files", "changes/s", files, theirs, name, 1.0))
+        figures.append(
+            Figure("backtest, changes of books, from memory", "changes/s", memory, peer["from_memory"], name)
+        )
     return figures
 
 
-async def _ours(path: Path) -> float:
-    """Return how many changes a second a strategy sees, from the file on."""
+def _hours(folder: Path) -> Iterator[Figure]:
+    """Measure `millrace backtest` over an hour, and the memory that several take."""
+    one, several = folder / "hour.jsonl.gz", folder / "hours.jsonl.gz"
+    make(one, SYMBOLS, A_HOUR)
+    make(several, SYMBOLS, HOURS * A_HOUR)
+    hour, hours = _command(one, folder / "one"), _command(several, folder / "several")
+    name = f"{SYMBOLS} symbols by `millrace backtest`"
+    yield Figure(f"an hour of {name}", "s", hour.seconds, LIMIT_S, "limit", 1.0, higher_is_better=False)
+    of = f"peak memory, {HOURS} hours of {name}"
+    yield Figure(of, "MB", hours.peak_mb, hour.peak_mb, "an hour", 1.05, higher_is_better=False)
+
+
+def _command(path: Path, out: Path) -> Run:
+    """Run the command in a process of its own, on a terminal, where it draws its progress."""
+    plugins = Path(__file__).parent / "strategies"
+    arguments = ("backtest", "--strategy", "Watcher", "--plugin-dir", plugins, "--data", path, "--out", out)
+    screen, terminal = os.openpty()
     began = time.perf_counter()
-    source = Recording(path)
-    scanned = scan([source])
+    process = subprocess.Popen(
+        (sys.executable, "-m", "millrace_cli.main", *map(str, arguments)), stdout=terminal, stderr=terminal
+    )
+    os.close(terminal)
+    shown = _read_all(screen)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, shown.decode()
+    assert b"latency 5" in shown, "it draws no progress"
+    return Run(time.perf_counter() - began, usage.ru_maxrss / 1_024)
+
+
+def _read_all(screen: int) -> bytes:
+    """Return what is shown on a terminal until nobody writes to it any more."""
+    shown = bytearray()
+    with os.fdopen(screen, "rb", buffering=0) as file, suppress(OSError):  # Linux ends a terminal with EIO.
+        while more := file.read(65_536):
+            shown += more
+    return bytes(shown)
+
+
+async def _from_files(path: Path) -> float:
+    """Return how many changes a second a strategy sees, from the file on."""
+    return await _backtested([Recording(path)])
+
+
+async def _from_memory(path: Path) -> float:
+    """Return the same of lines that are in memory, each of which is still decoded when its time comes."""
+    return await _backtested([InMemory(path)])
+
+
+async def _backtested(sources: Sequence[Recording]) -> float:
+    began = time.perf_counter()
+    scanned = scan(sources)
     streams = subscriptions(scanned.streams, PUBLIC)
     plan = BacktestedStrategy(strategy=Watcher, tenant=PUBLIC, name="Watcher", streams=streams)
-    backtest = Backtest([plan], [source], BacktestSettings(), scanned)
+    backtest = Backtest([plan], sources, BacktestSettings(), scanned)
     await backtest.run()
     assert backtest.runs[0].runtime.strategy.seen >= CHANGES  # type: ignore[attr-defined]
     return CHANGES / (time.perf_counter() - began)
@@ -95,11 +164,11 @@ async def _reading(path: Path) -> float:
     return CHANGES / (time.perf_counter() - began)
 
 
-async def _peer(python: str, script: str, path: Path) -> float:
-    """Return how many changes a second a peer's engine takes."""
+async def _peer(python: str, script: str, path: Path) -> dict[str, float]:
+    """Return how many changes a second a peer takes, by where it has its data."""
     command = (python, str(Path(__file__).parent / "peers" / "outside" / script), str(path))
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     output, _ = await process.communicate()
     assert process.returncode == 0, script
     figures = json.loads(output.splitlines()[-1])
-    return float(figures["changes"] / figures["seconds"])
+    return {way: figures["changes"] / seconds for way, seconds in figures.items() if way != "changes"}

@@ -67,7 +67,7 @@ def main(path: str) -> None:
     engine = backtest(data)
     began = time.perf_counter()
     watch(engine)
-    print(json.dumps({"changes": messages, "seconds": time.perf_counter() - began}))
+    print(json.dumps({"changes": messages, "from_memory": time.perf_counter() - began}))
 
 
 if __name__ == "__main__":

@@ -121,6 +121,7 @@ class Backtest:
             self.messages += 1
             if self.messages % _PROGRESS_EVERY == 0:
                 on_progress(self.messages)
+                await asyncio.sleep(0)  # lets Ctrl-C in
         await self._stop()
         on_progress(self.messages)
 

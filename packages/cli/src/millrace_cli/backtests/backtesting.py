@@ -1,6 +1,5 @@
 """`millrace backtest`: a strategy over recordings, with its result as documents and a page."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -157,8 +156,6 @@ async def _backtest(
         progress.update(task, completed=messages)
 
     await backtest.run(show)
-    # The bar is drawn by a thread of its own; a turn of the loop lets Ctrl-C in.
-    await asyncio.sleep(0)
     return backtest
 
 
