@@ -5,16 +5,31 @@ from pathlib import Path
 
 import pytest
 
+from millrace_backtest.backtest import Backtest
 from millrace_backtest.errors import NothingRecorded
-from millrace_backtest.recording.files import Recording, RecordingWriter
+from millrace_backtest.recording.files import Recording
 from millrace_backtest.recording.stored import record_stored
 from millrace_backtest.recording.summary import check
+from millrace_backtest.report.page import report_html
+from millrace_backtest.result import result_of
+from millrace_backtest.settings import BacktestSettings
+from millrace_backtest.strategies import BacktestedStrategy
 from millrace_core.book import OrderBook
+from millrace_core.clock import MINUTE_MS
 from millrace_core.ids import MessageId
-from millrace_core.market import BookDelta, BookSnapshot, Trade
+from millrace_core.market import BookDelta, BookSnapshot, Candle, Liquidation, LiquidationsDelta, Trade
 from millrace_core.messages import Status, encode
+from millrace_core.names import Action
 from millrace_store import Place, Scope, Store
-from millrace_strategy import BookEvent, Strategy, TradesEvent
+from millrace_strategy import (
+    BookEvent,
+    CandlesEvent,
+    Context,
+    LiquidationsEvent,
+    Strategy,
+    SubscribedStream,
+    TradesEvent,
+)
 
 from .conftest import BOOK, EPOCH, EXCHANGE, SYMBOL, TENANT, TRADES, run
 
@@ -65,8 +80,7 @@ async def test_what_was_stored_is_played(tmp_path: Path) -> None:
     path = tmp_path / "stored.jsonl.gz"
     async with Store.open(f"sqlite:///{tmp_path / 'millrace.db'}") as store:
         book = await store_market(store)
-        with RecordingWriter(path, 0) as writer:
-            await record_stored(store, Scope(TENANT), writer, lambda _: None)
+        await record_stored(store, Scope(TENANT), path)
     assert check([Recording(path)]).problems == []
     backtest = await run(Buyer, Recording(path))
     strategy = backtest.runs[0].runtime.strategy
@@ -80,10 +94,69 @@ async def test_a_range_of_time(tmp_path: Path) -> None:
     async with Store.open(f"sqlite:///{tmp_path / 'millrace.db'}") as store:
         await store_market(store)
         scope = Scope(TENANT, since_ms=EPOCH, until_ms=EPOCH + 10 * STEP_MS)
-        with RecordingWriter(path, 0) as writer:
-            await record_stored(store, scope, writer, lambda _: None)
-        with RecordingWriter(tmp_path / "none.jsonl.gz", 0) as writer, pytest.raises(NothingRecorded):
-            await record_stored(store, Scope(TENANT, since_ms=EPOCH * 2), writer, lambda _: None)
+        await record_stored(store, scope, path)
+        with pytest.raises(NothingRecorded):
+            await record_stored(store, Scope(TENANT, since_ms=EPOCH * 2), tmp_path / "none.jsonl.gz")
     assert [each.what.id for each in Recording(path) if each.name == str(BOOK)] == [
         f"{EPOCH}-{number}" for number in range(1, 10)
     ]
+
+
+CANDLES, LIQUIDATIONS = (BOOK._replace(action=Action(name)) for name in ("watchOHLCV", "watchLiquidations"))
+BALANCE = BOOK._replace(action=Action("watchBalance"), symbol=None)
+HOUR_MS = 3_600_000
+
+
+class Chartist(Strategy):
+    """Keeps what it sees of candles and liquidations."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.charts: list[tuple[int, int]] = []
+        self.liquidated = 0
+
+    def on_candles(self, event: CandlesEvent) -> None:
+        """Keep the number of closed candles, and when the last one opened."""
+        closed = self.candles[event.exchange, event.symbol, event.timeframe].closed
+        self.charts.append((len(closed), closed[-1][0] - EPOCH))
+
+    def on_liquidations(self, event: LiquidationsEvent) -> None:
+        """Count."""
+        self.liquidated += len(event.liquidations)
+
+
+async def test_candles_other_topics_and_gaps(tmp_path: Path) -> None:
+    """Candles come when their interval ends, those of before at the start. What dbsync missed is a gap, and is passed."""
+    path, opened = tmp_path / "stored.jsonl.gz", EPOCH - EPOCH % MINUTE_MS
+    async with Store.open(f"sqlite:///{tmp_path / 'millrace.db'}") as store:
+        await store_market(store)
+        async with store.batch() as batch:
+            for number, minutes in enumerate((-120, -60, 0, 1, 3), 1):
+                candle: Candle = (opened + minutes * MINUTE_MS, 1.0, 3.0, 0.5, 2.0, 10.0)
+                batch.candles(Place(str(CANDLES), MessageId(EPOCH, number), EPOCH), "1m", [candle])
+            held = b'{"USDT":{"total":50},"asOf":"1-0"}'
+            batch.balances_snapshot(Place(BALANCE.snapshot, MessageId(1, 1), EPOCH), MessageId(1, 0), held, {})
+            for seq in (1, 5, 6):
+                data = encode(LiquidationsDelta([Liquidation(SYMBOL, price=float(seq))]))
+                batch.event(Place(str(LIQUIDATIONS), MessageId(EPOCH, seq), EPOCH + seq * 1_000), data)
+            batch.gap(str(LIQUIDATIONS), EPOCH, 2, 4, EPOCH + HOUR_MS, "trimmed")
+            batch.gap(str(BOOK), EPOCH, CHANGES + 2, CHANGES + 4, EPOCH + HOUR_MS, "after the last one")
+        await record_stored(store, Scope(TENANT), path)
+    checked = check([Recording(path)])
+    assert checked.problems == [f"{LIQUIDATIONS}: 1 gaps, 3 messages are known to be missing"]
+    streams = tuple(SubscribedStream(EXCHANGE, SYMBOL, name.action) for name in (BOOK, CANDLES, LIQUIDATIONS))
+    plan = BacktestedStrategy(strategy=Chartist, tenant=TENANT, name="S", streams=streams)
+    backtest = Backtest([plan], [Recording(path)], BacktestSettings())
+    await backtest.run()
+    strategy = backtest.runs[0].runtime.strategy
+    before = opened - EPOCH
+    assert list(dict.fromkeys(strategy.charts)) == [
+        (2, before - HOUR_MS),
+        (3, before),
+        (4, before + MINUTE_MS),
+        (5, before + 3 * MINUTE_MS),
+    ]
+    assert strategy.liquidated == 3
+    assert backtest.scanned.balances == {(TENANT, EXCHANGE): {"USDT": Decimal(50)}}
+    page = report_html(backtest, result_of(backtest, []))
+    assert "trimmed" in page

@@ -3,13 +3,17 @@
 MillraceError
 ├── RecordingUnreadable  path   the file is no recording, or of another version
 ├── NothingRecorded             the recordings hold nothing of what was asked for
+├── ImportFailed         path, line, column   a file to import cannot be read, or does not belong with the others
+├── SpaceInvalid         problems             a search space does not fit the strategy's parameters
+├── SweepFailed                 a sweep cannot go on
 ├── FeesUnreadable              (exchange/fees.py) a text does not say what an exchange charges
 └── LatencyUnreadable           (exchange/latency.py) a text does not say how long requests take
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from millrace_core.errors import MillraceError
+from millrace_core.errors import MillraceError, Problem
 
 
 class RecordingUnreadable(MillraceError):
@@ -22,3 +26,24 @@ class RecordingUnreadable(MillraceError):
 
 class NothingRecorded(MillraceError):
     """The recordings hold nothing of what was asked for."""
+
+
+class ImportFailed(MillraceError):
+    """A file to import cannot be read, or does not belong with the others; `line` counts from 1, 0 for the whole."""
+
+    def __init__(self, path: Path, line: int, column: str | None, why: str) -> None:
+        where = f"{path}, line {line}" if line else str(path)
+        super().__init__(f"{where}{'' if column is None else f', column {column}'}: {why}")
+        self.path, self.line, self.column = path, line, column
+
+
+class SpaceInvalid(MillraceError):
+    """A search space is of another form, or does not fit the strategy's parameters; every mistake is named."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("the search space is invalid: " + "; ".join(map(str, problems)))
+        self.problems = tuple(problems)
+
+
+class SweepFailed(MillraceError):
+    """A sweep cannot begin or go on."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -21,6 +21,7 @@ from millrace_core.states import BalanceState
 from millrace_core.trace import Trace
 
 _REQUESTS = ".traderActions"
+_MOST_GAPS = 1_000
 _FINAL = ("done", "rejected", "failed", "expired")
 
 
@@ -30,6 +31,17 @@ class Answer(msgspec.Struct, frozen=True):
     at_ns: int
     response: Response
     trace: Trace
+
+
+class FoundGap(NamedTuple):
+    """Messages that are missing in recordings."""
+
+    at_ns: int
+    """When it was noticed, or what came next."""
+    name: str
+    missing: int
+    """0 if it is not known how many, or whether any is."""
+    reason: str
 
 
 @dataclass
@@ -45,6 +57,8 @@ class Scan:
     """By exchange, symbol and id, the orders that recorded requests made, with their sources."""
     balances: dict[tuple[str, str], dict[str, Decimal]] = field(default_factory=dict)
     """By tenant and exchange, what the account held when the recording began."""
+    gaps: list[FoundGap] = field(default_factory=list)
+    """The first 1,000, by time; the streams' summaries count all."""
     began_ns: int = 0
     ended_ns: int = 0
     messages: int = 0
@@ -80,8 +94,11 @@ def scan(sources: Sequence[Recording], on_progress: Callable[[int], None] = lamb
         if isinstance(recorded.what, RecordedMessage):
             found.messages += 1
             _remember(found, recorded.name, recorded.what, seen)
-        else:
-            found.streams.setdefault(recorded.name, StreamSummary()).take(recorded.what)
+            continue
+        found.streams.setdefault(recorded.name, StreamSummary()).take(recorded.what)
+        if len(found.gaps) < _MOST_GAPS:
+            missing = max(0, recorded.what.missing)
+            found.gaps.append(FoundGap(recorded.at_ns, recorded.name, missing, recorded.what.reason))
     for source in sources:
         found.messages += source.passed_over
         for name in source.names:

@@ -6,6 +6,8 @@ A recorder that is killed loses at most what it wrote since the last flush; what
 import gzip
 import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from errno import EEXIST
 from heapq import merge
 from importlib.metadata import version
 from itertools import chain
@@ -108,6 +110,25 @@ class RecordingWriter:
             number = self._numbers[name] = len(self._numbers)
             self._file.write(line_of(StreamNamed(number, name)))
         return number
+
+
+@contextmanager
+def new_recording(path: Path, at_ns: int) -> Iterator[RecordingWriter]:
+    """Write a recording that is there only once the block has ended without an error; the block ends the recording.
+
+    Raises:
+        FileExistsError: the file is there already.
+    """
+    if path.exists():
+        raise FileExistsError(EEXIST, "it exists: name another file", str(path))
+    part = path.with_name(f".{path.name}.part")
+    part.unlink(missing_ok=True)
+    try:
+        with RecordingWriter(part, at_ns) as writer:
+            yield writer
+        part.rename(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 class Recorded(NamedTuple):

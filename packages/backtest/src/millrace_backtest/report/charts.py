@@ -45,6 +45,8 @@ class Chart(NamedTuple):
     note: str = ""
     from_zero: bool = False
     """Whether the axis must show zero."""
+    gaps: Sequence[int] = ()
+    """Times (ms) at which data is missing; those within the chart are marked."""
 
 
 def html_of(chart: Chart) -> str:
@@ -132,7 +134,11 @@ def clock_text(at_ms: float, span_ms: float) -> str:
 def _shapes(chart: Chart, scale: _Scale) -> str:
     places = [(scale.x(point.at_ms), scale.y(point.value)) for point in chart.points]
     zero = f'<path class="zero" d="M0 {scale.y(0.0)}H{_WIDE}"/>' if scale.low < 0 < scale.high else ""
-    return _grid(scale) + zero + _body(chart, scale, places) + "".join(_dots(marks, scale) for marks in chart.marks)
+    lost = "".join(f"M{scale.x(at_ms)} 0V{_HIGH}" for at_ms in chart.gaps if scale.left <= at_ms <= scale.right)
+    gaps = f'<path class="gap" d="{lost}"/>' if lost else ""
+    return (
+        _grid(scale) + zero + gaps + _body(chart, scale, places) + "".join(_dots(marks, scale) for marks in chart.marks)
+    )
 
 
 def _body(chart: Chart, scale: _Scale, places: Sequence[tuple[float, float]]) -> str:

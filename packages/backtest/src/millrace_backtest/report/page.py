@@ -13,10 +13,12 @@ from millrace_backtest.ledger import sums_by
 from millrace_backtest.report.charts import Chart, Marks, Point, bars_of, html_of, shown
 from millrace_backtest.report.style import SCRIPT, STYLE
 from millrace_backtest.result import BacktestResult, EquityResult, MarketResult
+from millrace_backtest.scan import FoundGap
 from millrace_core.clock import NS_PER_MS
 from millrace_core.messages import encode
 
 _LAST_FILLS: Final = 100
+_MOST_GAPS: Final = 100
 Compared = Sequence[tuple[str, BacktestResult]]
 """Results by latency."""
 
@@ -32,6 +34,7 @@ def report_html(backtest: Backtest, result: BacktestResult, compared: Compared =
         _latency_section(compared),
         _table_section("Profit by strategy and market", _MARKET_HEAD, map(_market_row, result.markets)),
         _fills_section(backtest.ledger.fills),
+        _gaps_section(backtest.scanned.gaps),
         _facts(backtest, result),
     )
     return (
@@ -80,13 +83,17 @@ def _market_section(backtest: Backtest, result: BacktestResult, market: str) -> 
     exchange, _, symbol = market.partition(" ")
     fills = [fill for fill in backtest.ledger.fills if (fill.exchange, fill.symbol) == (exchange, symbol)]
     samples = backtest.samples.kept
+    of_market = [gap.at_ns // NS_PER_MS for gap in backtest.scanned.gaps if _is_of(gap.name, exchange, symbol)]
+    gaps = sorted(set(of_market))
     base, _, quote = symbol.partition(":")[0].partition("/")
     price = Chart(
         "Price and own fills",
         quote,
         [Point(sample.at_ns // NS_PER_MS, sample.mids[market]) for sample in samples if market in sample.mids],
         marks=(_marks("buys", "buy", fills), _marks("sells", "sell", fills)),
-        note="The line is the middle of the spread.",
+        note="The line is the middle of the spread."
+        + (f" Dashed: {len(gaps):,} gaps in the recorded streams of this market." if gaps else ""),
+        gaps=gaps,
     )
     charts = [price]
     if any((each.exchange, each.symbol) == (exchange, symbol) for each in result.markets):
@@ -214,6 +221,21 @@ def _fills_section(fills: Sequence[OwnFill]) -> str:
     ]
     more = f" The last {_LAST_FILLS} of {len(fills):,}; all are in fills.parquet." if len(fills) > _LAST_FILLS else ""
     return _table_section("Fills, newest first", head, rows, more)
+
+
+def _is_of(stream: str, exchange: str, symbol: str) -> bool:
+    parts = stream.removeprefix("stream.").removeprefix("snapshot.").split(".", 3)
+    return parts[1:2] == [exchange] and parts[3:] == [symbol]
+
+
+def _gaps_section(gaps: Sequence[FoundGap]) -> str:
+    head = ("time (UTC)", "stream", "messages", "reason")
+    rows = [
+        (_utc(gap.at_ns, with_ms=True), gap.name, f"{gap.missing:,}" if gap.missing else "unknown", gap.reason)
+        for gap in gaps[:_MOST_GAPS]
+    ]
+    more = f"The first {_MOST_GAPS} of {len(gaps):,}." if len(gaps) > _MOST_GAPS else ""
+    return _table_section("Missing in the data", head, rows, more)
 
 
 def _table_section(

@@ -32,6 +32,7 @@ small, .note, .sub, th, .tick, .key { color: var(--soft); font-weight: 400; }
 .plot svg { width: 100%; height: 100%; display: block; overflow: visible; }
 .plot path { vector-effect: non-scaling-stroke; fill: none; }
 .grid { stroke: var(--grid); stroke-width: 1; } .zero { stroke: var(--soft); stroke-width: 1; }
+.gap { stroke: var(--loss); stroke-width: 1; stroke-dasharray: 3 3; }
 .line { stroke: var(--c); stroke-width: 1.75; stroke-linejoin: round; }
 .plot path.fill { fill: var(--c); opacity: .14; stroke: none; }
 .dot { stroke: var(--c); stroke-width: 8; stroke-linecap: round; } .hole { stroke: var(--card); stroke-width: 4;

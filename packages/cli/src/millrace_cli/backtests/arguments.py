@@ -10,54 +10,64 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from millrace_cli.options import TenantFilter
 from millrace_cli.running import CommandFailed
-from millrace_core import names
 from millrace_core.clock import NS_PER_MS
 
 if TYPE_CHECKING:
     from millrace_backtest.recording.files import Recording
     from millrace_backtest.scan import Scan
+    from millrace_backtest.settings import BacktestSettings
     from millrace_backtest.strategies import BacktestedStrategy
     from millrace_strategy import Strategy
-
-Data = Annotated[
-    list[Path], typer.Option("--data", exists=True, help="A recording, or a folder of recordings. Repeatable.")
-]
-StrategyName = Annotated[str | None, typer.Option("--strategy", help="The strategy, as `pluginName` names it.")]
-ConfigFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--config",
-        exists=True,
-        dir_okay=False,
-        help="Instead of a strategy, a magicbox's configuration: all that it runs.",
-    ),
-]
-ConfigurationText = Annotated[
-    str, typer.Option("--configuration", "-c", help="The strategy's own settings: JSON, or @FILE.")
-]
-SourceName = Annotated[str | None, typer.Option("--name", help="The source of its orders; by default --strategy.")]
-PluginDir = Annotated[
-    Path | None,
-    typer.Option(file_okay=False, exists=True, envvar="MILLRACE_PLUGIN_DIR", help="Folder of strategies."),
-]
-Streams = Annotated[
-    list[str] | None,
-    typer.Option("--streams", metavar="PATTERN", help="Streams that it follows; by default all. Repeatable."),
-]
 
 
 @dataclass(frozen=True, kw_only=True)
 class StrategyArguments:
-    """Which strategies, and how they are set."""
+    """Which strategies run over which recordings, and how they are set."""
 
-    strategy: str | None
-    config: Path | None
-    configuration: str
-    name: str | None
-    plugin_dir: Path | None
-    tenant: names.Tenant | None
-    streams: Sequence[str]
+    data: Annotated[
+        list[Path], typer.Option("--data", exists=True, help="A recording, or a folder of recordings. Repeatable.")
+    ]
+    strategy: Annotated[str | None, typer.Option(help="The strategy, as `pluginName` names it.")] = None
+    config: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="A magicbox's configuration: all its strategies."),
+    ] = None
+    configuration: Annotated[
+        str, typer.Option("--configuration", "-c", help="The strategy's own settings: JSON, or @FILE.")
+    ] = "{}"
+    name: Annotated[str | None, typer.Option(help="The source of its orders; by default --strategy.")] = None
+    tenant: TenantFilter = None
+    streams: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATTERN", help="Streams that it follows; by default all. Repeatable."),
+    ] = None
+    plugin_dir: Annotated[
+        Path | None,
+        typer.Option(file_okay=False, exists=True, envvar="MILLRACE_PLUGIN_DIR", help="Folder of strategies."),
+    ] = None
+
+    def sources(self) -> "list[Recording]":
+        """Return the recordings.
+
+        Raises:
+            NothingRecorded: there is none.
+        """
+        from millrace_backtest.recording.files import recordings
+
+        return recordings(self.data)
+
+    def only_plan(self, scanned: "Scan") -> "BacktestedStrategy":
+        """Return the one strategy to run.
+
+        Raises:
+            CommandFailed: a configuration runs several, or as `plans` says.
+        """
+        plans = self.plans(scanned)
+        if len(plans) > 1:
+            raise CommandFailed(f"choose one of {', '.join(plan.name for plan in plans)} with --name")
+        return plans[0]
 
     def plans(self, scanned: "Scan") -> "list[BacktestedStrategy]":
         """Return the strategies to run on a recording: one, or those of a magicbox's configuration.
@@ -89,7 +99,7 @@ class StrategyArguments:
             tenant=tenant,
             name=self.name or strategy,
             configuration=settings,
-            streams=subscriptions(scanned.streams, tenant, self.streams),
+            streams=subscriptions(scanned.streams, tenant, self.streams or ()),
         )
 
     def _configured(self, config: Path) -> "list[BacktestedStrategy]":
@@ -122,11 +132,43 @@ class StrategyArguments:
         return load_strategy(name, self.plugin_dir or plugin_folder())
 
 
-def recorded(data: Sequence[Path]) -> "list[Recording]":
-    """Return the recordings of `--data`."""
-    from millrace_backtest.recording.files import recordings
+@dataclass(frozen=True, kw_only=True)
+class ExchangeArguments:
+    """How the exchanges of a backtest behave, and of what of the recordings it is made."""
 
-    return recordings(data)
+    latency: Annotated[
+        str, typer.Option(help="ms each way: 5, or 5:40 for a median and a 99th percentile, or `recorded`.")
+    ] = "5"
+    fees: Annotated[
+        list[str] | None,
+        typer.Option(help="MAKER/TAKER as shares, or EXCHANGE=MAKER/TAKER/CURRENCY. Repeatable. [0.001/0.001]"),
+    ] = None
+    balance: Annotated[
+        list[str] | None,
+        typer.Option(help="CURRENCY=AMOUNT that each account holds; by default what was recorded. Repeatable."),
+    ] = None
+    seed: Annotated[int, typer.Option(help="Seed of all that is drawn.")] = 1
+    since: Annotated[str | None, typer.Option(help="Start, inclusive: ISO-8601 or ms since 1970.")] = None
+    until: Annotated[str | None, typer.Option(help="End, exclusive: ISO-8601 or ms since 1970.")] = None
+
+    def settings(self) -> "BacktestSettings":
+        """Return the settings.
+
+        Raises:
+            CommandFailed: a balance or a moment cannot be read.
+            FeesUnreadable: fees cannot be read.
+        """
+        from millrace_backtest.exchange.fees import read_fees
+        from millrace_backtest.settings import BacktestSettings
+
+        return BacktestSettings(
+            latency=self.latency,
+            fees=read_fees(self.fees or ()),
+            balances=amounts(self.balance or ()),
+            seed=self.seed,
+            since_ns=moment_ns(self.since),
+            until_ns=moment_ns(self.until),
+        )
 
 
 def moment_ns(text: str | None) -> int | None:
@@ -164,3 +206,15 @@ def _object(text: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise CommandFailed("--configuration must be a JSON object, such as '{\"amount\": 1}'")
     return found
+
+
+def new_file(out: Path) -> Path:
+    """Return the file to write: `out`, or one named by now if it is a folder; one that exists is never overwritten."""
+    from millrace_backtest.recording.files import SUFFIX
+
+    if out.is_dir() or not out.suffix:
+        out.mkdir(parents=True, exist_ok=True)
+        out = out / f"{datetime.now(UTC):%Y%m%dT%H%M%S}{SUFFIX}"
+    if out.exists():
+        raise CommandFailed(f"{out} exists: name another file")
+    return out

@@ -7,22 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import Progress
 
-from millrace_cli.backtests.arguments import (
-    ConfigFile,
-    ConfigurationText,
-    Data,
-    PluginDir,
-    SourceName,
-    StrategyArguments,
-    StrategyName,
-    Streams,
-    amounts,
-    moment_ns,
-    recorded,
-)
-from millrace_cli.options import AsJson, TenantFilter
+from millrace_cli.backtests.arguments import ExchangeArguments, StrategyArguments
+from millrace_cli.backtests.progress import messages_bar
+from millrace_cli.option_groups import grouped
+from millrace_cli.options import AsJson
 from millrace_cli.running import run_short
 
 if TYPE_CHECKING:
@@ -37,65 +27,27 @@ def add_command(app: typer.Typer) -> None:
     """Add the command to `app`."""
 
     @app.command("backtest")
+    @grouped
     def backtest_command(
-        data: Data,
-        strategy: StrategyName = None,
-        config: ConfigFile = None,
-        configuration: ConfigurationText = "{}",
-        name: SourceName = None,
-        tenant: TenantFilter = None,
-        streams: Streams = None,
-        latency: Annotated[
-            str, typer.Option(help="ms each way: 5, or 5:40 for a median and a 99th percentile, or `recorded`.")
-        ] = "5",
+        arguments: StrategyArguments,
+        exchanges: ExchangeArguments,
         latencies: Annotated[
             str | None, typer.Option(help="Further latencies to compare the result at, such as 1,5,20.")
         ] = None,
-        fees: Annotated[
-            list[str] | None,
-            typer.Option(help="MAKER/TAKER as shares, or EXCHANGE=MAKER/TAKER/CURRENCY. Repeatable. [0.001/0.001]"),
-        ] = None,
-        balance: Annotated[
-            list[str] | None,
-            typer.Option(help="CURRENCY=AMOUNT that each account holds; by default what was recorded. Repeatable."),
-        ] = None,
-        seed: Annotated[int, typer.Option(help="Seed of drawn latencies.")] = 1,
-        since: Annotated[str | None, typer.Option(help="Start, inclusive: ISO-8601 or ms since 1970.")] = None,
-        until: Annotated[str | None, typer.Option(help="End, exclusive: ISO-8601 or ms since 1970.")] = None,
         out: Annotated[Path, typer.Option("--out", "-o", file_okay=False, help="Folder for the results.")] = Path(
             "backtest"
         ),
-        plugin_dir: PluginDir = None,
         as_json: AsJson = False,
     ) -> None:
         """Run strategies over recordings, and write result.json, fills, requests and report.html.
 
         Example: millrace backtest --strategy PingPong -c '{"amount": 1}' --data recordings --latency 5
         """
-        from millrace_backtest.exchange.fees import read_fees
-        from millrace_backtest.settings import BacktestSettings
-
-        arguments = StrategyArguments(
-            strategy=strategy,
-            config=config,
-            configuration=configuration,
-            name=name,
-            plugin_dir=plugin_dir,
-            tenant=tenant,
-            streams=streams or (),
-        )
         console = Console(stderr=True)
 
         async def work() -> "BacktestResult":
-            settings = BacktestSettings(
-                latency=latency,
-                fees=read_fees(fees or ()),
-                balances=amounts(balance or ()),
-                seed=seed,
-                since_ns=moment_ns(since),
-                until_ns=moment_ns(until),
-            )
-            return await _run(arguments, recorded(data), settings, _listed(latencies), out, console)
+            settings = exchanges.settings()
+            return await _run(arguments, arguments.sources(), settings, _listed(latencies), out, console)
 
         result = run_short(work(), as_json=as_json)
         if as_json:
@@ -114,7 +66,7 @@ async def _run(
 ) -> "BacktestResult":
     from millrace_backtest.scan import scan
 
-    with _bar(console) as progress:
+    with messages_bar(console) as progress:
         task = progress.add_task("reading", total=None)
         scanned = scan(sources, lambda messages: progress.update(task, completed=messages))
         progress.remove_task(task)
@@ -161,18 +113,6 @@ async def _backtest(
 
 def _listed(latencies: str | None) -> Sequence[str]:
     return [each.strip() for each in latencies.split(",") if each.strip()] if latencies else ()
-
-
-def _bar(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
 
 
 def _print(result: "BacktestResult", out: Path) -> None:

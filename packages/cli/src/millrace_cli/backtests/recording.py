@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +10,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from millrace_cli.backtests.arguments import new_file
 from millrace_cli.options import AsJson, RedisUrl
 from millrace_cli.running import CommandFailed, connected, run
 from millrace_core import names
@@ -50,25 +50,13 @@ def add_command(app: typer.Typer) -> None:
 
         async def work(stop: asyncio.Event) -> None:
             wanted = [names.tenant(each) for each in tenant or ()]
-            writer = await _record(redis_url, _file(out), wanted, streams or [], seconds, console, stop)
+            writer = await _record(redis_url, new_file(out), wanted, streams or [], seconds, console, stop)
             if as_json:
                 typer.echo(json.dumps({"file": str(writer.path), "messages": writer.messages, "gaps": writer.gaps}))
             else:
                 console.print(_summary(writer), soft_wrap=True)
 
         run(work, as_json=as_json)
-
-
-def _file(out: Path) -> Path:
-    """Return the file to write; one that exists is never overwritten."""
-    from millrace_backtest.recording.files import SUFFIX
-
-    if out.is_dir() or not out.suffix:
-        out.mkdir(parents=True, exist_ok=True)
-        out = out / f"{datetime.now(UTC):%Y%m%dT%H%M%S}{SUFFIX}"
-    if out.exists():
-        raise CommandFailed(f"{out} exists: name another file")
-    return out
 
 
 async def _record(

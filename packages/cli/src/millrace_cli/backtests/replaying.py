@@ -6,20 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from millrace_cli.backtests.arguments import (
-    ConfigFile,
-    ConfigurationText,
-    Data,
-    PluginDir,
-    SourceName,
-    StrategyArguments,
-    StrategyName,
-    Streams,
-    moment_ns,
-    recorded,
-)
-from millrace_cli.options import AsJson, TenantFilter
-from millrace_cli.running import CommandFailed, run_short
+from millrace_cli.backtests.arguments import StrategyArguments, moment_ns
+from millrace_cli.option_groups import grouped
+from millrace_cli.options import AsJson
+from millrace_cli.running import run_short
 
 if TYPE_CHECKING:
     from millrace_backtest.replay import Cause, Difference, Replayed
@@ -32,18 +22,12 @@ def add_command(app: typer.Typer) -> None:
     """Add the command to `app`."""
 
     @app.command("replay")
+    @grouped
     def replay_command(
-        data: Data,
-        strategy: StrategyName = None,
-        config: ConfigFile = None,
-        configuration: ConfigurationText = "{}",
-        name: SourceName = None,
-        tenant: TenantFilter = None,
-        streams: Streams = None,
+        arguments: StrategyArguments,
         since: Annotated[
             str | None, typer.Option(help="When it started, if after the recording: ISO-8601 or ms since 1970.")
         ] = None,
-        plugin_dir: PluginDir = None,
         as_json: AsJson = False,
     ) -> None:
         """Let a strategy decide again on its recorded run, and show the first decision that is another one.
@@ -52,26 +36,14 @@ def add_command(app: typer.Typer) -> None:
 
         Example: millrace replay --strategy PingPong -c '{"amount": 1}' --data recordings
         """
-        arguments = StrategyArguments(
-            strategy=strategy,
-            config=config,
-            configuration=configuration,
-            name=name,
-            plugin_dir=plugin_dir,
-            tenant=tenant,
-            streams=streams or (),
-        )
 
         async def work() -> "Replayed":
             from millrace_backtest.replay import replay
             from millrace_backtest.scan import scan
 
-            sources = recorded(data)
+            sources = arguments.sources()
             scanned = scan(sources)
-            plans = arguments.plans(scanned)
-            if len(plans) > 1:
-                raise CommandFailed(f"choose one of {', '.join(plan.name for plan in plans)} with --name")
-            return await replay(plans[0], sources, scanned, moment_ns(since))
+            return await replay(arguments.only_plan(scanned), sources, scanned, moment_ns(since))
 
         found = run_short(work(), as_json=as_json)
         if as_json:
