@@ -227,7 +227,7 @@ def test_files_that_do_not_belong_together(tmp_path: Path) -> None:
     """The same time twice; a file that was cut off; files without rows."""
     one, two = (write(tmp_path / f"{name}.csv", TICKS, GOOD, row(9, "b", "buy", 1, 1)) for name in ("one", "two"))
     out = tmp_path / "out.jsonl.gz"
-    with pytest.raises(ImportFailed, match="two.csv: it begins before one.csv ends"):
+    with pytest.raises(ImportFailed, match=r"two\.csv: it begins before one\.csv ends"):
         import_files([one, two], BOOK, out)
     cut = book_file(tmp_path)
     cut.write_bytes(cut.read_bytes()[:-20])

@@ -126,7 +126,7 @@ class Chartist(Strategy):
 
 
 async def test_candles_other_topics_and_gaps(tmp_path: Path) -> None:
-    """Candles come when their interval ends, those of before at the start. What dbsync missed is a gap, and is passed."""
+    """Candles come when they end, those of before at the start. What dbsync missed is a gap, and is passed."""
     path, opened = tmp_path / "stored.jsonl.gz", EPOCH - EPOCH % MINUTE_MS
     async with Store.open(f"sqlite:///{tmp_path / 'millrace.db'}") as store:
         await store_market(store)

@@ -9,6 +9,7 @@ import msgspec
 from millrace_backtest.backtest import Backtest
 from millrace_backtest.exchange.orders import OwnFill
 from millrace_backtest.ledger import Holder, sums_by
+from millrace_backtest.scan import Scan
 from millrace_core.position import EXACT, Position, plain
 from millrace_core.requests import action_of
 
@@ -100,7 +101,7 @@ def result_of(backtest: Backtest, recordings: Sequence[str]) -> BacktestResult:
         markets=[_market(backtest, holder, position) for holder, position in positions],
         equity=_equity(backtest),
         settings=_settings(backtest),
-        data=_data(backtest, recordings),
+        data=data_of(backtest.scanned, backtest.messages, recordings),
     )
 
 
@@ -189,13 +190,13 @@ def _settings(backtest: Backtest) -> dict[str, object]:
     }
 
 
-def _data(backtest: Backtest, recordings: Sequence[str]) -> DataResult:
-    scanned = backtest.scanned
+def data_of(scanned: Scan, messages: int, recordings: Sequence[str]) -> DataResult:
+    """Return what was read; `recordings` names the files."""
     return DataResult(
         recordings=list(recordings),
         began_ns=scanned.began_ns,
         ended_ns=scanned.ended_ns,
-        messages=backtest.messages,
+        messages=messages,
         is_whole=scanned.is_whole,
         gaps=sum(stream.gaps for stream in scanned.streams.values()),
         missing=sum(stream.missing for stream in scanned.streams.values()),

@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from millrace_cli import acl, alert, configs, demo, exchanges, first_configs, restart, sign_in, status, up
-from millrace_cli.backtests import backtesting, data, recording, replaying
+from millrace_cli.backtests import backtesting, data, recording, replaying, sweeping
 from millrace_cli.config.commands import add_commands as add_config_commands
 from millrace_cli.dashboard import closing_words
 from millrace_cli.doctor import command as doctor
@@ -193,6 +193,7 @@ add_scaffold_commands(app)
 recording.add_command(app)
 data.add_commands(app)
 backtesting.add_command(app)
+sweeping.add_command(app)
 replaying.add_command(app)
 
 if __name__ == "__main__":

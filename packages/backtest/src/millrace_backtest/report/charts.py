@@ -12,15 +12,17 @@ import msgspec
 from millrace_core.clock import DAY_MS
 
 Kind = Literal["line", "area", "step", "bars", "dots"]
+Axis = Literal["time", "number", "log"]
+"""What goes to the right: time (ms), a number, or the decimal logarithm of one."""
 _WIDE: Final = 1_000
 _HIGH: Final = 1_000
 _TICKS: Final = 4
 
 
 class Point(NamedTuple):
-    """A value at a time (ms)."""
+    """A value at a time (ms), or over a number."""
 
-    at_ms: int
+    at_ms: float
     value: float
 
 
@@ -34,7 +36,7 @@ class Marks(NamedTuple):
 
 
 class Chart(NamedTuple):
-    """One chart over time."""
+    """One chart, over time unless its axis says otherwise."""
 
     title: str
     unit: str
@@ -47,6 +49,7 @@ class Chart(NamedTuple):
     """Whether the axis must show zero."""
     gaps: Sequence[int] = ()
     """Times (ms) at which data is missing; those within the chart are marked."""
+    axis: Axis = "time"
 
 
 def html_of(chart: Chart) -> str:
@@ -56,11 +59,12 @@ def html_of(chart: Chart) -> str:
     note = f'<p class="note">{escape(chart.note)}</p>' if chart.note else ""
     if not drawn:
         return f'<figure class="chart">{head}<p class="empty">nothing to show</p>{note}</figure>'
-    scale = _Scale.of(drawn, from_zero=chart.from_zero)
+    scale = _Scale.of(drawn, chart.axis, from_zero=chart.from_zero)
     legend = "".join(_legend(marks) for marks in chart.marks if marks.points)
     values = escape(msgspec.json.encode([[at, value] for at, value in chart.points]).decode())
     return (
         f'<figure class="chart">{head}<div class="plot" tabindex="0" data-unit="{escape(chart.unit)}" '
+        f'data-axis="{chart.axis}" '
         f'data-left="{scale.left}" data-right="{scale.right}" data-low="{scale.low!r}" data-high="{scale.high!r}" '
         f'data-points="{values}">{_value_ticks(scale)}<svg viewBox="0 0 {_WIDE} {_HIGH}" '
         f'preserveAspectRatio="none" role="img" aria-label="{escape(_spoken(chart))}">{_shapes(chart, scale)}</svg>'
@@ -82,24 +86,33 @@ def bars_of(title: str, values: Sequence[tuple[str, float]]) -> str:
 
 
 class _Scale(NamedTuple):
-    left: int
-    right: int
+    axis: Axis
+    left: float
+    right: float
     low: float
     high: float
     step: float
 
     @classmethod
-    def of(cls, points: Sequence[Point], *, from_zero: bool) -> "_Scale":
+    def of(cls, points: Sequence[Point], axis: Axis, *, from_zero: bool) -> "_Scale":
         values = [point.value for point in points] + ([0.0] if from_zero else [])
         low, high = min(values), max(values)
         if low == high:
             spread = abs(low) * 0.001 or 1.0
             low, high = low - spread, high + spread
         step = nice_step((high - low) / _TICKS)
-        times = [point.at_ms for point in points]
-        return cls(
-            min(times), max(max(times), min(times) + 1), floor(low / step) * step, ceil(high / step) * step, step
-        )
+        places = [point.at_ms for point in points]
+        left, right = min(places), max(places)
+        if left == right:
+            right += 1
+        return cls(axis, left, right, floor(low / step) * step, ceil(high / step) * step, step)
+
+    def text(self, part: float) -> str:
+        """Return what stands below a part of the width."""
+        at = self.left + part * (self.right - self.left)
+        if self.axis == "time":
+            return clock_text(at, self.right - self.left)
+        return shown(float(f"{10**at if self.axis == 'log' else at:.4g}"))
 
     def x(self, at_ms: float) -> float:
         return round((at_ms - self.left) / (self.right - self.left) * _WIDE, 2)
@@ -180,9 +193,8 @@ def _value_ticks(scale: _Scale) -> str:
 
 
 def _time_ticks(scale: _Scale) -> str:
-    span = scale.right - scale.left
     parts = ((0.0, "start"), (0.5, "middle"), (1.0, "end"))
-    texts = ((part, place, clock_text(scale.left + part * span, span)) for part, place in parts)
+    texts = ((part, place, scale.text(part)) for part, place in parts)
     return "".join(
         f'<span class="tick time {place}" style="left:{100 * part:.0f}%">{text}</span>' for part, place, text in texts
     )

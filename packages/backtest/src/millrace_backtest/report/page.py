@@ -1,7 +1,6 @@
 """The page: what a strategy gained, how, and on what; one file that opens without a network."""
 
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from decimal import Decimal
 from html import escape
 from typing import Final
@@ -10,8 +9,8 @@ from millrace_backtest.backtest import Backtest
 from millrace_backtest.exchange.fees import ANY_EXCHANGE, FeeRates
 from millrace_backtest.exchange.orders import OwnFill
 from millrace_backtest.ledger import sums_by
-from millrace_backtest.report.charts import Chart, Marks, Point, bars_of, html_of, shown
-from millrace_backtest.report.style import SCRIPT, STYLE
+from millrace_backtest.report.charts import Chart, Marks, Point, bars_of, html_of
+from millrace_backtest.report.parts import duration, facts_section, page_html, short, signed, table_section, tile, utc
 from millrace_backtest.result import BacktestResult, EquityResult, MarketResult
 from millrace_backtest.scan import FoundGap
 from millrace_core.clock import NS_PER_MS
@@ -27,21 +26,16 @@ def report_html(backtest: Backtest, result: BacktestResult, compared: Compared =
     """Return the page; `compared` are results of the same strategy at several latencies."""
     title = f"{', '.join(strategy.name for strategy in result.strategies)}: backtest"
     parts = (
-        f"<h1>{escape(title)}</h1><p class='sub'>{_span(backtest, result)}</p>",
         f"<section class='tiles'>{_tiles(result)}</section>",
         *(_equity_section(equity) for equity in result.equity),
         *(_market_section(backtest, result, market) for market in _markets(backtest, result)),
         _latency_section(compared),
-        _table_section("Profit by strategy and market", _MARKET_HEAD, map(_market_row, result.markets)),
+        table_section("Profit by strategy and market", _MARKET_HEAD, map(_market_row, result.markets)),
         _fills_section(backtest.ledger.fills),
         _gaps_section(backtest.scanned.gaps),
         _facts(backtest, result),
     )
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style></head>'
-        f"<body><main>{''.join(parts)}</main><script>{SCRIPT}</script></body></html>\n"
-    )
+    return page_html(title, _span(backtest, result), parts)
 
 
 def _span(backtest: Backtest, result: BacktestResult) -> str:
@@ -49,26 +43,24 @@ def _span(backtest: Backtest, result: BacktestResult) -> str:
     first, last = (kept[0].at_ns, kept[-1].at_ns) if kept else (result.data.began_ns, result.data.ended_ns)
     whole = "" if result.data.is_whole and not result.data.gaps else " · the recording has gaps or was cut off"
     seconds = (last - first) / 1e9
-    return escape(
-        f"{_utc(first)} to {_utc(last)} UTC · {_duration(seconds)} · {result.data.messages:,} messages{whole}"
-    )
+    return escape(f"{utc(first)} to {utc(last)} UTC · {duration(seconds)} · {result.data.messages:,} messages{whole}")
 
 
 def _tiles(result: BacktestResult) -> str:
     tiles = []
     for equity in result.equity:
         css = "gain" if equity.profit > 0 else "loss" if equity.profit < 0 else ""
-        tiles.append(_tile(_signed(_rounded(equity.profit)), f"profit, {equity.currency}", css))
-        tiles.append(_tile(_short(_rounded(equity.deepest_drawdown)), f"deepest drawdown, {equity.currency}"))
+        tiles.append(tile(signed(_rounded(equity.profit)), f"profit, {equity.currency}", css))
+        tiles.append(tile(short(_rounded(equity.deepest_drawdown)), f"deepest drawdown, {equity.currency}"))
     trades = sum(market.trades for market in result.markets)
     makers = sum(market.maker_trades for market in result.markets)
-    tiles.append(_tile(f"{trades:,}", f"trades, {100 * makers // trades if trades else 0} % as maker"))
-    tiles += [_tile(_short(_rounded(fees)), f"fees, {currency}") for currency, fees in _fees(result).items()]
+    tiles.append(tile(f"{trades:,}", f"trades, {100 * makers // trades if trades else 0} % as maker"))
+    tiles += [tile(short(_rounded(fees)), f"fees, {currency}") for currency, fees in _fees(result).items()]
     requests = sum(sum(strategy.requests.values()) for strategy in result.strategies)
-    tiles.append(_tile(f"{requests:,}", "requests"))
+    tiles.append(tile(f"{requests:,}", "requests"))
     errors = sum(strategy.errors for strategy in result.strategies)
     if errors:
-        tiles.append(_tile(f"{errors:,}", "errors in hooks", "loss"))
+        tiles.append(tile(f"{errors:,}", "errors in hooks", "loss"))
     return "".join(tiles)
 
 
@@ -130,7 +122,7 @@ def _drawdown_chart(equity: EquityResult) -> Chart:
     for at_ms, value in equity.curve:
         peak = max(peak, float(value))
         points.append(Point(at_ms, float(value) - peak))
-    note = f"Deepest: {_short(equity.deepest_drawdown)} {equity.currency}."
+    note = f"Deepest: {short(equity.deepest_drawdown)} {equity.currency}."
     return Chart("Drawdown", equity.currency, points, "area", "down", note=note, from_zero=True)
 
 
@@ -150,20 +142,20 @@ def _latency_section(compared: Compared) -> str:
     head = ("latency", "profit", "fees", "trades", "requests", "slippage, bps")
     rows = []
     for latency, result in compared:
-        profit = ", ".join(f"{_signed(each.profit)} {each.currency}" for each in result.equity) or "0"
+        profit = ", ".join(f"{signed(each.profit)} {each.currency}" for each in result.equity) or "0"
         slips = sorted(each.slippage_bps for each in result.markets if each.slippage_bps is not None)
         slippage = " to ".join(f"{each}" for each in dict.fromkeys((*slips[:1], *slips[-1:])))
         rows.append(
             (
                 _latency_text(latency),
                 profit,
-                ", ".join(f"{_short(fees)} {currency}" for currency, fees in _fees(result).items()) or "0",
+                ", ".join(f"{short(fees)} {currency}" for currency, fees in _fees(result).items()) or "0",
                 f"{sum(each.trades for each in result.markets):,}",
                 f"{sum(sum(each.requests.values()) for each in result.strategies):,}",
                 slippage or "none taken",
             )
         )
-    return _table_section("At other latencies", head, rows, bars=_latency_bars(compared))
+    return table_section("At other latencies", head, rows, bars=_latency_bars(compared))
 
 
 def _latency_bars(compared: Compared) -> str:
@@ -191,14 +183,14 @@ def _market_row(market: MarketResult) -> Sequence[str]:
     return (
         market.strategy,
         f"{market.exchange} {market.symbol}",
-        "no price" if market.profit is None else f"{_signed(market.profit)} {market.currency}",
-        _signed(market.realised),
-        "no price" if market.unrealised is None else _signed(market.unrealised),
-        ", ".join(f"{_short(amount)} {code}" for code, amount in market.fees_by_currency.items()) or "0",
-        _short(market.position),
-        _short(market.bought),
-        _short(market.sold),
-        _short(market.turnover),
+        "no price" if market.profit is None else f"{signed(market.profit)} {market.currency}",
+        signed(market.realised),
+        "no price" if market.unrealised is None else signed(market.unrealised),
+        ", ".join(f"{short(amount)} {code}" for code, amount in market.fees_by_currency.items()) or "0",
+        short(market.position),
+        short(market.bought),
+        short(market.sold),
+        short(market.turnover),
         f"{market.trades:,}",
     )
 
@@ -209,18 +201,18 @@ def _fills_section(fills: Sequence[OwnFill]) -> str:
     head = ("time (UTC)", "market", "side", "amount", "price", "fee", "as")
     rows = [
         (
-            _utc(fill.at_ns, with_ms=True),
+            utc(fill.at_ns, with_ms=True),
             f"{fill.exchange} {fill.symbol}",
             fill.side,
             f"{fill.amount:,f}",
             f"{fill.price:,f}",
-            f"{_short(fill.fee.cost)} {fill.fee.currency}",
+            f"{short(fill.fee.cost)} {fill.fee.currency}",
             "maker" if fill.is_maker else "taker",
         )
         for fill in fills[: -_LAST_FILLS - 1 : -1]
     ]
     more = f" The last {_LAST_FILLS} of {len(fills):,}; all are in fills.parquet." if len(fills) > _LAST_FILLS else ""
-    return _table_section("Fills, newest first", head, rows, more)
+    return table_section("Fills, newest first", head, rows, more)
 
 
 def _is_of(stream: str, exchange: str, symbol: str) -> bool:
@@ -231,26 +223,13 @@ def _is_of(stream: str, exchange: str, symbol: str) -> bool:
 def _gaps_section(gaps: Sequence[FoundGap]) -> str:
     head = ("time (UTC)", "stream", "messages", "reason")
     rows = [
-        (_utc(gap.at_ns, with_ms=True), gap.name, f"{gap.missing:,}" if gap.missing else "unknown", gap.reason)
+        (utc(gap.at_ns, with_ms=True), gap.name, f"{gap.missing:,}" if gap.missing else "unknown", gap.reason)
         for gap in gaps[:_MOST_GAPS]
     ]
     more = f"The first {_MOST_GAPS} of {len(gaps):,}." if len(gaps) > _MOST_GAPS else ""
-    return _table_section("Missing in the data", head, rows, more)
+    return table_section("Missing in the data", head, rows, more)
 
 
-def _table_section(
-    title: str, head: Sequence[str], rows: Iterable[Sequence[str]], note: str = "", bars: str = ""
-) -> str:
-    found = list(rows)
-    if not found:
-        return ""
-    top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
-    body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in found)
-    end = f"<p class='note'>{escape(note)}</p>" if note else ""
-    return (
-        f"<h2>{escape(title)}</h2>{bars}<div class='table' tabindex='0'><table><thead><tr>{top}</tr></thead>"
-        f"<tbody>{body}</tbody></table></div>{end}"
-    )
 
 
 def _facts(backtest: Backtest, result: BacktestResult) -> str:
@@ -269,8 +248,7 @@ def _facts(backtest: Backtest, result: BacktestResult) -> str:
     data = result.data
     facts.append(("recordings", ", ".join(data.recordings)))
     facts.append(("gaps", f"{data.gaps} with {data.missing:,} messages" if data.gaps else "none"))
-    listed = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts)
-    return f"<h2>Settings and data</h2><dl class='card'>{listed}</dl>"
+    return facts_section("Settings and data", facts)
 
 
 def _latency_text(latency: str) -> str:
@@ -280,11 +258,7 @@ def _latency_text(latency: str) -> str:
 def _fee_text(exchange: str, rates: FeeRates) -> str:
     where = "all other exchanges" if exchange == ANY_EXCHANGE else exchange
     paid = "what is received" if rates.currency is None else rates.currency
-    return f"{where}: maker {_short(100 * rates.maker)} %, taker {_short(100 * rates.taker)} %, in {paid}"
-
-
-def _tile(value: str, label: str, css: str = "") -> str:
-    return f"<div class='tile'><b class='{css}'>{escape(value)}</b><span>{escape(label)}</span></div>"
+    return f"{where}: maker {short(100 * rates.maker)} %, taker {short(100 * rates.taker)} %, in {paid}"
 
 
 def _fees(result: BacktestResult) -> dict[str, Decimal]:
@@ -295,25 +269,3 @@ def _fees(result: BacktestResult) -> dict[str, Decimal]:
 def _rounded(number: Decimal) -> Decimal:
     """Return a number with six digits, or with two behind the point if it has more before it."""
     return round(number, max(2, 5 - number.adjusted()))
-
-
-def _short(number: Decimal) -> str:
-    """Return a number with eight digits at most behind the point; the documents beside have all."""
-    return shown(round(number, 8))
-
-
-def _signed(number: Decimal) -> str:
-    text = _short(abs(number))
-    return text if text == "0" else f"{'+' if number > 0 else '−'}{text}"
-
-
-def _utc(at_ns: int, *, with_ms: bool = False) -> str:
-    moment = datetime.fromtimestamp(at_ns / 1e9, UTC)
-    return f"{moment:%Y-%m-%d %H:%M:%S}" + (f".{moment.microsecond // 1_000:03d}" if with_ms else "")
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    minutes = seconds / 60
-    return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"

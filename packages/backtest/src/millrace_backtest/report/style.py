@@ -87,7 +87,9 @@ for (const plot of document.querySelectorAll('.plot')) {
   const show = () => {
     const [ms, value] = points[at], x = (ms - left) / (right - left) * 100;
     hair.hidden = tip.hidden = false; hair.style.left = x + '%';
-    tip.textContent = new Date(ms).toISOString().slice(11, 23) + '  '
+    const place = plot.dataset.axis === 'time' ? new Date(ms).toISOString().slice(11, 23)
+      : (plot.dataset.axis === 'log' ? 10 ** ms : ms).toLocaleString('en', { maximumSignificantDigits: 6 });
+    tip.textContent = place + '  '
       + value.toLocaleString('en', { maximumFractionDigits: 10 }) + ' ' + plot.dataset.unit;
   };
   const hide = () => { hair.hidden = tip.hidden = true; };

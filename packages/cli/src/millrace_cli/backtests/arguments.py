@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from millrace_backtest.scan import Scan
     from millrace_backtest.settings import BacktestSettings
     from millrace_backtest.strategies import BacktestedStrategy
+    from millrace_magicbox.plan import StrategyPlan
     from millrace_strategy import Strategy
 
 
@@ -58,42 +59,71 @@ class StrategyArguments:
 
         return recordings(self.data)
 
-    def only_plan(self, scanned: "Scan") -> "BacktestedStrategy":
-        """Return the one strategy to run.
+    def only_plan(self, scanned: "Scan", *, is_checked: bool = True) -> "BacktestedStrategy":
+        """Return the one strategy to run; its settings are not checked where some are added later.
 
         Raises:
             CommandFailed: a configuration runs several, or as `plans` says.
         """
-        plans = self.plans(scanned)
+        plans = self.plans(scanned, is_checked=is_checked)
         if len(plans) > 1:
             raise CommandFailed(f"choose one of {', '.join(plan.name for plan in plans)} with --name")
         return plans[0]
 
-    def plans(self, scanned: "Scan") -> "list[BacktestedStrategy]":
+    def plans(self, scanned: "Scan", *, is_checked: bool = True) -> "list[BacktestedStrategy]":
         """Return the strategies to run on a recording: one, or those of a magicbox's configuration.
 
         Raises:
             CommandFailed: neither or both are named, or the settings are not JSON.
             MillraceError: there is no such strategy, or its settings or the tenant are wrong.
         """
+        from millrace_strategy import read_configuration
+
         if (self.strategy is None) == (self.config is None):
             raise CommandFailed("name a strategy with --strategy, or a magicbox's configuration with --config")
-        found = (
-            self._configured(self.config) if self.config is not None else [self._single(self.strategy or "", scanned)]
-        )
+        if self.config is None:
+            found = [self._single(self.strategy or "", scanned)]
+            paths = ["$"]
+        else:
+            configured = self._configured(self.config)
+            found, paths = [self._planned(plan) for plan in configured], [plan.path for plan in configured]
         if not found:
             raise CommandFailed(f"no strategy of {self.config} is chosen by --name and --tenant")
+        if is_checked:
+            for plan, path in zip(found, paths, strict=True):
+                read_configuration(plan.strategy.Configuration, plan.configuration, path=path)
         return found
+
+    def plugin_name(self, plan: "BacktestedStrategy") -> str:
+        """Return the name by which the strategy of one of the plans is loaded."""
+        if self.config is None:
+            return self.strategy or ""
+        named = {(each.tenant, each.name): each.plugin_name for each in self._configured(self.config)}
+        return named[plan.tenant, plan.name]
+
+    def folder(self) -> Path | None:
+        """Return the folder of strategies."""
+        from millrace_magicbox.plugins import plugin_folder
+
+        return self.plugin_dir or plugin_folder()
+
+    def load(self, name: str) -> "type[Strategy]":
+        """Return the class of a strategy.
+
+        Raises:
+            MillraceError: there is none, or it cannot be imported.
+        """
+        from millrace_magicbox.plugins import load_strategy
+
+        return load_strategy(name, self.folder())
 
     def _single(self, strategy: str, scanned: "Scan") -> "BacktestedStrategy":
         from millrace_backtest.strategies import BacktestedStrategy
         from millrace_backtest.subscriptions import only_tenant, subscriptions
-        from millrace_strategy import read_configuration
 
-        loaded = self._load(strategy)
+        loaded = self.load(strategy)
         tenant = self.tenant or only_tenant(scanned.streams)
         settings = _object(self.configuration)
-        read_configuration(loaded.Configuration, settings)
         return BacktestedStrategy(
             strategy=loaded,
             tenant=tenant,
@@ -102,34 +132,25 @@ class StrategyArguments:
             streams=subscriptions(scanned.streams, tenant, self.streams or ()),
         )
 
-    def _configured(self, config: Path) -> "list[BacktestedStrategy]":
-        """Return the strategies of a configuration with the subscriptions and limits that they have live."""
-        from millrace_backtest.strategies import BacktestedStrategy
+    def _configured(self, config: Path) -> "list[StrategyPlan]":
         from millrace_core.config import MagicboxConfig, parse_config
         from millrace_magicbox.plan import plans
-        from millrace_strategy import read_configuration
 
-        wanted = []
-        for plan in plans(parse_config(MagicboxConfig, config.read_bytes())).values():
-            if self.name in (None, plan.name) and self.tenant in (None, plan.tenant):
-                loaded = self._load(plan.plugin_name)
-                read_configuration(loaded.Configuration, plan.configuration, path=plan.path)
-                wanted.append(
-                    BacktestedStrategy(
-                        strategy=loaded,
-                        tenant=plan.tenant,
-                        name=plan.name,
-                        configuration=plan.configuration,
-                        streams=plan.streams,
-                        limits=plan.limits,
-                    )
-                )
-        return wanted
+        found = plans(parse_config(MagicboxConfig, config.read_bytes())).values()
+        return [each for each in found if self.name in (None, each.name) and self.tenant in (None, each.tenant)]
 
-    def _load(self, name: str) -> "type[Strategy]":
-        from millrace_magicbox.plugins import load_strategy, plugin_folder
+    def _planned(self, plan: "StrategyPlan") -> "BacktestedStrategy":
+        """Return a strategy of a configuration with the subscriptions and limits that it has live."""
+        from millrace_backtest.strategies import BacktestedStrategy
 
-        return load_strategy(name, self.plugin_dir or plugin_folder())
+        return BacktestedStrategy(
+            strategy=self.load(plan.plugin_name),
+            tenant=plan.tenant,
+            name=plan.name,
+            configuration=plan.configuration,
+            streams=plan.streams,
+            limits=plan.limits,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
