@@ -16,7 +16,7 @@ from millrace_backtest.recording.files import Recording
 from millrace_backtest.recording.lines import RecordedMessage
 from millrace_backtest.recording.summary import check
 from millrace_core.messages import decode
-from millrace_core.names import StreamName, is_snapshot
+from millrace_core.names import StreamName
 from millrace_strategy import BookEvent, Strategy
 
 from .conftest import BOOK, EXCHANGE, SYMBOL, TRADES, run
@@ -54,12 +54,13 @@ def imported(folder: Path, *files: Path) -> tuple[Imported, Recording]:
 
 
 def messages(recording: Recording, action: str) -> list[Any]:
-    """Return the data of the messages of a stream, decoded."""
+    """Return times and data of the changes of a stream."""
     found = []
     for recorded in recording:
         assert isinstance(recorded.what, RecordedMessage)
-        if not is_snapshot(recorded.name) and StreamName.parse(recorded.name).action == action:
-            found.append((recorded.at_ns, msgspec.json.decode(decode(recorded.what.body).data)))
+        message = decode(recorded.what.body)
+        if message.type == "delta" and StreamName.parse(recorded.name).action == action:
+            found.append((recorded.at_ns, msgspec.json.decode(message.data)))
     return found
 
 
@@ -138,7 +139,7 @@ def test_snapshots_and_quotes(tmp_path: Path) -> None:
     )
     quotes = write(tmp_path / "quotes.csv.gz", QUOTES, row(1, 2, 101, 100, 5), row(2, "", "", 100.5, 4))
     recording = imported(tmp_path, snapshots)[1]
-    assert messages(recording, "watchOrderBook")[1][1] == {"bids": [[100.0, 3.0]], "asks": [[102.0, 0.0]]}
+    assert messages(recording, "watchOrderBook")[0][1] == {"bids": [[100.0, 3.0]], "asks": [[102.0, 0.0]]}
     recording.path.unlink()
     recording = imported(tmp_path, quotes)[1]
     assert last_book(recording) == ([(100.5, 4.0)], [])

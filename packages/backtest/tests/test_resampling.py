@@ -58,7 +58,7 @@ def test_candles_are_made_of_trades(tmp_path: Path) -> None:
     assert (first, low, last, high, volume) == (101.9, 101.9, 103.8, 103.8, 2.0)
     copied = [(each.at_ns, each.name, each.what) for each in Recording(out) if "OHLCV" not in each.name]
     assert [(at_ns, name) for at_ns, name, _ in copied] == [(each.at_ns, each.name) for each in source]
-    assert messages == len(copied) + len(candles) + 1
+    assert messages == len(copied) + len(candles) + 2
 
 
 def test_books_are_thinned(tmp_path: Path) -> None:

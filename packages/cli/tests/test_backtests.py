@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from millrace_backtest.recording.files import Recording, RecordingWriter
 from millrace_bus import Bus
+from millrace_cli.main import app
 from millrace_core.book import OrderBook
 from millrace_core.ids import MessageId
 from millrace_core.market import BookDelta, BookSnapshot
@@ -136,6 +138,86 @@ async def test_data_that_is_missing_or_spoilt(terminal: Any, recording: Path, tm
     recording.write_bytes(recording.read_bytes()[:-40])
     found = await terminal.type("data", "check", str(recording))
     assert (found.code, found.output) == (1, f"{recording.name} was cut off\n")
+
+
+async def _workers_of(pid: int) -> list[Path]:
+    """Return the processes that a process started, once there are some."""
+    while True:
+        found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        if found:
+            return [Path("/proc", child) for child in found]
+        await asyncio.sleep(0.05)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+async def test_a_sweep_is_interrupted_goes_on_and_is_killed(recording: Path, tmp_path: Path) -> None:
+    """Ctrl-C ends it and keeps what was done, which the next one knows; workers end with it even if it is killed."""
+    space, out = tmp_path / "space.json", tmp_path / "sweep"
+    space.write_text('{"amount": {"from": 0.5, "to": 1.5}, "backoffMs": [100, 200]}')
+    arguments = (*PING_PONG, "--data", str(recording), "--space", str(space), "--trials", "100000", "--out", str(out))
+    command = (sys.executable, "-m", "millrace_cli.main", "sweep", *arguments, "--search", "random", "--workers", "1")
+    for how in (signal.SIGINT, signal.SIGKILL):
+        done = len((out / "trials.jsonl").read_bytes().splitlines()) if out.exists() else 1
+        process = await asyncio.create_subprocess_exec(*command)
+        async with asyncio.timeout(60):
+            workers = await _workers_of(process.pid)
+            while not out.exists() or len((out / "trials.jsonl").read_bytes().splitlines()) < done + 3:
+                await asyncio.sleep(0.05)
+            process.send_signal(how)
+            assert await process.wait() == (130 if how == signal.SIGINT else -9)
+            while any(worker.exists() for worker in workers):
+                await asyncio.sleep(0.05)
+        result = json.loads((out / "sweep.json").read_text())
+        assert not result["isComplete"]
+        trials = result["windows"][0]["trials"]
+        assert len(trials) >= 3
+        assert all(trial["figures"]["trades"] == 0 for trial in trials)
+        assert "interrupted" in (out / "sweep.html").read_text()
+
+
+def _typed(*arguments: str) -> Any:
+    """Run a command that waits for signals, which only the main thread may."""
+    return CliRunner().invoke(app, list(arguments), env={"COLUMNS": "200"})
+
+
+def test_a_sweep_is_written(recording: Path, tmp_path: Path) -> None:
+    """Written as documents, a table, a page and the best settings; mistakes are named before anything runs."""
+    space, out = tmp_path / "space.json", tmp_path / "sweep"
+    space.write_text('{"amount": {"from": 1, "to": 3}}')
+    arguments = (*PING_PONG, "--data", str(recording), "--space", str(space), "--out", str(out), "--search", "grid")
+    found = _typed("sweep", *arguments, "--json")
+    assert found.exit_code == 0, found.output
+    assert json.loads(found.stdout) == json.loads((out / "sweep.json").read_text())
+    assert json.loads((out / "best.json").read_text()) == {"amount": 1, "tickSize": "0.01"}
+    for mistake, text in (
+        (("--objective", "fame"), "is no objective"),
+        (("--walk-forward", "1h"), "are no windows"),
+        (("--walk-forward", "1h:1h"), "the recordings last"),
+        (("--latency", "6"), "holds another sweep"),
+    ):
+        assert text in _typed("sweep", *arguments, *mistake).output
+    space.write_text('{"amount": [0, 1], "amuont": [1]}')
+    output = _typed("sweep", *arguments).output
+    assert "$.amount" in output
+    assert "$.amuont" in output
+
+
+async def test_an_import_is_a_recording(terminal: Any, tmp_path: Path) -> None:
+    """A file becomes a recording that is whole, candles are made of it, and errors leave nothing."""
+    file, out = tmp_path / "ETHUSDT-trades-2025-11-22.csv", tmp_path / "out.jsonl.gz"
+    file.write_text("1,100,2,200,1763800000000000,true,true\n2,101,1,101,1763800061000000,true,true\n")
+    market = ("--exchange", "binance", "--symbol", "ETH/USDT", "--out", str(out))
+    found = await terminal.type("data", "import", str(file), *market)
+    assert found.output == f"{out}: 4 messages of stream.PUBLIC.binance.watchTrades.ETH/USDT\n"
+    candles = tmp_path / "candles.jsonl.gz"
+    assert (await terminal.type("data", "resample", str(out), "--interval", "1m", "--out", str(candles))).code == 0
+    assert "watchOHLCV.ETH/USDT " in (await terminal.type("data", "list", str(candles))).output
+    assert (await terminal.type("data", "check", str(candles))).output == "whole: 7 messages of 4 journals\n"
+    assert "exists" in (await terminal.type("data", "import", str(file), *market)).output
+    file.write_text("1,100,many\n")
+    out.unlink()
+    assert "none of the files" in (await terminal.type("data", "import", str(file), *market)).output
+    assert not out.exists()
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """One strategy in a backtest: the class, the runtime and the listeners that magicbox runs live."""
 
 import asyncio
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -81,7 +82,8 @@ class StrategyRun:
             streams=plan.streams,
             host=self.host,
             limits=plan.limits,
-            log=structlog.get_logger("millrace.backtest").bind(strategy=plan.name),
+            # On standard error: what a command prints is its result.
+            log=structlog.wrap_logger(structlog.PrintLogger(sys.stderr)).bind(strategy=plan.name),
         )
         self.requests: list[OrderRequest] = []
         """What it asked for, oldest first."""

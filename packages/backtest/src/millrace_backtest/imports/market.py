@@ -8,7 +8,6 @@ from millrace_backtest.recording.files import RecordingWriter
 from millrace_backtest.recording.numbered import NumberedStreams
 from millrace_core.book import OrderBook
 from millrace_core.market import BookDelta, BookSnapshot, CandlesDelta, Level, TradesDelta
-from millrace_core.messages import Status
 from millrace_core.names import Action, StreamName
 
 _CHECKSUM_EVERY: Final = 100
@@ -90,8 +89,6 @@ class _ImportedBook:
         self._streams.begin(
             self._name, event.at_ns, lambda as_of: BookSnapshot(*levels, as_of=as_of, checksum=book.checksum())
         )
-        # A reader shows a stream with its first message.
-        self._streams.message(self._name, event.at_ns, "status", None, Status("live"))
 
     def _uncross(self, book: OrderBook, bids: list[Level], asks: list[Level]) -> None:
         """Remove the older of levels that cross: what files lack is the message that took them away."""

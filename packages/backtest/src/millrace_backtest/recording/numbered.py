@@ -8,7 +8,7 @@ from millrace_core.clock import NS_PER_MS
 from millrace_core.continuity import Gap
 from millrace_core.ids import MessageId
 from millrace_core.market import CandlesSnapshot, LiquidationsSnapshot, TradesSnapshot
-from millrace_core.messages import MessageType, Outgoing, encode
+from millrace_core.messages import MessageType, Outgoing, Status, encode
 from millrace_core.names import StreamName
 from millrace_core.trace import Trace
 
@@ -34,6 +34,8 @@ class NumberedStreams:
         self._last[name] = as_of
         entry = f"{as_of.epoch}-{as_of.seq + 1}"
         self._write(name.snapshot, at_ns, entry, "snapshot", None, snapshot(str(as_of)))
+        # A reader shows the state with the first message after it.
+        self.message(name, at_ns, "status", None, Status("live"))
 
     def begin_empty(self, name: StreamName, at_ns: int) -> None:
         """Begin a stream without a state; a book has none without one."""

@@ -23,7 +23,7 @@ from millrace_core.continuity import Gap
 from millrace_core.errors import InvalidMessage, InvalidName
 from millrace_core.intervals import interval_ms, open_of
 from millrace_core.market import BookDelta, BookSnapshot, Candle, CandlesDelta, CandlesSnapshot, Trade
-from millrace_core.messages import Status, decode
+from millrace_core.messages import decode
 from millrace_core.names import Action, StreamName, is_snapshot
 from millrace_core.states import KEPT_CANDLES, BookState
 from millrace_dbsync.plan import matches
@@ -190,7 +190,6 @@ class _ThinBook:
             checksum = written.checksum()
             self._has_begun = True
             self._streams.begin(self._name, at_ns, lambda as_of: BookSnapshot(bids, asks, as_of, checksum))
-            self._streams.message(self._name, at_ns, "status", None, Status("live"))
             return
         changed = written.difference(bids, asks)
         written.apply(*changed, None)

@@ -164,7 +164,7 @@ def _body(chart: Chart, scale: _Scale, places: Sequence[tuple[float, float]]) ->
     else:
         path = "M" + "L".join(f"{x} {y}" for x, y in places)
     line = f'<path class="line {chart.css}" d="{path}"/>'
-    if chart.kind == "line":
+    if chart.kind == "line" or (chart.kind == "step" and not chart.from_zero):
         return line
     base = scale.y(min(max(0.0, scale.low), scale.high))
     return f'<path class="fill {chart.css}" d="{path}L{places[-1][0]} {base}L{places[0][0]} {base}Z"/>{line}'

@@ -1,16 +1,26 @@
 """The page: what a strategy gained, how, and on what; one file that opens without a network."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from html import escape
 from typing import Final
 
 from millrace_backtest.backtest import Backtest
-from millrace_backtest.exchange.fees import ANY_EXCHANGE, FeeRates
 from millrace_backtest.exchange.orders import OwnFill
 from millrace_backtest.ledger import sums_by
 from millrace_backtest.report.charts import Chart, Marks, Point, bars_of, html_of
-from millrace_backtest.report.parts import duration, facts_section, page_html, short, signed, table_section, tile, utc
+from millrace_backtest.report.parts import (
+    duration,
+    facts_section,
+    fee_text,
+    latency_text,
+    page_html,
+    short,
+    signed,
+    table_section,
+    tile,
+    utc,
+)
 from millrace_backtest.result import BacktestResult, EquityResult, MarketResult
 from millrace_backtest.scan import FoundGap
 from millrace_core.clock import NS_PER_MS
@@ -147,7 +157,7 @@ def _latency_section(compared: Compared) -> str:
         slippage = " to ".join(f"{each}" for each in dict.fromkeys((*slips[:1], *slips[-1:])))
         rows.append(
             (
-                _latency_text(latency),
+                latency_text(latency),
                 profit,
                 ", ".join(f"{short(fees)} {currency}" for currency, fees in _fees(result).items()) or "0",
                 f"{sum(each.trades for each in result.markets):,}",
@@ -165,7 +175,7 @@ def _latency_bars(compared: Compared) -> str:
     for currency in currencies:
         gained = [
             (
-                _latency_text(latency),
+                latency_text(latency),
                 next((each.profit for each in result.equity if each.currency == currency), Decimal(0)),
             )
             for latency, result in compared
@@ -242,23 +252,13 @@ def _facts(backtest: Backtest, result: BacktestResult) -> str:
         if strategy.stopped:
             facts.append(("stopped", strategy.stopped))
     settings = {name: value for name, value in result.settings.items() if value is not None}
-    settings["latency"] = _latency_text(backtest.settings.latency)
-    settings["fees"] = "; ".join(_fee_text(exchange, rates) for exchange, rates in backtest.settings.fees.items())
+    settings["latency"] = latency_text(backtest.settings.latency)
+    settings["fees"] = "; ".join(fee_text(exchange, rates) for exchange, rates in backtest.settings.fees.items())
     facts += [(name, value if isinstance(value, str) else encode(value).decode()) for name, value in settings.items()]
     data = result.data
     facts.append(("recordings", ", ".join(data.recordings)))
     facts.append(("gaps", f"{data.gaps} with {data.missing:,} messages" if data.gaps else "none"))
     return facts_section("Settings and data", facts)
-
-
-def _latency_text(latency: str) -> str:
-    return f"{latency} ms" if latency[0].isdecimal() else latency
-
-
-def _fee_text(exchange: str, rates: FeeRates) -> str:
-    where = "all other exchanges" if exchange == ANY_EXCHANGE else exchange
-    paid = "what is received" if rates.currency is None else rates.currency
-    return f"{where}: maker {short(100 * rates.maker)} %, taker {short(100 * rates.taker)} %, in {paid}"
 
 
 def _fees(result: BacktestResult) -> dict[str, Decimal]:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from html import escape
 
+from millrace_backtest.exchange.fees import ANY_EXCHANGE, FeeRates
 from millrace_backtest.report.charts import shown
 from millrace_backtest.report.style import SCRIPT, STYLE
 
@@ -69,3 +70,15 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = seconds / 60
     return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"
+
+
+def latency_text(latency: str) -> str:
+    """Return a latency with its unit."""
+    return f"{latency} ms" if latency[0].isdecimal() else latency
+
+
+def fee_text(exchange: str, rates: FeeRates) -> str:
+    """Return what an exchange charges."""
+    where = "all other exchanges" if exchange == ANY_EXCHANGE else exchange
+    paid = "what is received" if rates.currency is None else rates.currency
+    return f"{where}: maker {short(100 * rates.maker)} %, taker {short(100 * rates.taker)} %, in {paid}"

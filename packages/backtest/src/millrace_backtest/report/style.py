@@ -22,7 +22,7 @@ small, .note, .sub, th, .tick, .key { color: var(--soft); font-weight: 400; }
 .tile, .chart, .table { background: var(--card); border: 1px solid var(--rule); border-radius: 8px; }
 .tile { padding: 12px 14px; } .tile b { display: block; font-size: 1.35rem; font-variant-numeric: tabular-nums;
   line-height: 1.3; overflow-wrap: anywhere; }
-.tile span { color: var(--soft); font-size: .85rem; }
+.tile span { color: var(--soft); font-size: .85rem; overflow-wrap: anywhere; }
 .gain { color: var(--gain); } .loss { color: var(--loss); }
 .charts { display: grid; gap: 12px; grid-template-columns: repeat(2, minmax(0, 1fr)); }
 .chart { margin: 0; padding: 14px 14px 12px; min-width: 0; } .chart.wide, .charts > .chart:first-child {

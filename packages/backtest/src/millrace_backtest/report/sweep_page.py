@@ -7,8 +7,20 @@ from itertools import accumulate
 from math import log10
 from typing import Any, Final
 
+from millrace_backtest.exchange.fees import FeeRates
 from millrace_backtest.report.charts import Axis, Chart, Marks, Point, bars_of, html_of, shown
-from millrace_backtest.report.parts import duration, facts_section, page_html, short, signed, table_section, tile, utc
+from millrace_backtest.report.parts import (
+    duration,
+    facts_section,
+    fee_text,
+    latency_text,
+    page_html,
+    short,
+    signed,
+    table_section,
+    tile,
+    utc,
+)
 from millrace_backtest.sweep.figures import Figures
 from millrace_backtest.sweep.result import SweepResult
 from millrace_backtest.sweep.sweep import SweptWindow
@@ -42,11 +54,13 @@ def _subtitle(result: SweepResult) -> str:
 def _tiles(result: SweepResult) -> Iterator[str]:
     walked = [window for window in result.windows if window.tested is not None]
     if walked:
-        chosen = sum((_profit(window.best) for window in walked), Decimal(0))
         tested = sum((_of(window.tested) for window in walked), Decimal(0))
         yield tile(signed(tested), f"profit out of sample, {_currency(result)}", _css(tested))
-        yield tile(signed(chosen), f"profit in sample, {_currency(result)}", _css(chosen))
-        yield tile(_efficiency(walked), "kept out of sample, of the profit a day in sample")
+        in_a_day, out_a_day = _in_a_day(walked), _out_a_day(walked)
+        yield tile(f"{in_a_day:+,.2f}", f"a day in sample, {_currency(result)}", _css(in_a_day))
+        yield tile(f"{out_a_day:+,.2f}", f"a day out of sample, {_currency(result)}", _css(out_a_day))
+        if in_a_day > 0:
+            yield tile(f"{100 * out_a_day / in_a_day:,.0f} %", "of the profit in sample is kept out of sample")
         gained = sum(_of(window.tested) > 0 for window in walked)
         yield tile(f"{gained} of {len(walked)}", "windows gained out of sample")
         return
@@ -55,7 +69,8 @@ def _tiles(result: SweepResult) -> Iterator[str]:
         yield tile("none", "settings could be rated", "loss")
         return
     figures = best.figures
-    yield tile(_number(best.value), f"best {result.objective}")
+    if result.objective != "profit":
+        yield tile(_number(best.value), f"best {result.objective}")
     yield tile(signed(figures.profit), f"profit, {_currency(result)}", _css(figures.profit))
     yield tile(short(figures.drawdown), f"deepest drawdown, {_currency(result)}")
     yield tile(f"{figures.trades:,}", "trades")
@@ -63,15 +78,19 @@ def _tiles(result: SweepResult) -> Iterator[str]:
         yield tile(_value(value), name)
 
 
-def _efficiency(windows: Sequence[SweptWindow]) -> str:
-    """Return the profit a day out of sample as a share of that in sample."""
-    days_in = sum(((window.until_ns or 0) - (window.since_ns or 0)) / _DAY_NS for window in windows)
-    days_out = sum(((window.tested_until_ns or 0) - (window.until_ns or 0)) / _DAY_NS for window in windows)
-    chosen = float(sum((_profit(window.best) for window in windows), Decimal(0)))
-    tested = float(sum((_of(window.tested) for window in windows), Decimal(0)))
-    if chosen <= 0 or not days_in or not days_out:
-        return "no gain in sample"
-    return f"{100 * (tested / days_out) / (chosen / days_in):,.0f} %"
+def _in_a_day(windows: Sequence[SweptWindow]) -> float:
+    """Return the profit a day of the best settings where they were chosen; windows may overlap."""
+    return _a_day([(window.since_ns, window.until_ns, _profit(window.best)) for window in windows])
+
+
+def _out_a_day(windows: Sequence[SweptWindow]) -> float:
+    """Return the profit a day of the same settings in the windows that follow."""
+    return _a_day([(window.until_ns, window.tested_until_ns, _of(window.tested)) for window in windows])
+
+
+def _a_day(parts: Sequence[tuple[int | None, int | None, Decimal]]) -> float:
+    days = sum(((until or 0) - (since or 0)) / _DAY_NS for since, until, _ in parts)
+    return float(sum((profit for _, _, profit in parts), Decimal(0))) / days if days else 0.0
 
 
 def _walk_sections(result: SweepResult) -> list[str]:
@@ -88,22 +107,34 @@ def _walk_sections(result: SweepResult) -> list[str]:
     ]
     charts = (
         html_of(_joined(walked, currency)),
-        bars_of(f"{result.objective}: where it was chosen, and in the window that follows", [*_rated(bars)]),
+        bars_of(
+            f"{result.objective}: in the window by which settings were chosen, and in the next", list(_rated(bars))
+        ),
     )
-    head = ("window", "in sample (UTC)", "out of sample until", "profit in", "profit out", "trades out", "settings")
+    head = (
+        "window",
+        "from (UTC)",
+        "chosen until",
+        "tested until",
+        "profit in",
+        "profit out",
+        "trades out",
+        *result.space,
+    )
     rows = [
         (
             str(number),
-            f"{utc(window.since_ns or 0)} – {utc(window.until_ns or 0)[11:]}",
-            utc(window.tested_until_ns or 0),
+            utc(window.since_ns or 0),
+            utc(window.until_ns or 0)[11:],
+            utc(window.tested_until_ns or 0)[11:],
             signed(_profit(window.best)),
             signed(_of(window.tested)),
             f"{window.tested.trades:,}" if window.tested is not None else "",
-            _settings(window.best),
+            *(_value(window.best.parameters[name]) if window.best is not None else "" for name in result.space),
         )
         for number, window in enumerate(walked, 1)
     ]
-    note = "Much less out of sample than in sample: the settings fit the past, not the market."
+    note = "Settings that gain much less out of sample than in sample fit the past, not the market."
     shown_charts = f"<section class='charts'>{''.join(charts)}</section>"
     return [f"<h2>Out of sample</h2>{shown_charts}", table_section("Windows", head, rows, note)]
 
@@ -146,10 +177,10 @@ def _effect(result: SweepResult, window: SweptWindow, name: str) -> str:
     rated = [(trial.parameters[name], trial.value) for trial in window.trials if trial.value is not None]
     described = result.space[name]
     if isinstance(described, list):
-        best: dict[str, float] = {}
-        for value, rating in rated:
-            best[_value(value)] = max(rating, best.get(_value(value), rating))
-        return bars_of(f"Best {result.objective} by {name}", list(best.items()))
+        best = {
+            _value(value): max((rating for at, rating in rated if at == value), default=None) for value in described
+        }
+        return bars_of(f"Best {result.objective} by {name}", list(_rated([*best.items()])))
     axis: Axis = "log" if described.get("log") else "number"
     points = sorted(Point(log10(value) if axis == "log" else float(value), rating) for value, rating in rated)
     return html_of(Chart(name, result.objective, points, "dots", axis=axis))
@@ -157,11 +188,13 @@ def _effect(result: SweepResult, window: SweptWindow, name: str) -> str:
 
 def _best_table(result: SweepResult, window: SweptWindow) -> str:
     rated = sorted((trial for trial in window.trials if trial.value is not None), key=lambda each: -(each.value or 0.0))
-    head = ("backtest", result.objective, "profit", "drawdown", "Sharpe", "trades", "fees", *result.space)
+    # An objective that has no column of its own is the first.
+    own = [] if result.objective in ("profit", "sharpe", "drawdown") else [result.objective]
+    head = ("backtest", *own, "profit", "drawdown", "Sharpe", "trades", "fees", *result.space)
     rows = [
         (
             str(trial.number + 1),
-            _number(trial.value),
+            *(_number(trial.value) for _ in own),
             signed(trial.figures.profit),
             short(trial.figures.drawdown),
             f"{trial.figures.sharpe:,.2f}",
@@ -192,7 +225,9 @@ def _facts(result: SweepResult) -> str:
         ("configuration", _json(result.configuration)),
         ("search space", _json(result.space)),
         ("search", f"{result.search}, seed {result.seed}"),
-        *((name, value if isinstance(value, str) else _json(value)) for name, value in result.settings.items()),
+        ("latency", latency_text(result.settings["latency"])),
+        ("fees", "; ".join(fee_text(name, FeeRates(*rates)) for name, rates in result.settings["fees"].items())),
+        ("balances", _json(result.settings["balances"]) if result.settings["balances"] else "as recorded, or no limit"),
         ("recordings", ", ".join(result.data.recordings)),
         ("gaps", f"{result.data.gaps} with {result.data.missing:,} messages" if result.data.gaps else "none"),
     ]
@@ -200,7 +235,7 @@ def _facts(result: SweepResult) -> str:
 
 
 def _rated(bars: Sequence[tuple[str, float | None]]) -> Iterator[tuple[str, float]]:
-    yield from ((name, value or 0.0) for name, value in bars)
+    yield from ((name, float(f"{value or 0.0:.6g}")) for name, value in bars)
 
 
 def _profit(trial: Trial | None) -> Decimal:
@@ -218,10 +253,6 @@ def _currency(result: SweepResult) -> str:
     return next((currency for currency in found if currency is not None), "no trades")
 
 
-def _settings(trial: Trial | None) -> str:
-    return "" if trial is None else ", ".join(f"{name} {_value(value)}" for name, value in trial.parameters.items())
-
-
 def _value(value: Any) -> str:
     return _json(value) if isinstance(value, bool | dict | list) or value is None else str(value)
 
@@ -230,7 +261,7 @@ def _number(value: float | None) -> str:
     return "" if value is None else shown(float(f"{value:.6g}"))
 
 
-def _css(profit: Decimal) -> str:
+def _css(profit: Decimal | float) -> str:
     return "gain" if profit > 0 else "loss" if profit < 0 else ""
 
 

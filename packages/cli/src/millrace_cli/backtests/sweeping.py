@@ -152,7 +152,13 @@ async def _sweep(
     space, search, sources = searched.read_space(), searched.read_search(settings.seed), arguments.sources()
     with messages_bar(console) as progress:
         task = progress.add_task("reading", total=None)
-        scanned = await asyncio.to_thread(scan, sources, lambda messages: progress.update(task, completed=messages))
+
+        def read(messages: int) -> None:
+            if stop.is_set():
+                raise CommandFailed("interrupted while the recordings were read")
+            progress.update(task, completed=messages)
+
+        scanned = await asyncio.to_thread(scan, sources, read)
         plan = arguments.only_plan(scanned, is_checked=False)
         space.check(plan.strategy.Configuration, plan.configuration)
         windows = searched.windows(settings, scanned)
