@@ -79,7 +79,7 @@ class CsvFile:
         self.line = 0
         try:
             with self.path.open("rb") as raw, _decompressed(raw, self.path) as content:
-                reader = csv.reader(io.TextIOWrapper(content, "utf-8", newline=""), strict=True)
+                reader = csv.reader(io.TextIOWrapper(content, "utf-8-sig", newline=""), strict=True)
                 for row in reader:
                     self.line = reader.line_num
                     if not self.line % 1_000:

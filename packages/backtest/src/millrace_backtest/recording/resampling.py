@@ -63,7 +63,7 @@ def resample(
     first = next(recorded, None)
     if first is None:
         raise NothingRecorded("the recordings hold no messages")
-    began_ns = min(source.began_ns for source in sources if source.began_ns)
+    began_ns = min((source.began_ns for source in sources if source.began_ns), default=first.at_ns)
     with new_recording(out, min(began_ns, first.at_ns)) as writer:
         made = _Resampled(writer, wanted, first.at_ns)
         made.take(first)
