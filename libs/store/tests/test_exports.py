@@ -10,9 +10,10 @@ from typing import Any
 import polars as pl
 import pytest
 
+from millrace_core.ids import MessageId
 from millrace_core.market import Trade
 from millrace_core.names import StreamName, Symbol, Tenant
-from millrace_store import Scope, Store
+from millrace_store import Place, Scope, Store
 from millrace_store.exports import export as exports
 from millrace_store.exports.histories import KINDS
 
@@ -91,3 +92,31 @@ async def test_a_file_is_written_with_progress(traded: Store, tmp_path: Path) ->
     assert seen == sorted(seen)
     assert seen[-1] == 900
     assert await asyncio.to_thread(lambda: pl.read_parquet(tmp_path / "trades.parquet").height) == 900
+
+
+async def test_messages_with_candles_and_gaps(store: Store, name: Callable[..., StreamName]) -> None:
+    """Candles come when they end, at the limits of a range too; stretches without messages are passed over."""
+    minute, day = 60_000, 86_400_000
+    start = 1_760_000_040_000
+    ticker, candles = name("watchTicker"), str(name("watchOHLCV"))
+    async with store.batch() as batch:
+        for number, at_ms in enumerate((start, start + 30 * day), 1):
+            batch.ticker(Place(str(ticker), MessageId(start, number), at_ms), b'{"last":1.5}')
+        for number, opened in enumerate((-2, -1, 0, 1), 1):
+            candle = (start + opened * minute, 1.1, 3.0, 1e-8, 2.0, 10.5)
+            batch.candles(Place(candles, MessageId(start, number), start), "1m", [candle])
+        batch.gap(str(ticker), start, 2, 5, start + 1, "trimmed")
+    stored = store.exports.messages(SCOPE)
+    found = [message for each in [each async for each in stored.minutes()] for message in each]
+    assert [(message.at_ms - start, message.name == candles) for message in found] == [
+        *((0, True), (0, True), (0, False)),
+        *((minute, True), (2 * minute, True), (30 * day, False)),
+    ]
+    assert found[0].data == b'{"timeframe":"1m","candles":[[%d,1.1,3.0,1e-8,2.0,10.5]]}' % (start - 2 * minute)
+    assert [(gap.name, gap.first_seq, gap.missing) for gap in await stored.gaps()] == [(str(ticker), 2, 4)]
+    later = SCOPE._replace(since_ms=start + minute, until_ms=start + 2 * minute)
+    (only,) = [each async for each in store.exports.messages(later).minutes()]
+    assert [(message.at_ms - start, len(pl.read_json(message.data)["candles"][0])) for message in only] == [
+        (minute, 2),
+        (minute, 1),
+    ]
