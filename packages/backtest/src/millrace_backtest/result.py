@@ -10,6 +10,7 @@ from millrace_backtest.backtest import Backtest
 from millrace_backtest.exchange.orders import OwnFill
 from millrace_backtest.ledger import Holder, sums_by
 from millrace_backtest.scan import Scan
+from millrace_backtest.settings import BacktestSettings
 from millrace_core.position import EXACT, Position, plain
 from millrace_core.requests import action_of
 
@@ -100,7 +101,7 @@ def result_of(backtest: Backtest, recordings: Sequence[str]) -> BacktestResult:
         strategies=_strategies(backtest),
         markets=[_market(backtest, holder, position) for holder, position in positions],
         equity=_equity(backtest),
-        settings=_settings(backtest),
+        settings=settings_of(backtest.settings),
         data=data_of(backtest.scanned, backtest.messages, recordings),
     )
 
@@ -178,8 +179,8 @@ def _equity(backtest: Backtest) -> list[EquityResult]:
     return found
 
 
-def _settings(backtest: Backtest) -> dict[str, object]:
-    settings = backtest.settings
+def settings_of(settings: BacktestSettings) -> dict[str, object]:
+    """Return the settings as they stand in documents."""
     return {
         "latency": settings.latency,
         "seed": settings.seed,

@@ -218,6 +218,8 @@ def _described_sweep(
     sources: "Sequence[Recording]",
 ) -> dict[str, Any]:
     """Return what a sweep's results depend on: one that goes on must be the same."""
+    from millrace_backtest.result import settings_of
+
     source = getsourcefile(arguments.load(swept.plugin))
     return {
         "strategy": swept.plugin,
@@ -227,17 +229,8 @@ def _described_sweep(
         "configuration": dict(swept.configuration),
         "streams": [str(stream) for stream in swept.streams],
         "recordings": [[each.path.name, each.path.stat().st_size] for each in sources],
-        "settings": _settings(swept.settings),
+        "settings": settings_of(swept.settings),
         "currency": searched.currency,
-    }
-
-
-def _settings(settings: "BacktestSettings") -> dict[str, Any]:
-    return {
-        "latency": settings.latency,
-        "seed": settings.seed,
-        "fees": {exchange: list(rates) for exchange, rates in sorted(settings.fees.items())},
-        "balances": None if settings.balances is None else dict(sorted(settings.balances.items())),
     }
 
 
