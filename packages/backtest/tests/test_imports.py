@@ -150,7 +150,7 @@ def test_snapshots_and_quotes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("unit", [1_000, 1])
 @pytest.mark.parametrize("with_header", [True, False])
 def test_public_data_of_binance(tmp_path: Path, unit: int, with_header: bool) -> None:
-    """In ms and in µs, with and without a header, zipped: two days of trades, candles, and the best bid and ask."""
+    """In ms and in µs, with and without a header, zipped: trades, then aggregated ones, candles, best bid and ask."""
 
     def day(kind: str, number: int, header: str, *rows: str) -> Path:
         path = tmp_path / f"ETHUSDT-{kind}-2025-11-2{number}.zip"
@@ -161,7 +161,13 @@ def test_public_data_of_binance(tmp_path: Path, unit: int, with_header: bool) ->
     best = "" if with_header else ",True"
     second = 1_000_000 // unit
     files = [
-        day("trades", 2, trades_header, f"8,101,1,101,{t + 5 * second},False{best}"),
+        day(
+            "aggTrades",
+            2,
+            "agg_trade_id,price,quantity,first_trade_id,last_trade_id,transact_time,is_buyer_maker"
+            + ("" if with_header else ",is_best_match"),
+            f"8,101,1.5,8,9,{t + 5 * second},False{best}",
+        ),
         day(
             "trades",
             1,
@@ -189,6 +195,7 @@ def test_public_data_of_binance(tmp_path: Path, unit: int, with_header: bool) ->
         (US * 1_000, "sell"),
         ((US + 5_000_000) * 1_000, "buy"),
     ]
+    assert [data["trades"][0]["amount"] for _, data in trades] == [0.5, 0.5, 1.5]
     ((at_ns, candles),) = messages(recording, "watchOHLCV")
     assert at_ns == (US + 40_000_000) * 1_000
     assert candles == {"timeframe": "1m", "candles": [[US // 1_000 - 20_000, 1, 4, 0.5, 2, 10.5]]}

@@ -80,7 +80,7 @@ class SearchArguments:
 
     def count_workers(self) -> int:
         """Return the number of processes."""
-        return self.workers or len(os.sched_getaffinity(0))
+        return self.workers or os.cpu_count() or 1
 
     def windows(self, settings: "BacktestSettings", scanned: "Scan") -> "list[Window]":
         """Return the windows to search: all of the recordings, or those of a walk forward.
