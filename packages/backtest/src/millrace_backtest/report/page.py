@@ -240,8 +240,6 @@ def _gaps_section(gaps: Sequence[FoundGap]) -> str:
     return table_section("Missing in the data", head, rows, more)
 
 
-
-
 def _facts(backtest: Backtest, result: BacktestResult) -> str:
     facts: list[tuple[str, str]] = []
     for strategy in result.strategies:

@@ -3,11 +3,12 @@
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from millrace_api.access import audit
 from millrace_api.access.principal import Principal
 from millrace_api.configs.editor import ConfigEditor, ConfigView
+from millrace_api.configs.examined import Sent
 from millrace_api.configs.models import MODELS
 from millrace_api.problems import ApiError
 from millrace_api.services import Services
@@ -83,11 +84,10 @@ async def present(bus: Bus, agent: AgentId) -> bytes:
 async def put(
     opened: Services,
     agent: AgentId,
-    new: Any,
+    sent: Sent,
     *,
     kind: str | None = None,
     expected: str | None = None,
-    exact_text: bytes | None = None,
 ) -> ConfigView:
     """Put a configuration in force unless it has mistakes, or another than `expected` is in force.
 
@@ -99,7 +99,7 @@ async def put(
     in_force = None if before is None else revision(before)
     if expected is not None and expected != in_force:
         raise CommandFailed(f"nothing was changed: revision {in_force} is in force, not {expected}")
-    view = await editing.put(new, kind, in_force, exact_text)
+    view = await editing.put(sent, kind, in_force)
     await audit.record(
         opened.store,
         audit.entry(

@@ -7,6 +7,7 @@ import msgspec
 
 from millrace_api.configs.diff import changes
 from millrace_api.configs.editor import ConfigEditor
+from millrace_api.configs.examined import ConfigDifference, Sent, written
 from millrace_api.configs.masking import masked
 from millrace_cli.config.documents import change_lines, moment, read_document, unit_lines
 from millrace_cli.config.editing import OPERATOR, Stores, editor, present, put, services
@@ -34,7 +35,7 @@ async def put_file(
     stores: Stores, agent: AgentId, file: Path, kind: str | None, expected: str | None
 ) -> dict[str, Any]:
     """Put a file's configuration in force; return its revision and what it changed."""
-    new = read_document(file)
+    new = Sent(written(read_document(file)))
     async with services(stores) as opened:
         before = await opened.bus.get_config(agent)
         view = await put(opened, agent, new, kind=kind, expected=expected)
@@ -48,17 +49,19 @@ async def validate(stores: Stores, agent: AgentId, file: Path, kind: str | None)
     Raises:
         CommandFailed: it has mistakes; each is listed.
     """
-    new = read_document(file)
+    new = Sent(written(read_document(file)))
     async with services(_existing(stores)) as opened:
         await (await editor(opened, agent, kind)).checked(new, kind)
 
 
 async def diff(stores: Stores, agent: AgentId, file: Path, kind: str | None) -> dict[str, Any]:
     """Return what a file's configuration would change, and which units it would start, stop and restart."""
-    new = read_document(file)
+    new = Sent(written(read_document(file)))
     async with services(_existing(stores)) as opened:
         found = await ConfigEditor(opened, OPERATOR, agent).difference(new, kind)
-    return {"difference": msgspec.to_builtins(found), "lines": [*change_lines(found.items), *unit_lines(found.units)]}
+    difference = msgspec.json.decode(found, type=ConfigDifference)
+    lines = [*change_lines(difference.items), *unit_lines(difference.units)]
+    return {"difference": msgspec.to_builtins(difference), "lines": lines}
 
 
 async def history(stores: Stores, agent: AgentId, limit: int) -> list[dict[str, Any]]:
@@ -67,7 +70,8 @@ async def history(stores: Stores, agent: AgentId, limit: int) -> list[dict[str, 
         text = await opened.bus.get_config(agent)
         in_force = None if text is None else revision(text)
         found = await ConfigEditor(opened, OPERATOR, agent).shown_versions(limit)
-    return [msgspec.to_builtins(version) | {"inForce": version.revision == in_force} for version in found]
+    shown = msgspec.json.decode(msgspec.json.encode(found), type=list[dict[str, Any]])
+    return [version | {"inForce": version["revision"] == in_force} for version in shown]
 
 
 def history_line(version: dict[str, Any]) -> str:
@@ -79,9 +83,9 @@ def history_line(version: dict[str, Any]) -> str:
 async def roll_back(stores: Stores, agent: AgentId, wanted: str, kind: str | None) -> dict[str, Any]:
     """Put an earlier configuration in force again; return its revision and what that changed."""
     async with services(_existing(stores)) as opened:
-        record, config = await ConfigEditor(opened, OPERATOR, agent).version(wanted)
+        earlier = await ConfigEditor(opened, OPERATOR, agent).version(wanted)
         before = await opened.bus.get_config(agent)
-        view = await put(opened, agent, config, kind=kind, exact_text=record.text.encode())
+        view = await put(opened, agent, Sent(earlier.text.encode(), is_exact=True), kind=kind)
         after = await present(opened.bus, agent)
     return {"agentId": agent, "revision": view.revision, "changes": _lines(before, after)}
 

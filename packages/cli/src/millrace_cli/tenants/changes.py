@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from millrace_api.configs.diff import changes
+from millrace_api.configs.examined import Sent, written
 from millrace_api.configs.models import MODELS, mistakes
 from millrace_api.problems import ApiError
 from millrace_api.services import Services
@@ -91,12 +92,12 @@ async def write(opened: Services, edits: Sequence[ConfigEdit]) -> None:
     for edit in sorted(edits, key=lambda edit: (*_ORDER, edit.kind).index(edit.kind)):
         if edit.before is None and await opened.bus.get_config(edit.agent) is not None:
             raise CommandFailed(f"somebody wrote a configuration of {edit.agent} meanwhile: run the command again")
-        await put(opened, edit.agent, edit.after, kind=edit.kind, expected=edit.expected)
+        await put(opened, edit.agent, Sent(written(edit.after)), kind=edit.kind, expected=edit.expected)
 
 
 async def _mistakes(opened: Services, edit: ConfigEdit) -> Sequence[Problem]:
     try:
-        await (await editor(opened, edit.agent, edit.kind)).checked(edit.after, edit.kind)
+        await (await editor(opened, edit.agent, edit.kind)).checked(Sent(written(edit.after)), edit.kind)
     except ApiError as error:
         found = [Problem(each.path, each.message) for each in error.details.problems]
         return found or [Problem("$", error.details.detail)]
