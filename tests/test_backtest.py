@@ -146,6 +146,7 @@ async def test_a_backtest_decides_as_the_strategy_did_live(tmp_path: Path) -> No
     made = [Decision.of(each.request) for each in backtest.requests]
     assert first_difference(live, backtest.requests) is None, (list(map(Decision.of, live)), made)
     assert backtest.ledger.fills
+    assert backtest.runs[0].runtime.markets["binance", "KCS/USDT"].min_cost == 5, "the market's rules are recorded"
     assert await elsewhere(file) == result_bytes(result_of(backtest, [file.name]))
 
 
