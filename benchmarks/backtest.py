@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.figures import Figure, interleaved
 from benchmarks.peers.busy_recording import CHANGES_A_SECOND, make
+from benchmarks.processes import peak_mb
 from benchmarks.strategies.watcher import Watcher
 from millrace_backtest.backtest import Backtest
 from millrace_backtest.playback import StreamPlayback
@@ -48,9 +49,9 @@ class InMemory(Recording):
         super().__init__(path)
         self._held = list(super().read(lambda _name: True))
 
-    def read(self, *_: Any) -> Iterator[Recorded]:
-        """Return what is held."""
-        return iter(self._held)
+    def read(self, wants: Callable[[str], bool], _: Any = None) -> Iterator[Recorded]:
+        """Return what is held of some names."""
+        return (each for each in self._held if wants(each.name))
 
 
 class Run(NamedTuple):
@@ -109,21 +110,14 @@ def _command(path: Path, out: Path) -> Run:
         (sys.executable, "-m", "millrace_cli.main", *map(str, arguments)), stdout=terminal, stderr=terminal
     )
     os.close(terminal)
-    shown = _read_all(screen)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0, shown.decode()
-    assert b"latency 5" in shown, "it draws no progress"
-    return Run(time.perf_counter() - began, usage.ru_maxrss / 1_024)
-
-
-def _read_all(screen: int) -> bytes:
-    """Return what is shown on a terminal until nobody writes to it any more."""
-    shown = bytearray()
+    shown, most_mb = bytearray(), 0.0
     with os.fdopen(screen, "rb", buffering=0) as file, suppress(OSError):  # Linux ends a terminal with EIO.
         while more := file.read(65_536):
             shown += more
-    return bytes(shown)
+            most_mb = max(most_mb, peak_mb(process.pid))
+    assert process.wait() == 0, shown.decode()
+    assert b"latency 5" in shown, "it draws no progress"
+    return Run(time.perf_counter() - began, most_mb)
 
 
 async def _from_files(path: Path) -> float:
