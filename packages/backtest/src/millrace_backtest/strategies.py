@@ -4,10 +4,12 @@ import asyncio
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import structlog
+from structlog.typing import EventDict
 
 from millrace_backtest.host import BacktestHost
 from millrace_backtest.timeline import Timeline
@@ -82,8 +84,7 @@ class StrategyRun:
             streams=plan.streams,
             host=self.host,
             limits=plan.limits,
-            # On standard error: what a command prints is its result.
-            log=structlog.wrap_logger(structlog.PrintLogger(sys.stderr)).bind(strategy=plan.name),
+            log=_log_of(plan.name, timeline),
         )
         self.requests: list[OrderRequest] = []
         """What it asked for, oldest first."""
@@ -136,6 +137,22 @@ class StrategyRun:
 
     def _now_ms(self) -> int:
         return self._timeline.now_ns // 1_000_000
+
+
+def _log_of(name: str, timeline: Timeline) -> Any:
+    """Return a strategy's log: with virtual times, and on standard error, since standard output may be a document."""
+
+    def stamp(_logger: Any, _method: str, event: EventDict) -> EventDict:
+        moment = datetime.fromtimestamp(timeline.now_ns / 1e9, UTC)
+        return {"timestamp": moment.isoformat(sep=" ", timespec="milliseconds"), **event}
+
+    shown = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    return structlog.wrap_logger(
+        structlog.PrintLogger(sys.stderr),
+        processors=[structlog.processors.add_log_level, stamp, shown],
+        wrapper_class=structlog.make_filtering_bound_logger("info"),
+        strategy=name,
+    )
 
 
 def is_answer(name: StreamName, plan: BacktestedStrategy) -> bool:
