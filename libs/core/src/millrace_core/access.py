@@ -12,6 +12,8 @@ from millrace_core.names import (
     AGENTS_INDEX,
     BUDGET_STOPS,
     CONFIGS_INDEX,
+    MAGICBOX,
+    STRATEGY_INPUTS,
     TENANTS_INDEX,
     AgentId,
     ExchangeId,
@@ -97,6 +99,10 @@ def _snapshot(action: str) -> str:
     return StreamName(_TENANT, _EXCHANGE, ActionName(f"{action}*")).snapshot
 
 
+def _strategy_inputs() -> str:
+    return str(StreamName(_TENANT, MAGICBOX, STRATEGY_INPUTS, _SYMBOL))
+
+
 def _access(
     pattern: str,
     kind: Kind,
@@ -118,6 +124,7 @@ NAMES: Final = (
         frozenset({"dbsync"}),
         consumers=frozenset({"executor"}),
     ),
+    _access(_strategy_inputs(), Kind.JOURNAL, frozenset({"magicbox"}), frozenset({"dbsync"})),
     _access(unreadable_requests(_TENANT), Kind.STREAM, frozenset({"executor"})),
     _access(order_key(_TENANT, _ALL), Kind.HASH, _LIMITED, frozenset({"magicbox", "api"})),
     _access(orders_key(_TENANT, _EXCHANGE, _SYMBOL), Kind.SORTED_SET, _LIMITED, frozenset({"magicbox", "api"})),

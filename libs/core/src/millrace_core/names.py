@@ -18,6 +18,10 @@ AgentId = NewType("AgentId", str)
 
 PUBLIC = Tenant("PUBLIC")
 """The tenant of feeds that all tenants share."""
+MAGICBOX = ExchangeId("magicbox")
+"""Stands for the exchange in the name of a strategy's inputs."""
+STRATEGY_INPUTS = Action("strategyInputs")
+"""What a strategy took in, in order: see `millrace_core.strategy_inputs`."""
 
 _TENANT = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _RESERVED_TENANTS = frozenset({"config", "snapshot"})
@@ -105,6 +109,11 @@ class StreamName(NamedTuple):
         """Tell whether it has a stream of snapshots: watched data has, answers to requests have not."""
         return self.action.startswith("watch")
 
+    @property
+    def has_answers(self) -> bool:
+        """Tell whether it carries answers to requests."""
+        return not self.has_snapshots and self.action != STRATEGY_INPUTS
+
     def _tail(self) -> str:
         parts = self if self.symbol is not None else self[:3]
         return ".".join(part for part in parts if part is not None)
@@ -122,6 +131,15 @@ class StreamName(NamedTuple):
             raise InvalidName(name[:200], "a stream name: stream.{tenant}.{exchange}.{action}[.{symbol}]")
         of_market = symbol(parts[3]) if len(parts) == 4 else None
         return cls(tenant(parts[0]), ExchangeId(parts[1]), Action(parts[2]), of_market)
+
+
+def strategy_inputs(of: Tenant, strategy: str) -> StreamName:
+    """Return the name of the stream of what a strategy takes in.
+
+    Raises:
+        InvalidName: the strategy's name has no form that may stand at the end of a stream's name.
+    """
+    return StreamName(of, MAGICBOX, STRATEGY_INPUTS, symbol(strategy))
 
 
 def is_snapshot(name: str) -> bool:

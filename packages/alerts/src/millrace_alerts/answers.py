@@ -68,7 +68,7 @@ class FailedAnswers:
 
 def _has_answers(name: str) -> bool:
     try:
-        return not StreamName.parse(name).has_snapshots
+        return StreamName.parse(name).has_answers
     except InvalidName:
         return False
 

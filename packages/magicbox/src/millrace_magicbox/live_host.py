@@ -2,15 +2,15 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from time import perf_counter_ns
 from typing import Any
 
 from millrace_core.clock import now_ns
-from millrace_core.ids import RequestId, new_request_id
 from millrace_core.names import ExchangeId, Symbol
 from millrace_core.requests import OrderRequest
+from millrace_core.strategy_inputs import HookCancelled
 from millrace_magicbox.failures import Failures
 from millrace_magicbox.hook_times import MAX_EVENT_TEXT, HookTimes
+from millrace_magicbox.input_journal import InputJournal
 from millrace_service import UnitHealthReporter
 from millrace_strategy import Event, ScheduledCall, StrategyFaulty
 
@@ -20,9 +20,10 @@ CUT_LIMIT_S = 1.0
 
 
 class LiveHost:
-    """Implements `millrace_strategy.Host`; `send` and `look_up` are passed in, so that it needs no bus."""
+    """Implements `millrace_strategy.Host`; `send` and `look_up` are passed in, so that it needs no bus.
 
-    monotonic_ns = staticmethod(perf_counter_ns)
+    What it tells the strategy, and when it calls it, is in the journal of its inputs.
+    """
 
     def __init__(
         self,
@@ -32,12 +33,19 @@ class LiveHost:
         send: Callable[[OrderRequest], None],
         look_up: Callable[[ExchangeId, Symbol | None, str], None],
         failures: Failures,
+        journal: InputJournal,
     ) -> None:
         self._health = health
         self._log = log
         self._send = send
         self._look_up = look_up
         self._failures = failures
+        self._journal = journal
+        self.now_ns, self.monotonic_ns, self.new_request_id = (
+            journal.now_ns,
+            journal.monotonic_ns,
+            journal.new_request_id,
+        )
         self.times = HookTimes(health, log)
         self.event_handled = self.times.handled
         """Counts how long the hooks of an event took: called for each."""
@@ -51,25 +59,17 @@ class LiveHost:
         self.faulty: StrategyFaulty | None = None
         """Why the strategy was stopped for exceeding a limit; None if it was not."""
 
-    def now_ns(self) -> int:
-        """Return the wall clock."""
-        return now_ns()
-
-    def new_request_id(self) -> RequestId:
-        """Return a random id, which no other process has either."""
-        return new_request_id()
-
     def call_soon(self, callback: Callable[[], None]) -> None:
         """Call back in the next turn of the loop."""
-        self._loop.call_soon(self._failures.watched(callback))
+        self._loop.call_soon(self._failures.watched(self._journal.soon(callback)))
 
     def call_later(self, seconds: float, callback: Callable[[], None]) -> ScheduledCall:
         """Call back after a while."""
-        return self._loop.call_later(seconds, self._failures.watched(callback))
+        return self._loop.call_later(seconds, self._failures.watched(self._journal.later(seconds, callback)))
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run the rest of an asynchronous hook."""
-        self._hook = self._loop.create_task(work, name="hook")
+        self._hook = self._loop.create_task(self._journal.hook(work), name="hook")
         self._failures.watch(self._hook)
 
     def send(self, request: OrderRequest) -> None:
@@ -135,6 +135,7 @@ class LiveHost:
         if hook is None or hook.done():
             return
         self._failures.unwatch(hook)
+        self._journal.take(HookCancelled())
         hook.cancel()
         await asyncio.wait([hook], timeout=CUT_LIMIT_S)
         if not hook.done():

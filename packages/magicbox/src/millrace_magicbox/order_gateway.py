@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from millrace_bus import Bus, BusError, Follower, MessageTooLarge, RequestExpired, TooManyRequests, Update
+from millrace_bus import Bus, BusError, Follower, MessageTooLarge, RequestExpired, TooManyRequests, UpdateListener
 from millrace_core.ids import RequestId
 from millrace_core.messages import ResponseStatus
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
@@ -33,23 +33,23 @@ class _FollowedAnswers:
 class OrderGateway:
     """Sends the requests of one tenant's strategy, and follows the streams of their answers.
 
-    `listener` is called with the answers, `traded` with each exchange and symbol at the first request for it.
-    A request that Redis refuses is `rejected`. If Redis may have accepted it, it is `unknown`, then `expired` if no
-    answer has come after Redis is back.
+    `listener_of` returns what takes the answers of a stream; `traded` is called with each exchange and symbol at the
+    first request for it. A request that Redis refuses is `rejected`. If Redis may have accepted it, it is `unknown`,
+    then `expired` if no answer has come after Redis is back.
     """
 
     def __init__(
         self,
         bus: Bus,
         tenant: Tenant,
-        listener: Callable[[Update], None],
+        listener_of: Callable[[StreamName], UpdateListener],
         traded: Callable[[ExchangeId, Symbol | None], None],
         unanswered: OnUnanswered,
         failures: Failures,
     ) -> None:
         self._bus = bus
         self._tenant = tenant
-        self._listener = listener
+        self._listener_of = listener_of
         self._traded = traded
         self._unanswered = unanswered
         self._expiring: set[asyncio.Task[None]] = set()
@@ -94,7 +94,7 @@ class OrderGateway:
         return stream
 
     def _follow(self, name: StreamName) -> Follower:
-        return self._bus.follow(name, self._listener, on_failed=self._failures.report)
+        return self._bus.follow(name, self._listener_of(name), on_failed=self._failures.report)
 
     async def _open(self, stream: _FollowedAnswers) -> None:
         await stream.follower.ready()

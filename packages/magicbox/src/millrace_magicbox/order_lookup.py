@@ -6,7 +6,9 @@ from collections.abc import Callable
 from millrace_bus import Bus
 from millrace_core.names import ExchangeId, Symbol, Tenant
 from millrace_core.orders import OrderKey
+from millrace_core.strategy_inputs import OrderFound
 from millrace_magicbox.failures import Failures
+from millrace_magicbox.input_journal import InputJournal
 from millrace_strategy import Runtime
 
 PAUSES_S = (0.0, 0.05, 0.25, 1.0, 5.0)
@@ -16,10 +18,12 @@ PAUSES_S = (0.0, 0.05, 0.25, 1.0, 5.0)
 class OrderLookup:
     """Reads orders' hashes for one strategy, again until they name a source."""
 
-    def __init__(self, bus: Bus, tenant: Tenant, runtime: Callable[[], Runtime], failures: Failures) -> None:
+    def __init__(
+        self, bus: Bus, tenant: Tenant, runtime: Callable[[], Runtime], journal: InputJournal, failures: Failures
+    ) -> None:
         self._bus = bus
         self._tenant = tenant
-        self._runtime = runtime
+        self._runtime, self._journal = runtime, journal
         self._failures = failures
         self._asking: dict[tuple[ExchangeId, Symbol | None, str], asyncio.Task[None]] = {}
 
@@ -45,6 +49,7 @@ class OrderLookup:
             record = await self._bus.orders.get(self._tenant, order_id, exchange=exchange, symbol=symbol)
             runtime = self._runtime()
             if record is not None:
+                self._journal.take(OrderFound(record))
                 runtime.order_found(record)
             if symbol is None:
                 if record is not None:

@@ -9,13 +9,21 @@ from typing import NoReturn
 
 import structlog
 
-from millrace_bus import Bus, BusError
+from millrace_bus import Bus, BusError, UpdateListener
 from millrace_core.errors import MillraceError
 from millrace_core.messages import RequestError, Response, ResponseStatus
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol
 from millrace_core.orders import OrderRecord
 from millrace_core.requests import OrderRequest
+from millrace_core.strategy_inputs import (
+    HookCutOff,
+    RequestAnswered,
+    StrategyReplaced,
+    StrategyStarted,
+    StrategyStopped,
+)
 from millrace_magicbox.failures import Failures
+from millrace_magicbox.input_journal import InputJournal, made, restored
 from millrace_magicbox.live_host import LiveHost
 from millrace_magicbox.order_canceller import cancel_open_orders
 from millrace_magicbox.order_gateway import OrderGateway
@@ -61,11 +69,20 @@ class StrategyRun:
         strategy = load_strategy(plan.plugin_name, plugin_folder)
         configuration = read_configuration(strategy.Configuration, plan.configuration, path=plan.path)
         self._failures = Failures()
-        self._lookup = OrderLookup(bus, plan.tenant, lambda: self._runtime, self._failures)
+        self._journal = InputJournal(bus, plan.tenant, plan.name, health)
+        self._lookup = OrderLookup(bus, plan.tenant, lambda: self._runtime, self._journal, self._failures)
         # Bound explicitly: hooks are called from the connection's task, whose context is not this unit's.
         self._log = structlog.get_logger("millrace.magicbox").bind(unit=f"{plan.tenant}.{plan.name}")
-        self._host = LiveHost(health, self._log, send=self._send, look_up=self._lookup.ask, failures=self._failures)
+        self._host = LiveHost(
+            health,
+            self._log,
+            send=self._send,
+            look_up=self._lookup.ask,
+            failures=self._failures,
+            journal=self._journal,
+        )
         self._recorder = StrategyRecorder(bus, plan.tenant, plan.name, health)
+        self._journal.take(made(plan))
         self._runtime = Runtime(
             strategy,
             name=plan.name,
@@ -80,7 +97,7 @@ class StrategyRun:
         self._gateway = OrderGateway(
             bus,
             plan.tenant,
-            answer_listener(self._runtime, health),
+            self._answers_of,
             traded=self._follow_orders,
             unanswered=self._answer,
             failures=self._failures,
@@ -89,7 +106,7 @@ class StrategyRun:
         self._subscriptions = SubscriptionWatch(bus, plan.tenant, names, health, self._log)
         self._followed: set[StreamName] = set()
         self._plugin_folder = plugin_folder
-        self._is_active = False
+        self._is_active = self._is_sending = False
         self._taken_over = asyncio.Event()
         self._taken_over.set()
         self._open = AsyncExitStack()
@@ -112,6 +129,7 @@ class StrategyRun:
             configuration = read_configuration(strategy.Configuration, plan.configuration, path=plan.path)
             await self._until_taken_over()
             self._taken_over.clear()
+            self._journal.take(StrategyReplaced(plan.configuration))
             self._runtime.replace(
                 strategy, configuration, took_over=self._taken_over.set, rolled_back=self._rolled_back
             )
@@ -136,6 +154,7 @@ class StrategyRun:
         except TimeoutError:
             self._health.error(f"a hook of the replaced version did not return within {LAST_HOOK_LIMIT_S} s")
             await self._host.cancel_hook()
+            self._journal.take(HookCutOff())
             self._runtime.cut_off()
 
     def _rolled_back(self, why: StrategyFaulty) -> None:
@@ -150,6 +169,7 @@ class StrategyRun:
 
     async def run(self) -> NoReturn:
         """Run until cancelled, or until something in it fails that is not the strategy's own fault."""
+        self._journal.begin(self._failures)
         async with self._open:
             self._open.push_async_callback(self._lookup.close)
             self._open.push_async_callback(self._gateway.close)
@@ -169,7 +189,9 @@ class StrategyRun:
         raise AssertionError("unreachable")
 
     async def _start(self) -> None:
-        self._runtime.restore(await self._recorder.load())
+        saved = await self._recorder.load()
+        self._journal.take(restored(saved))
+        self._runtime.restore(saved)
         pairs = sorted({(stream.exchange, stream.symbol) for stream in self._plan.streams if stream.symbol is not None})
         # Answers and updates first, orders in Redis second: what happens in between is then read twice, which the join
         # makes one, and is never missed.
@@ -177,7 +199,9 @@ class StrategyRun:
         for exchange, symbol in pairs:
             self._follow_orders(exchange, symbol)
         found = await asyncio.gather(*(self._earlier_orders(exchange, symbol) for exchange, symbol in pairs))
-        self._runtime.start([record for records in found for record in records])
+        earlier = [record for records in found for record in records]
+        self._journal.take(StrategyStarted(earlier))
+        self._runtime.start(earlier)
         for stream in self._plan.streams:
             self._follow(stream)
         self._subscriptions.begin(self._failures)
@@ -203,8 +227,10 @@ class StrategyRun:
             await cancel_open_orders(self._bus, self._plan, self._health.error)
 
     async def _stop(self) -> None:
+        self._journal.take(StrategyStopped())
         self._runtime.stop()
         await self._end_hooks()
+        await self._journal.close()
         await self._recorder.close()
 
     async def _end_hooks(self) -> None:
@@ -234,11 +260,17 @@ class StrategyRun:
             self._followed.add(name)
             on_status = partial(self._subscriptions.status, name)
             listener = counted(stream_listener(stream, self._runtime, on_status), self._health)
-            follower = self._bus.follow(name, listener, on_failed=self._failures.report)
+            noted = self._journal.listener(str(name), listener)
+            follower = self._bus.follow(name, noted, on_failed=self._failures.report)
             self._open.push_async_callback(follower.close)
 
+    def _answers_of(self, name: StreamName) -> UpdateListener:
+        return self._journal.listener(str(name), answer_listener(self._runtime, self._health))
+
     def _send(self, request: OrderRequest) -> None:
+        self._is_sending = True
         self._gateway.send(request)
+        self._is_sending = False
 
     def _answer(self, request: OrderRequest, status: ResponseStatus, error: BusError) -> None:
         """Answer a request in place of the executor, unless that has answered."""
@@ -246,14 +278,12 @@ class StrategyRun:
         if pending is None:
             return
         self._health.error(error)
-        self._runtime.response(
-            pending.exchange,
-            pending.action,
-            pending.symbol,
-            Response(
-                pending.request_id,
-                status,
-                order_source=self._runtime.name,
-                error=RequestError(type(error).__name__, str(error)),
-            ),
+        response = Response(
+            pending.request_id,
+            status,
+            order_source=self._runtime.name,
+            error=RequestError(type(error).__name__, str(error)),
         )
+        place = pending.exchange, pending.action, pending.symbol
+        self._journal.take(RequestAnswered(*place, response, at_once=self._is_sending))
+        self._runtime.response(*place, response)

@@ -95,7 +95,7 @@ def of_streams(scope: Scope) -> list[sa.ColumnElement[bool]]:
 async def answers_of(reader: Reader, scope: Scope) -> list[StreamRow]:
     """Return the tenant's streams of answers, including those to requests of an unknown action."""
     streams = await streams_of(reader, scope)
-    return [stream for stream in streams if not StreamName.parse(stream.name).has_snapshots]
+    return [stream for stream in streams if StreamName.parse(stream.name).has_answers]
 
 
 def _named(of: Tenant, exchange: ExchangeId, action: str, symbol: Symbol) -> StreamRow:

@@ -43,7 +43,7 @@ async def _markets(bus: Bus, tenant: Tenant, wanted: OrderFilter) -> Iterable[tu
             (name.exchange, name.symbol)
             for name in await bus.stream_names([tenant])
             if name.symbol is not None
-            and (name.action == ORDERS.name or not name.has_snapshots)
+            and (name.action == ORDERS.name or name.has_answers)
             and wanted.exchange in (None, name.exchange)
             and wanted.symbol in (None, name.symbol)
         }

@@ -43,7 +43,7 @@ def handler_of(name: str) -> Handler:
     stream = StreamName.parse(name)
     if is_snapshot(name):
         return _SnapshotsHandler(name, stream)
-    if not stream.has_snapshots:
+    if stream.has_answers:
         return _AnswersHandler(name)
     watched = _WatchedStreamHandler(name, stream)
     busy = _BUSY.get(stream.action)
