@@ -4,30 +4,25 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.support.platform import Platform, running, until
+from tests.support.recordings import TENANT, recording
 
 from millrace_backtest.backtest import Backtest
 from millrace_backtest.outputs import result_bytes
-from millrace_backtest.recording.files import Recording, RecordingWriter
-from millrace_backtest.recording.recorder import Recorder, recorded_tenant
-from millrace_backtest.replay import Decision, first_difference, replay
+from millrace_backtest.recording.files import Recording
+from millrace_backtest.replay.decisions import Decision, first_difference
+from millrace_backtest.replay.replay import ReplayedStrategy, replay
 from millrace_backtest.result import result_of
 from millrace_backtest.scan import Scan, scan
 from millrace_backtest.settings import BacktestSettings
 from millrace_backtest.strategies import BacktestedStrategy
 from millrace_backtest.subscriptions import subscriptions
-from millrace_bus import Bus
-from millrace_core.clock import now_ns
-from millrace_core.names import Tenant
 from millrace_magicbox.plugins import load_strategy
 
-TENANT = Tenant("StrankaXY")
 PLUGINS = Path(__file__).parent / "support" / "strategies"
 DECISIONS = int(os.environ.get("MILLRACE_TEST_DECISIONS", "30"))
 SIGNAL = 0.77
@@ -44,25 +39,6 @@ def with_prober(kind: str, config: dict[str, Any]) -> None:
     """Change magicbox's example configuration so that it runs the prober."""
     if kind == "magicbox":
         config["workplans"][0]["plugins"] = [{"pluginName": "Prober", "configuration": CONFIGURATION}]
-
-
-@asynccontextmanager
-async def recording(platform: Platform, file: Path) -> AsyncIterator[None]:
-    """Record while the body runs."""
-    stop = asyncio.Event()
-    async with Bus.connect(platform.server.url, name="record") as bus:
-        with RecordingWriter(file, now_ns()) as writer:
-            task = asyncio.create_task(Recorder(bus, writer, [recorded_tenant(TENANT)]).run(stop))
-
-            async def has_begun() -> bool:
-                return writer.messages > 0 or task.done()
-
-            await until(has_begun, "the recorder records", platform=platform)
-            try:
-                yield
-            finally:
-                stop.set()
-                await task
 
 
 async def all_decided(platform: Platform) -> None:
@@ -130,18 +106,21 @@ async def test_a_backtest_decides_as_the_strategy_did_live(tmp_path: Path) -> No
     """
     file = tmp_path / "run.jsonl.gz"
     busy = {"eventsPerSecond": 600, "limits": {"enforce": False}}
-    async with running(tmp_path, simulator=busy, change=with_prober, plugins=PLUGINS) as platform:
+    async with (
+        running(tmp_path, simulator=busy, change=with_prober, plugins=PLUGINS) as platform,
+        recording(platform, file),
+    ):
         await until(lambda: is_live(platform), "the strategy is live", platform=platform)
-        async with recording(platform, file):
-            await all_decided(platform)
+        await all_decided(platform)
     scanned = scan([Recording(file)])
     assert scanned.is_whole
     assert not any(stream.gaps for stream in scanned.streams.values())
     live = scanned.decided_by(TENANT, "Prober")
     assert len(live) == DECISIONS
     assert len({Decision.of(request).action for request in live}) > 1
-    again = await replay(plan_of(scanned), [Recording(file)], scanned)
-    assert again.difference is None, again.difference
+    prober = ReplayedStrategy(TENANT, "Prober", lambda name: load_strategy(name, PLUGINS))
+    again = await replay(prober, [Recording(file)])
+    assert (again.difference, again.same) == (None, DECISIONS)
     backtest = await backtested(file)
     made = [Decision.of(each.request) for each in backtest.requests]
     assert first_difference(live, backtest.requests) is None, (list(map(Decision.of, live)), made)

@@ -6,6 +6,7 @@ MillraceError
 ├── ImportFailed         path, line, column   a file to import cannot be read, or does not belong with the others
 ├── SpaceInvalid         problems             a search space does not fit the strategy's parameters
 ├── SweepFailed                 a sweep cannot go on
+├── NotRecorded          name, id   a message that a strategy took in is not in the recordings
 ├── FeesUnreadable              (exchange/fees.py) a text does not say what an exchange charges
 └── LatencyUnreadable           (exchange/latency.py) a text does not say how long requests take
 """
@@ -47,3 +48,13 @@ class SpaceInvalid(MillraceError):
 
 class SweepFailed(MillraceError):
     """A sweep cannot begin or go on."""
+
+
+class NotRecorded(MillraceError):
+    """A message that a strategy took in is not in the recordings, or not all that came before it."""
+
+    def __init__(self, name: str, message_id: str) -> None:
+        super().__init__(
+            f"{name} {message_id}, which it had read, is not in the recordings, or not what came before it"
+        )
+        self.name, self.id = name, message_id

@@ -24,26 +24,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StrategyArguments:
-    """Which strategies run over which recordings, and how they are set."""
+class RecordingArguments:
+    """Which recordings, whose streams of them, and where strategies are."""
 
     data: Annotated[
         list[Path], typer.Option("--data", exists=True, help="A recording, or a folder of recordings. Repeatable.")
     ]
-    strategy: Annotated[str | None, typer.Option(help="The strategy, as `pluginName` names it.")] = None
-    config: Annotated[
-        Path | None,
-        typer.Option(exists=True, dir_okay=False, help="A magicbox's configuration: all its strategies."),
-    ] = None
-    configuration: Annotated[
-        str, typer.Option("--configuration", "-c", help="The strategy's own settings: JSON, or @FILE.")
-    ] = "{}"
-    name: Annotated[str | None, typer.Option(help="The source of its orders; by default --strategy.")] = None
     tenant: TenantFilter = None
-    streams: Annotated[
-        list[str] | None,
-        typer.Option(metavar="PATTERN", help="Streams that it follows; by default all. Repeatable."),
-    ] = None
     plugin_dir: Annotated[
         Path | None,
         typer.Option(file_okay=False, exists=True, envvar="MILLRACE_PLUGIN_DIR", help="Folder of strategies."),
@@ -59,6 +46,40 @@ class StrategyArguments:
 
         return recordings(self.data)
 
+    def folder(self) -> Path | None:
+        """Return the folder of strategies."""
+        from millrace_magicbox.plugins import plugin_folder
+
+        return self.plugin_dir or plugin_folder()
+
+    def load(self, name: str) -> "type[Strategy]":
+        """Return the class of a strategy.
+
+        Raises:
+            MillraceError: there is none, or it cannot be imported.
+        """
+        from millrace_magicbox.plugins import load_strategy
+
+        return load_strategy(name, self.folder())
+
+
+@dataclass(frozen=True, kw_only=True)
+class StrategyArguments(RecordingArguments):
+    """Which strategies run over which recordings, and how they are set."""
+
+    strategy: Annotated[str | None, typer.Option(help="The strategy, as `pluginName` names it.")] = None
+    config: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="A magicbox's configuration: all its strategies."),
+    ] = None
+    configuration: Annotated[
+        str, typer.Option("--configuration", "-c", help="The strategy's own settings: JSON, or @FILE.")
+    ] = "{}"
+    name: Annotated[str | None, typer.Option(help="The source of its orders; by default --strategy.")] = None
+    streams: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATTERN", help="Streams that it follows; by default all. Repeatable."),
+    ] = None
     def only_plan(self, scanned: "Scan", *, is_checked: bool = True) -> "BacktestedStrategy":
         """Return the one strategy to run; its settings are not checked where some are added later.
 
@@ -101,29 +122,13 @@ class StrategyArguments:
         named = {(each.tenant, each.name): each.plugin_name for each in self._configured(self.config)}
         return named[plan.tenant, plan.name]
 
-    def folder(self) -> Path | None:
-        """Return the folder of strategies."""
-        from millrace_magicbox.plugins import plugin_folder
-
-        return self.plugin_dir or plugin_folder()
-
-    def load(self, name: str) -> "type[Strategy]":
-        """Return the class of a strategy.
-
-        Raises:
-            MillraceError: there is none, or it cannot be imported.
-        """
-        from millrace_magicbox.plugins import load_strategy
-
-        return load_strategy(name, self.folder())
-
     def _single(self, strategy: str, scanned: "Scan") -> "BacktestedStrategy":
         from millrace_backtest.strategies import BacktestedStrategy
         from millrace_backtest.subscriptions import only_tenant, subscriptions
 
         loaded = self.load(strategy)
         tenant = self.tenant or only_tenant(scanned.streams)
-        settings = _object(self.configuration)
+        settings = json_object(self.configuration)
         return BacktestedStrategy(
             strategy=loaded,
             tenant=tenant,
@@ -218,7 +223,8 @@ def amounts(texts: Sequence[str]) -> dict[str, Decimal] | None:
     return found or None
 
 
-def _object(text: str) -> dict[str, Any]:
+def json_object(text: str) -> dict[str, Any]:
+    """Return settings, given as JSON or as @FILE."""
     given = Path(text[1:]).read_text() if text.startswith("@") else text
     try:
         found = json.loads(given)

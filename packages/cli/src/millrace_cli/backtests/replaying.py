@@ -1,21 +1,18 @@
-"""`millrace replay`: a strategy's recorded decisions beside those that it makes now, and the first difference."""
+"""`millrace replay`: a strategy's recorded run repeated, and the first decision that is another one."""
 
 import json
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from millrace_cli.backtests.arguments import StrategyArguments, moment_ns
+from millrace_cli.backtests.arguments import RecordingArguments, json_object, moment_ns
 from millrace_cli.option_groups import grouped
 from millrace_cli.options import AsJson
 from millrace_cli.running import run_short
 
 if TYPE_CHECKING:
-    from millrace_backtest.replay import Cause, Difference, Replayed
+    from millrace_backtest.replay.replay import Difference, Replayed
     from millrace_core.requests import OrderRequest
-
-_LONGEST = 300
 
 
 def add_command(app: typer.Typer) -> None:
@@ -24,26 +21,42 @@ def add_command(app: typer.Typer) -> None:
     @app.command("replay")
     @grouped
     def replay_command(
-        arguments: StrategyArguments,
+        arguments: RecordingArguments,
+        strategy: Annotated[str, typer.Option("--strategy", help="The strategy, by the source that its orders carry.")],
+        configuration: Annotated[
+            str | None,
+            typer.Option("--configuration", "-c", help="Other settings than it had: JSON, or @FILE."),
+        ] = None,
         since: Annotated[
-            str | None, typer.Option(help="When it started, if after the recording: ISO-8601 or ms since 1970.")
+            str | None,
+            typer.Option("--from", help="Leave out runs that ended before: ISO-8601 or ms since 1970."),
+        ] = None,
+        until: Annotated[
+            str | None, typer.Option("--to", help="Repeat nothing after: ISO-8601 or ms since 1970.")
         ] = None,
         as_json: AsJson = False,
     ) -> None:
-        """Let a strategy decide again on its recorded run, and show the first decision that is another one.
+        """Repeat a strategy's recorded runs, and show the first decision that is another one now.
 
-        Answers and own orders come as they were recorded. The exit code is 1 if there is a difference.
+        It takes in what it took in then, in the same order and at the same times. The exit code is 1 if there is a
+        difference.
 
-        Example: millrace replay --strategy PingPong -c '{"amount": 1}' --data recordings
+        Example: millrace replay --strategy PingPong --data recordings --from 2026-11-28T15:00 --to 2026-11-28T15:10
         """
 
         async def work() -> "Replayed":
-            from millrace_backtest.replay import replay
-            from millrace_backtest.scan import scan
+            from millrace_backtest.replay.replay import ReplayedStrategy, replay, tenant_of
 
             sources = arguments.sources()
-            scanned = scan(sources)
-            return await replay(arguments.only_plan(scanned), sources, scanned, moment_ns(since))
+            plan = ReplayedStrategy(
+                tenant=arguments.tenant or tenant_of(sources, strategy),
+                name=strategy,
+                load=arguments.load,
+                configuration=None if configuration is None else json_object(configuration),
+                from_ns=moment_ns(since),
+                to_ns=moment_ns(until),
+            )
+            return await replay(plan, sources)
 
         found = run_short(work(), as_json=as_json)
         if as_json:
@@ -55,52 +68,65 @@ def add_command(app: typer.Typer) -> None:
 
 
 def _lines(found: "Replayed") -> list[str]:
-    lines = [f"{len(found.recorded)} decisions were recorded, {len(found.now)} are made now; {found.same} are the same"]
-    difference = found.difference
-    if difference is None:
-        return lines
+    unproven = f" ({found.unproven} by id alone: their requests are not recorded)" if found.unproven else ""
     return [
-        *lines,
-        f"decision {difference.number}:",
-        f"  recorded: {_described(difference.recorded)}",
-        *_cause_lines(difference.recorded_cause),
-        f"  now:      {_described(None if difference.now is None else difference.now.request)}",
-        *_cause_lines(difference.now_cause),
+        f"{found.inputs:,} inputs of {found.runs} runs repeated: {found.recorded:,} decisions, {found.same:,} are made "
+        f"again{unproven}",
+        *(f"knowledge ends: {each}" for each in found.ends),
+        *(_difference_lines(found.difference) if found.difference is not None else ()),
+        *_astray_lines(found),
     ]
 
 
+def _difference_lines(difference: "Difference") -> list[str]:
+    from millrace_backtest.replay.recorded_run import time_of
+
+    *before, last = difference.causes
+    return [
+        f"decision {difference.number} is the first difference:",
+        *(f"  before:   input {each.number} at {time_of(each.at_ns)}: {each.what}" for each in before),
+        f"  on input {last.number} at {time_of(last.at_ns)}: {last.what}",
+        f"  recorded: {_described(difference.recorded)}",
+        f"  now:      {_described(difference.now)}",
+    ]
+
+
+def _astray_lines(found: "Replayed") -> list[str]:
+    if (cause := found.astray) is None:
+        return []
+    return [f"from input {cause.number} on it has other timers, or awaits something else, than it did: {cause.what}"]
+
+
 def _described(request: "OrderRequest | None") -> str:
-    from millrace_backtest.replay import Decision
+    from millrace_backtest.replay.recorded_run import time_of
+    from millrace_core.messages import encode
+    from millrace_core.requests import action_of
 
     if request is None:
-        return "no further decision"
+        return "no decision"
     decided = request.trace.decided
-    at = "" if decided is None else f" at {_utc(decided)}"
-    return f"{Decision.of(request)}{at}"
-
-
-def _cause_lines(cause: "Cause | None") -> list[str]:
-    if cause is None:
-        return ["    not caused by a message: a timer, or an answer"]
-    body = cause.body if len(cause.body) <= _LONGEST else f"{cause.body[:_LONGEST]}…"
-    return [f"    on {cause.name} {cause.id}, which arrived at {_utc(cause.at_ns)}", f"    {body}"]
+    at = "" if decided is None else f" at {time_of(decided)}"
+    return f"{action_of(request)} {encode(request.payload).decode()}{at}"
 
 
 def _document(found: "Replayed") -> dict[str, Any]:
-    shown = {"recorded": len(found.recorded), "now": len(found.now), "same": found.same}
-    return shown | {"difference": None if found.difference is None else _difference(found.difference)}
-
-
-def _difference(difference: "Difference") -> dict[str, Any]:
-    now = None if difference.now is None else difference.now.request
-    causes = {"recordedCause": difference.recorded_cause, "nowCause": difference.now_cause}
+    difference = found.difference
     return {
-        "number": difference.number,
-        "recorded": _described(difference.recorded),
-        "now": _described(now),
-        **{name: None if cause is None else cause._asdict() for name, cause in causes.items()},
+        "runs": found.runs,
+        "inputs": found.inputs,
+        "recorded": found.recorded,
+        "same": found.same,
+        "unproven": found.unproven,
+        "ends": found.ends,
+        "astray": None if found.astray is None else found.astray._asdict(),
+        "difference": None if difference is None else _difference(difference),
     }
 
 
-def _utc(at_ns: int) -> str:
-    return f"{datetime.fromtimestamp(at_ns / 1e9, UTC):%H:%M:%S.%f}"
+def _difference(difference: "Difference") -> dict[str, Any]:
+    return {
+        "number": difference.number,
+        "recorded": None if difference.recorded is None else _described(difference.recorded),
+        "now": None if difference.now is None else _described(difference.now),
+        "causes": [each._asdict() for each in difference.causes],
+    }

@@ -1,0 +1,124 @@
+"""A replay makes every decision that a strategy made live, at the same time of its clock and with the same terms."""
+
+import json
+import os
+import shutil
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.platform import STRATEGIES, Platform, running, until
+from tests.support.recordings import TENANT, recording
+
+from millrace_backtest.recording.files import Recording
+from millrace_backtest.replay.replay import Replayed, ReplayedStrategy, replay
+from millrace_magicbox.plugins import load_strategy
+
+WITNESSES = Path(__file__).parent / "support" / "strategies"
+DECISIONS = int(os.environ.get("MILLRACE_TEST_DECISIONS", "15"))
+"""Of each strategy, before and after each change of its run."""
+KEPT = os.environ.get("MILLRACE_TEST_RECORDING")
+"""Where to keep the recording."""
+MARKET = {"exchangeId": "binance", "symbol": "KCS/USDT"}
+PING_PONG = {**MARKET, "amount": 1, "maximumThresholdMs": 500}
+MAKER = {**MARKET, "amount": 1, "tickSize": 0.001, "amountStep": 0.001, "maxInventory": 5, "minInventory": -5}
+NAMES = ("PingPong", "MarketMaker", "Witness")
+
+
+def plugins(amount: float) -> list[dict[str, Any]]:
+    """Return three strategies: by books and timers, by parts of strategies, and by all there is."""
+    return [
+        {"pluginName": "PingPong", "configuration": PING_PONG | {"amount": amount}},
+        {"pluginName": "MarketMaker", "configuration": MAKER | {"amount": amount}},
+        {"pluginName": "Witness", "configuration": {"least": amount}},
+    ]
+
+
+def with_strategies(kind: str, config: dict[str, Any]) -> None:
+    """Change magicbox's example configuration so that it runs them."""
+    if kind == "magicbox":
+        config["workplans"][0]["plugins"] = plugins(1)
+        config["workplans"][0]["subscriptions"].append({**MARKET, "dataPoint": "watchMyTrades"})
+
+
+async def decided(platform: Platform) -> dict[str, int]:
+    """Return how many requests each strategy has made."""
+    entries = await platform.redis.xrange(f"{TENANT}.traderActions")
+    sources = [json.loads(fields["data"])["payload"].get("orderSource") for _, fields in entries]
+    return {name: sources.count(name) for name in NAMES}
+
+
+async def decide_more(platform: Platform) -> None:
+    """Wait until each strategy has decided so many times more."""
+    before = await decided(platform)
+
+    async def have_decided() -> bool:
+        now = await decided(platform)
+        return all(now[name] >= before[name] + DECISIONS for name in NAMES)
+
+    await until(have_decided, "all strategies decide", timeout=90 + DECISIONS, platform=platform)
+
+
+async def swap(platform: Platform) -> None:
+    """Have other settings of each strategy take over, between two events."""
+    config = platform.configs["magicbox"]
+    config["workplans"][0]["plugins"] = plugins(2)
+    await platform.configure("magicbox", config)
+
+    async def have_taken_over() -> bool:
+        beat = await platform.heartbeat("magicbox")
+        return beat is not None and sum(unit["counters"].get("replacements", 0) for unit in beat["units"]) == len(NAMES)
+
+    await until(have_taken_over, "the new settings take over", platform=platform)
+
+
+async def kill_strategies(platform: Platform) -> None:
+    """Kill the process of each strategy, which magicbox then starts again."""
+    beat = await platform.heartbeat("magicbox")
+    assert beat is not None
+    for worker in beat["workers"]:
+        os.kill(worker["pid"], signal.SIGKILL)
+
+
+async def repeated(file: Path, folder: Path, name: str, configuration: dict[str, Any] | None = None) -> Replayed:
+    """Repeat what a strategy did."""
+    plan = ReplayedStrategy(TENANT, name, lambda plugin: load_strategy(plugin, folder), configuration)
+    return await replay(plan, [Recording(file)])
+
+
+@pytest.mark.system
+@pytest.mark.timeout(600)
+async def test_a_replay_makes_the_decisions_that_were_made_live(tmp_path: Path) -> None:
+    """All of them, over a live swap, an ordinary restart, and one after a kill; other settings are told apart."""
+    folder, file = tmp_path / "strategies", Path(KEPT or tmp_path / "run.jsonl.gz")
+    shutil.copytree(STRATEGIES, folder)
+    shutil.copy(WITNESSES / "witness.py", folder)
+    busy = {"eventsPerSecond": 600, "limits": {"enforce": False}}
+    kinds = ("gatherer", "executor", "magicbox")
+    async with (
+        running(tmp_path, kinds, simulator=busy, change=with_strategies, plugins=folder) as platform,
+        recording(platform, file),
+    ):
+        await decide_more(platform)
+        await swap(platform)
+        await decide_more(platform)
+        await platform.end("magicbox")
+        await platform.start_service("magicbox", folder)
+        await decide_more(platform)
+        await kill_strategies(platform)
+        await decide_more(platform)
+        await platform.end("magicbox")
+    for name in NAMES:
+        found = await repeated(file, folder, name)
+        assert found.difference is None, found
+        assert found.astray is None
+        assert found.same == found.recorded >= 3 * DECISIONS
+        assert found.runs == 3
+        assert len(found.ends) == 1  # The killed one may have taken in more.
+    changed = await repeated(file, folder, "PingPong", PING_PONG | {"amount": 3})
+    difference = changed.difference
+    assert difference is not None
+    assert difference.recorded is not None and difference.now is not None
+    assert (difference.recorded.payload.amount_base, difference.now.payload.amount_base) == (1, 3)
+    assert "watchOrderBook" in difference.causes[-1].what
