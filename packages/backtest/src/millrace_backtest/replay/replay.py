@@ -59,6 +59,8 @@ class Replayed:
     """How many of them are made again, up to the first difference."""
     unproven: int = 0
     """How many of these could be compared by id and place only, since the recording lacks the request."""
+    outside: int = 0
+    """Recorded decisions that were made in inputs that are missing."""
     inputs: int = 0
     runs: int = 0
     difference: Difference | None = None
@@ -125,6 +127,8 @@ class _Replay:
         self._waiting: deque[RecordedInput] = deque()
         self._run: ReplayedRun | None = None
         """The run that is repeated; None if the present one cannot be, or is left out."""
+        self._seen: set[str] = set()
+        """The ids of all requests that were made in the inputs so far."""
         self._ids: list[str] = []
         """Of the requests that were made during the present input."""
         self._before: deque[RecordedInput] = deque(maxlen=_INPUTS_BEFORE + 1)
@@ -148,6 +152,16 @@ class _Replay:
     async def end(self) -> None:
         """Repeat what is left, and say where knowledge ends."""
         await self._end_run()
+        self.found.outside = sum(self._is_wanted(request) for request in self._known.requests.values())
+
+    def _is_wanted(self, request: OrderRequest) -> bool:
+        """Tell whether a recorded request was made in none of the inputs, and is not left out on purpose."""
+        decided, first, last = request.trace.decided or 0, self._plan.from_ns, self._plan.to_ns
+        return (
+            request.request_id not in self._seen
+            and (first is None or first <= decided)
+            and (last is None or decided < last)
+        )
 
     async def _take_batch(self, batch: InputBatch) -> None:
         if batch.run != self._reader.run:
@@ -205,6 +219,7 @@ class _Replay:
                 self._run = None
             elif self.found.difference is not None:
                 self._waiting.popleft()
+                self._seen.update(each.request_ids)
                 self.found.recorded += sum(request_id in self._known.requests for request_id in each.request_ids)
             elif self._run.is_known(each):
                 self._waiting.popleft()
@@ -237,6 +252,7 @@ class _Replay:
     def _compare(self, decided: Sequence[OrderRequest]) -> None:
         """Compare what was decided during an input with what is decided now."""
         found, now = self.found, {each.request_id or "": each for each in decided}
+        self._seen.update(self._ids)
         for request_id in self._ids:
             recorded, again = self._known.requests.get(request_id), now.pop(request_id, None)
             if recorded is None and again is None:

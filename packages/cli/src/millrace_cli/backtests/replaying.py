@@ -73,6 +73,7 @@ def _lines(found: "Replayed") -> list[str]:
         f"{found.inputs:,} inputs of {found.runs} runs repeated: {found.recorded:,} decisions, {found.same:,} are made "
         f"again{unproven}",
         *(f"knowledge ends: {each}" for each in found.ends),
+        *([f"{found.outside:,} more decisions are recorded, but not what was taken in"] if found.outside else ()),
         *(_difference_lines(found.difference) if found.difference is not None else ()),
         *_astray_lines(found),
     ]
@@ -117,6 +118,7 @@ def _document(found: "Replayed") -> dict[str, Any]:
         "recorded": found.recorded,
         "same": found.same,
         "unproven": found.unproven,
+        "outside": found.outside,
         "ends": found.ends,
         "astray": None if found.astray is None else found.astray._asdict(),
         "difference": None if difference is None else _difference(difference),
