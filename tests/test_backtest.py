@@ -112,6 +112,7 @@ async def test_a_backtest_decides_as_the_strategy_did_live(tmp_path: Path) -> No
     ):
         await until(lambda: is_live(platform), "the strategy is live", platform=platform)
         await all_decided(platform)
+        await platform.end("magicbox")
     scanned = scan([Recording(file)])
     assert scanned.is_whole
     assert not any(stream.gaps for stream in scanned.streams.values())

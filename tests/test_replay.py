@@ -1,9 +1,11 @@
 """A replay makes every decision that a strategy made live, at the same time of its clock and with the same terms."""
 
+import gzip
 import json
 import os
 import shutil
 import signal
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from tests.support.recordings import TENANT, recording
 
 from millrace_backtest.recording.files import Recording
 from millrace_backtest.replay.replay import Replayed, ReplayedStrategy, replay
+from millrace_core.requests import CreateOrder
 from millrace_magicbox.plugins import load_strategy
 
 WITNESSES = Path(__file__).parent / "support" / "strategies"
@@ -23,6 +26,8 @@ KEPT = os.environ.get("MILLRACE_TEST_RECORDING")
 MARKET = {"exchangeId": "binance", "symbol": "KCS/USDT"}
 PING_PONG = {**MARKET, "amount": 1, "maximumThresholdMs": 500}
 MAKER = {**MARKET, "amount": 1, "tickSize": 0.001, "amountStep": 0.001, "maxInventory": 5, "minInventory": -5}
+BOOK = f"stream.{TENANT}.binance.watchOrderBook.KCS/USDT"
+JOURNAL = f"stream.{TENANT}.magicbox.strategyInputs.PingPong"
 NAMES = ("PingPong", "MarketMaker", "Witness")
 
 
@@ -115,10 +120,52 @@ async def test_a_replay_makes_the_decisions_that_were_made_live(tmp_path: Path) 
         assert found.astray is None
         assert found.same == found.recorded >= 3 * DECISIONS
         assert found.runs == 3
+        assert (found.unproven > 0) == (name == "Witness")  # What magicbox refused is not recorded.
         assert len(found.ends) == 1  # The killed one may have taken in more.
+    await other_settings_are_explained(file, folder)
+    await knowledge_ends_where_the_recording_lacks_something(file, folder)
+
+
+async def other_settings_are_explained(file: Path, folder: Path) -> None:
+    """The first difference is shown with the input on which it was decided; other timers are noticed, too."""
     changed = await repeated(file, folder, "PingPong", PING_PONG | {"amount": 3})
     difference = changed.difference
     assert difference is not None
-    assert difference.recorded is not None and difference.now is not None
-    assert (difference.recorded.payload.amount_base, difference.now.payload.amount_base) == (1, 3)
+    assert difference.number == 1
+    assert isinstance(difference.recorded, CreateOrder) and isinstance(difference.now, CreateOrder)
+    assert (difference.recorded.payload.amount_base, difference.now.payload.amount_base) == (Decimal(1), Decimal(3))
+    assert difference.recorded.trace.decided == difference.now.trace.decided
     assert "watchOrderBook" in difference.causes[-1].what
+    hurried = await repeated(file, folder, "Witness", {"everyMs": 90})
+    assert hurried.difference is not None
+    assert hurried.astray is not None
+
+
+async def knowledge_ends_where_the_recording_lacks_something(file: Path, folder: Path) -> None:
+    """A run is repeated up to what is missing, and says so; other runs are repeated all the same.
+
+    A change of a book is missing until the book's next snapshot, which comes after a minute: to all of these runs.
+    """
+    whole = await repeated(file, folder, "PingPong")
+    for lost, start, runs in ((BOOK, b"", 3), (JOURNAL, b'"first":0,', 1)):
+        cut = file.with_name("cut.jsonl.gz")
+        without_one(file, cut, lost, start)
+        found = await repeated(cut, folder, "PingPong")
+        assert found.difference is None
+        assert sum("not in the recordings" in each or "is not recorded" in each for each in found.ends) == runs
+        assert 0 < found.recorded < whole.recorded
+        assert found.outside > whole.outside
+        cut.unlink()
+
+
+def without_one(file: Path, cut: Path, name: str, text: bytes) -> None:
+    """Copy a recording without the 20th message of a stream, or without the first that holds a text."""
+    number, seen = b"", 0
+    with gzip.open(file) as source, gzip.open(cut, "wb") as target:
+        for line in source:
+            if line.startswith(b'{"stream"') and json.loads(line)["name"] == name:
+                number = b"[%d," % json.loads(line)["stream"]
+            is_one_of_it = bool(number) and line.startswith(number) and text in line
+            seen += is_one_of_it
+            if not (is_one_of_it and seen == (1 if text else 20)):
+                target.write(line)

@@ -24,6 +24,7 @@ KINDS: list[tuple[str, str, Any, str]] = [
     ("watchBalance", "delta", {"KCS": {"free": 1, "used": 0, "total": 1}}, "balances"),
     ("watchPositions", "delta", {"positions": [{"symbol": "A/B:B", "contracts": 1}]}, "exchange_positions"),
     ("watchLiquidations.A/B:B", "delta", {"liquidations": []}, "events"),
+    ("strategyInputs.PingPong", "delta", {"run": 1}, "events"),
     ("watchTrades.KCS/USDT", "status", {"status": "live"}, "statuses"),
     ("createOrder.KCS/USDT", "response", {"requestId": "a" * 32, "status": "done", "order": ORDER}, "responses"),
 ]

@@ -60,6 +60,8 @@ class Witness(Strategy):
             price=round(Decimal(repr(book.best_bid[0])) * Decimal("0.9"), 3),
             valid_for_ms=5_000 + drawn,
         )
+        # One that magicbox itself refuses, before the call returns: it is too large to be sent.
+        self.trader.cancel_all_orders(exchange=book.exchange, symbol=book.symbol, params={"text": "x" * 70_000})
         response = await pending
         self._see(pending.request_id, response, self.clock.now_ns(), book)
         await self.clock.sleep(20 + drawn % 40)
