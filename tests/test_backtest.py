@@ -35,10 +35,10 @@ BEGIN = {
 }  # fmt: skip
 
 
-def with_prober(kind: str, config: dict[str, Any]) -> None:
+def with_prober(config: dict[str, Any]) -> dict[str, Any]:
     """Change magicbox's example configuration so that it runs the prober."""
-    if kind == "magicbox":
-        config["workplans"][0]["plugins"] = [{"pluginName": "Prober", "configuration": CONFIGURATION}]
+    config["workplans"][0]["plugins"] = [{"pluginName": "Prober", "configuration": CONFIGURATION}]
+    return config
 
 
 async def all_decided(platform: Platform) -> None:
@@ -65,15 +65,15 @@ async def all_decided(platform: Platform) -> None:
     await until(answered, "all requests are answered", timeout=90, platform=platform)
 
 
-async def is_live(platform: Platform) -> bool:
-    """Tell whether the strategy follows all of its streams."""
-    beat = await platform.heartbeat("magicbox")
-    return any(unit["state"] == "live" for unit in beat["units"]) if beat else False
+async def is_live(platform: Platform, kind: str) -> bool:
+    """Tell whether all units of a service are live: a strategy once it follows all of its streams."""
+    beat = await platform.heartbeat(kind)
+    return bool(beat and beat["units"]) and all(unit["state"] == "live" for unit in beat["units"])
 
 
 def plan_of(scanned: Scan) -> BacktestedStrategy:
     """Return the prober as it was live."""
-    streams = subscriptions(scanned.streams, TENANT)
+    streams = subscriptions(scanned.streams, TENANT, [f"stream.{TENANT}.*"])
     prober = load_strategy("Prober", PLUGINS)
     return BacktestedStrategy(
         strategy=prober, tenant=TENANT, name="Prober", configuration=CONFIGURATION, streams=streams
@@ -106,13 +106,14 @@ async def test_a_backtest_decides_as_the_strategy_did_live(tmp_path: Path) -> No
     """
     file = tmp_path / "run.jsonl.gz"
     busy = {"eventsPerSecond": 600, "limits": {"enforce": False}}
-    async with (
-        running(tmp_path, simulator=busy, change=with_prober, plugins=PLUGINS) as platform,
-        recording(platform, file),
-    ):
-        await until(lambda: is_live(platform), "the strategy is live", platform=platform)
-        await all_decided(platform)
-        await platform.end("magicbox")
+    async with running(tmp_path, ("gatherer", "executor"), simulator=busy) as platform:
+        await until(lambda: is_live(platform, "gatherer"), "the gatherer is live", platform=platform)
+        async with recording(platform, file):
+            await platform.configure("magicbox", with_prober(platform.example("magicbox")))
+            await platform.start_service("magicbox", PLUGINS)
+            await until(lambda: is_live(platform, "magicbox"), "the strategy is live", platform=platform)
+            await all_decided(platform)
+            await platform.end("magicbox")
     scanned = scan([Recording(file)])
     assert scanned.is_whole
     assert not any(stream.gaps for stream in scanned.streams.values())
