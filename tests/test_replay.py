@@ -1,5 +1,6 @@
 """A replay makes every decision that a strategy made live, at the same time of its clock and with the same terms."""
 
+import asyncio
 import gzip
 import json
 import os
@@ -12,9 +13,11 @@ from typing import Any
 import pytest
 from tests.support.platform import STRATEGIES, Platform, running, until
 from tests.support.recordings import TENANT, recording
+from typer.testing import CliRunner
 
 from millrace_backtest.recording.files import Recording
 from millrace_backtest.replay.replay import Replayed, ReplayedStrategy, replay
+from millrace_cli.main import app
 from millrace_core.requests import CreateOrder
 from millrace_magicbox.plugins import load_strategy
 
@@ -136,6 +139,10 @@ async def other_settings_are_explained(file: Path, folder: Path) -> None:
     assert (difference.recorded.payload.amount_base, difference.now.payload.amount_base) == (Decimal(1), Decimal(3))
     assert difference.recorded.trace.decided == difference.now.trace.decided
     assert "watchOrderBook" in difference.causes[-1].what
+    arguments = ["--strategy", "PingPong", "-c", json.dumps(PING_PONG | {"amount": 3}), "--plugin-dir", str(folder)]
+    said = await asyncio.to_thread(CliRunner().invoke, app, ["replay", *arguments, "--data", str(file)])
+    assert said.exit_code == 1
+    assert "decision 1 is the first difference" in said.output
     hurried = await repeated(file, folder, "Witness", {"everyMs": 90})
     assert hurried.difference is not None
     assert hurried.astray is not None

@@ -91,7 +91,8 @@ async def test_from_a_recording_to_its_result(terminal: Any, bus: Bus, tmp_path:
     assert result["strategies"][0]["requests"]["createOrder"] > 0
     page = (out / "report.html").read_text()
     assert "At other latencies" in page
-    assert (await terminal.type("replay", *PING_PONG, "--data", str(folder))).code == 1
+    replayed = await terminal.type("replay", *PING_PONG, "--data", str(folder))
+    assert (replayed.code, "PingPong took in is recorded of nobody" in replayed.output) == (1, True)
     assert (await terminal.type("backtest", *arguments)).stdout.startswith("PingPong on binance KCS/USDT: profit ")
 
 
