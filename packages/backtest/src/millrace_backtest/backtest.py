@@ -6,7 +6,7 @@ The same recordings, settings and seed lead to the same result, in any process.
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from itertools import chain, count
+from itertools import count
 from typing import Final, NamedTuple
 
 import msgspec
@@ -23,7 +23,7 @@ from millrace_backtest.recording.lines import GapRecorded
 from millrace_backtest.samples import Sample, Samples
 from millrace_backtest.scan import Scan, scan
 from millrace_backtest.settings import BacktestSettings
-from millrace_backtest.strategies import OF_ACCOUNTS, BacktestedStrategy, StrategyRun, is_answer
+from millrace_backtest.strategies import OF_ACCOUNTS, BacktestedStrategy, StrategyRun
 from millrace_backtest.timeline import Timeline
 from millrace_bus import Update
 from millrace_core.errors import InvalidMessage, InvalidName
@@ -87,7 +87,6 @@ class Backtest:
         self._request_numbers = count(1)
         self._hooks: set[asyncio.Task[None]] = set()
         self._is_started = False
-        self._is_modelled = settings.exchange == "modelled"
         self.exchanges = ExchangeModel(
             self._timeline,
             latency_of(settings.latency, settings.seed, self._recorded_times),
@@ -147,8 +146,7 @@ class Backtest:
         for run in self.runs:
             run.runtime.start()
             self._timeline.settle()
-            if self._is_modelled:
-                self._show_balances(run)
+            self._show_balances(run)
         # As a strategy that joins streams which others follow already.
         for player in self._players.values():
             if player is not None and not player.is_snapshot:
@@ -225,9 +223,7 @@ class Backtest:
 
     def _strategies_of(self, name: StreamName) -> Iterator[Listening]:
         """Return the strategies' listeners of a stream; what is recorded of an account is not what a model does."""
-        if not self._is_modelled:
-            yield from (run.answer_listener() for run in self.runs if is_answer(name, run.plan))
-        elif name.action in OF_ACCOUNTS:
+        if name.action in OF_ACCOUNTS:
             return
         for run in self.runs:
             for stream in run.plan.followed:
@@ -235,27 +231,15 @@ class Backtest:
                     yield run.listener(stream)
 
     def _strategy_run(self, plan: BacktestedStrategy) -> StrategyRun:
-        numbered = (RequestId(f"{number:032x}") for number in self._request_numbers)
-        recorded = [] if self._is_modelled else self.scanned.decided_by(plan.tenant, plan.name)
-        ids = chain((RequestId(each.request_id or "") for each in recorded), numbered)
-        run = StrategyRun(
-            plan, self._timeline, self._hooks, new_request_id=lambda: next(ids), send=self._send, look_up=self._look_up
-        )
-        if self._is_modelled:
-            self.exchanges.reports.listen(plan.tenant, run)
+        ids = (RequestId(f"{number:032x}") for number in self._request_numbers)
+        run = StrategyRun(plan, self._timeline, self._hooks, new_request_id=lambda: next(ids), send=self._send)
+        self.exchanges.reports.listen(plan.tenant, run)
         return run
 
     def _send(self, run: StrategyRun, request: OrderRequest) -> None:
         run.requests.append(request)
         self.requests.append(DecidedRequest(self._timeline.now_ns, run.plan.tenant, request))
-        if self._is_modelled:
-            self.exchanges.send(run.plan.tenant, request, run.expected_price(request))
-
-    def _look_up(self, run: StrategyRun, exchange: ExchangeId, symbol: Symbol | None, order_id: str) -> None:
-        """Answer whose order it is, as Redis would, from the recorded answers; models say so by themselves."""
-        record = self.scanned.orders.get((exchange, symbol, order_id))
-        if record is not None:
-            self._timeline.soon(lambda: run.runtime.order_found(record))
+        self.exchanges.send(run.plan.tenant, request, run.expected_price(request))
 
     def _filled(self, fill: OwnFill) -> None:
         self.ledger.count(fill)

@@ -1,4 +1,4 @@
-"""The host of a strategy in a backtest: virtual time, and an exchange that is modelled or was recorded."""
+"""The host of a strategy in a backtest: virtual time, and an exchange that is modelled."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -24,13 +24,11 @@ class BacktestHost:
         *,
         new_request_id: Callable[[], RequestId],
         send: Callable[[OrderRequest], None],
-        look_up: Callable[[ExchangeId, Symbol | None, str], None],
     ) -> None:
         self._timeline = timeline
         self._hooks = hooks
         self.new_request_id = new_request_id
         self.send = send
-        self.look_up = look_up
         self.call_soon = timeline.soon
         self.errors: list[tuple[int, str, BaseException]] = []
         """When a hook raised (ns), on which event, and what."""
@@ -54,6 +52,9 @@ class BacktestHost:
         task = asyncio.get_running_loop().create_task(work)
         self._hooks.add(task)
         task.add_done_callback(self._hooks.discard)
+
+    def look_up(self, exchange: ExchangeId, symbol: Symbol | None, order_id: str) -> None:
+        """Do nothing: modelled exchanges report whose an order is."""
 
     def event_handled(self, event: Event, ns: int) -> None:
         """Do nothing: how long a hook takes here says nothing of how long it takes live."""

@@ -15,7 +15,6 @@ from millrace_core.errors import InvalidMessage, MalformedRequest
 from millrace_core.json_problems import UNREADABLE
 from millrace_core.messages import Response, decode
 from millrace_core.names import StreamName, is_snapshot
-from millrace_core.orders import OrderRecord
 from millrace_core.requests import OrderRequest, parse_request
 from millrace_core.states import BalanceState
 from millrace_core.trace import Trace
@@ -53,8 +52,6 @@ class Scan:
     """By tenant, those of all sources, each once, in the order of the journal."""
     answers: dict[str, Answer] = field(default_factory=dict)
     """By request id."""
-    orders: dict[tuple[str, str | None, str], OrderRecord] = field(default_factory=dict)
-    """By exchange, symbol and id, the orders that recorded requests made, with their sources."""
     balances: dict[tuple[str, str], dict[str, Decimal]] = field(default_factory=dict)
     """By tenant and exchange, what the account held when the recording began."""
     gaps: list[FoundGap] = field(default_factory=list)
@@ -124,16 +121,6 @@ def _remember(found: Scan, name: str, message: RecordedMessage, seen: set[str]) 
         _remember_balances(found, StreamName.parse(name), message)
     elif (answer := _answer(message)) is not None:
         found.answers[answer.response.request_id] = answer
-        _remember_order(found, StreamName.parse(name), answer)
-
-
-def _remember_order(found: Scan, name: StreamName, answer: Answer) -> None:
-    response = answer.response
-    if name.action == "createOrder" and (order := response.order) is not None:
-        record = OrderRecord(
-            order, name.exchange, answer.at_ns // 1_000_000, response.order_source, response.request_id
-        )
-        found.orders[name.exchange, name.symbol, order.id] = record
 
 
 def _remember_balances(found: Scan, name: StreamName, message: RecordedMessage) -> None:

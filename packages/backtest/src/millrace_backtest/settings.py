@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Literal
 
 from millrace_backtest.exchange.fees import ANY_EXCHANGE, FeeRates
 
@@ -18,8 +17,6 @@ class BacktestSettings:
     balances: Mapping[str, Decimal] | None = None
     """What each account holds at first, by currency; None for what was recorded, or else for no limit."""
     seed: int = 1
-    exchange: Literal["modelled", "recorded"] = "modelled"
-    """Whether orders meet a model, or answers and reports come as they were recorded, at their recorded places."""
     since_ns: int | None = None
     """From when on strategies run; what is before only builds the state of streams."""
     until_ns: int | None = None

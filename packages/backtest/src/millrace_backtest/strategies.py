@@ -1,17 +1,13 @@
 """One strategy in a backtest: the class, the runtime and the listeners that magicbox runs live."""
 
 import asyncio
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-import structlog
-from structlog.typing import EventDict
-
 from millrace_backtest.host import BacktestHost
+from millrace_backtest.strategy_log import strategy_log
 from millrace_backtest.timeline import Timeline
 from millrace_bus import Update
 from millrace_core.config.magicbox import StrategyLimits
@@ -22,7 +18,7 @@ from millrace_core.names import PUBLIC, Action, ExchangeId, StreamName, Symbol, 
 from millrace_core.orders import OrderRecord
 from millrace_core.requests import OrderRequest
 from millrace_core.states import TradesState
-from millrace_magicbox.routing import answer_listener, stream_listener
+from millrace_magicbox.routing import stream_listener
 from millrace_service.health import ErrorLog, UnitHealthReporter
 from millrace_strategy import Runtime, Strategy, SubscribedStream, read_configuration
 
@@ -66,7 +62,6 @@ class StrategyRun:
         *,
         new_request_id: Callable[[], RequestId],
         send: Callable[["StrategyRun", OrderRequest], None],
-        look_up: Callable[["StrategyRun", ExchangeId, Symbol | None, str], None],
     ) -> None:
         self.plan = plan
         self.host = BacktestHost(
@@ -74,7 +69,6 @@ class StrategyRun:
             hooks,
             new_request_id=new_request_id,
             send=lambda request: send(self, request),
-            look_up=lambda exchange, symbol, order_id: look_up(self, exchange, symbol, order_id),
         )
         self._health = UnitHealthReporter(plan.name, changed=lambda: None, errors=ErrorLog())
         self.runtime = Runtime(
@@ -84,7 +78,7 @@ class StrategyRun:
             streams=plan.streams,
             host=self.host,
             limits=plan.limits,
-            log=_log_of(plan.name, timeline),
+            log=strategy_log(plan.name, lambda: timeline.now_ns),
         )
         self.requests: list[OrderRequest] = []
         """What it asked for, oldest first."""
@@ -94,10 +88,6 @@ class StrategyRun:
     def listener(self, stream: SubscribedStream) -> Callable[[Update], None]:
         """Return what magicbox lets listen to a stream for the strategy."""
         return stream_listener(stream, self.runtime, lambda _status: None)
-
-    def answer_listener(self) -> Callable[[Update], None]:
-        """Return what magicbox lets listen to answers for the strategy."""
-        return answer_listener(self.runtime, self._health)
 
     def expected_price(self, request: OrderRequest) -> Decimal | None:
         """Return the best price of the side that an order would take from, as the strategy sees it; None without."""
@@ -137,24 +127,3 @@ class StrategyRun:
 
     def _now_ms(self) -> int:
         return self._timeline.now_ns // 1_000_000
-
-
-def _log_of(name: str, timeline: Timeline) -> Any:
-    """Return a strategy's log: with virtual times, and on standard error, since standard output may be a document."""
-
-    def stamp(_logger: Any, _method: str, event: EventDict) -> EventDict:
-        moment = datetime.fromtimestamp(timeline.now_ns / 1e9, UTC)
-        return {"timestamp": moment.isoformat(sep=" ", timespec="milliseconds"), **event}
-
-    shown = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
-    return structlog.wrap_logger(
-        structlog.PrintLogger(sys.stderr),
-        processors=[structlog.processors.add_log_level, stamp, shown],
-        wrapper_class=structlog.make_filtering_bound_logger("info"),
-        strategy=name,
-    )
-
-
-def is_answer(name: StreamName, plan: BacktestedStrategy) -> bool:
-    """Tell whether a stream carries answers to a strategy's tenant."""
-    return name.tenant == plan.tenant and not name.has_snapshots

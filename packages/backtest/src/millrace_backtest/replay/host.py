@@ -63,6 +63,10 @@ class ReplayHost:
             self._now_ns = self._clock.popleft()
         return self._now_ns
 
+    def last_ns(self) -> int:
+        """Return what was read of that clock last; this takes none of its readings."""
+        return self._now_ns
+
     def monotonic_ns(self) -> int:
         """Return the next reading of the recorded clock for durations."""
         if self._monotonic:

@@ -1,6 +1,7 @@
 """One recorded stream of a replay: moved on to the very message that its reader had taken. Pure."""
 
 from collections import deque
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -9,6 +10,7 @@ from millrace_backtest.errors import NotRecorded
 from millrace_core.errors import InvalidMessage, InvalidName
 from millrace_core.ids import MessageId
 from millrace_core.json_problems import UNREADABLE
+from millrace_core.market_terms import MarketTerms
 from millrace_core.messages import Message, Status
 from millrace_core.names import StreamName
 from millrace_core.states import StreamState, state_of
@@ -32,6 +34,8 @@ class RecordedStream:
     def __init__(self, name: StreamName) -> None:
         self.name = name
         self.state: StreamState = state_of(name.action)
+        self.market: MarketTerms | None = None
+        """The terms of the stream's market, as the writer said them last."""
         self._at: MessageId | None = None
         self._newest = MessageId(0, 0)
         self._messages: deque[tuple[MessageId, Message]] = deque()
@@ -112,7 +116,7 @@ class RecordedStream:
 
     def _apply(self, place: MessageId, message: Message) -> Applied:
         try:
-            data = _status(message) if message.type == "status" else self.state.apply(message.data)
+            data = self._status(message) if message.type == "status" else self.state.apply(message.data)
             flaw = self.state.flaw()
         except InvalidMessage as error:
             data, flaw = None, str(error)
@@ -128,11 +132,15 @@ class RecordedStream:
 
     def _drop_to(self, place: MessageId) -> None:
         while self._messages and self._messages[0][0] <= place:
-            self._messages.popleft()
+            _, message = self._messages.popleft()
+            if message.type == "status":
+                with suppress(InvalidMessage):
+                    self._status(message)
 
-
-def _status(message: Message) -> Status:
-    try:
-        return _STATUS.decode(message.data)
-    except UNREADABLE as error:
-        raise InvalidMessage(()) from error
+    def _status(self, message: Message) -> Status:
+        try:
+            status = _STATUS.decode(message.data)
+        except UNREADABLE as error:
+            raise InvalidMessage(()) from error
+        self.market = status.market or self.market
+        return status

@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-import structlog
-
 from millrace_backtest.replay.host import ReplayHost
 from millrace_backtest.replay.recorded_run import RecordedInput
 from millrace_backtest.replay.recorded_stream import Applied, RecordedStream
+from millrace_backtest.strategy_log import strategy_log
 from millrace_bus import Update, UpdateListener
 from millrace_bus.reading.updates import FollowerStatus, UpdateKind
 from millrace_core.config.magicbox import StrategyLimits
@@ -147,7 +146,7 @@ class ReplayedRun:
             streams=self._streams,
             host=self.host,
             limits=StrategyLimits.model_validate(what.limits),
-            log=structlog.get_logger("millrace.replay").bind(strategy=self._name),
+            log=strategy_log(self._name, self.host.last_ns),
         )
 
     def _replace(self, what: StrategyReplaced) -> None:
@@ -183,17 +182,19 @@ class ReplayedRun:
         followed.listener(self._update(followed, what, applied))
 
     def _update(self, followed: _Followed, what: MessageTaken | None, applied: Applied | None) -> Update:
-        name, place, state = followed.recorded.name, followed.last, followed.recorded.state
+        name, place = followed.recorded.name, followed.last
+        state, market = followed.recorded.state, followed.recorded.market
         trusted = what is None or what.trusted
         if what is not None and (what.kind in _STATES or applied is None):
             data = Status("stale", what.reason) if what.kind == "status" else None
-            return Update(name, place, what.kind, data, state, trusted, followed.status)
+            return Update(name, place, what.kind, data, state, trusted, followed.status, market=market)
         if applied is None:
             raise ValueError(f"{name} {place} was taken twice")
         message, data = applied
         kind: UpdateKind = "delta" if message.type == "snapshot" else message.type
         trace = message.trace if kind == "response" else message.trace.at(delivered=self.host.now_ns())
-        return Update(name, place, kind, data, state, trusted, followed.status, message.timestamp, trace or NO_TRACE)
+        said, timestamp = followed.status, message.timestamp
+        return Update(name, place, kind, data, state, trusted, said, timestamp, trace or NO_TRACE, market)
 
     def _place(self, followed: _Followed, each: RecordedInput) -> MessageId | None:
         if isinstance(each.what, MessageTaken):
@@ -213,7 +214,7 @@ class ReplayedRun:
             return answer_listener(self.runtime, self._health)
         key = name.exchange, name.symbol, name.action
         stream = next((each for each in self._streams if each[:3] == key), SubscribedStream(*key))
-        return stream_listener(stream, self.runtime, self._health, lambda _status: None)
+        return stream_listener(stream, self.runtime, lambda _status: None)
 
 
 def _is_message(each: RecordedInput) -> bool:
