@@ -131,7 +131,8 @@ class _Replay:
         """The ids of all requests that were made in the inputs so far."""
         self._ids: list[str] = []
         """Of the requests that were made during the present input."""
-        self._before: deque[RecordedInput] = deque(maxlen=_INPUTS_BEFORE + 1)
+        self._before: deque[Cause] = deque(maxlen=_INPUTS_BEFORE + 1)
+        self._at_ns = 0
 
     async def take(self, recorded: Recorded) -> None:
         """Take what is recorded, and repeat the inputs that it completes."""
@@ -206,7 +207,7 @@ class _Replay:
         self._waiting.clear()
 
     def _ends(self, why: str) -> None:
-        at = f", after {time_of(self._before[-1].at_ns)}" if self._before else ""
+        at = f", after {time_of(self._at_ns)}" if self._at_ns else ""
         self.found.ends.append(f"the run of {time_of(self._reader.run * NS_PER_MS)}{at}: {why}")
 
     async def _go_on(self) -> None:
@@ -219,6 +220,7 @@ class _Replay:
                 self._run = None
             elif self.found.difference is not None:
                 self._waiting.popleft()
+                self._at_ns = each.at_ns
                 self._seen.update(each.request_ids)
                 self.found.recorded += sum(request_id in self._known.requests for request_id in each.request_ids)
             elif self._run.is_known(each):
@@ -228,16 +230,19 @@ class _Replay:
                 return
 
     async def _repeat(self, run: ReplayedRun, each: RecordedInput) -> None:
-        self._before.append(each)
         self._ids = [*each.request_ids]
-        self.found.inputs += 1
         try:
             await run.take(each)
         except NotRecorded as error:
             self._give_up(str(error))
             return
+        self.found.inputs += 1
+        self._at_ns = each.at_ns
+        what = each.described(self._reader.streams)
+        place = f" {run.place}" if isinstance(each.what, int) and run.place is not None else ""
+        self._before.append(Cause(self._reader.run, each.number, each.at_ns, f"{what}{place}"))
         if run.host.is_astray and self.found.astray is None:
-            self.found.astray = self._cause(each)
+            self.found.astray = self._before[-1]
         self._compare(run.decided)
 
     def _answer_at_once(self, request: OrderRequest) -> RecordedInput | None:
@@ -269,11 +274,7 @@ class _Replay:
             self._differs(None, next(iter(now.values())))
 
     def _differs(self, recorded: OrderRequest | None, now: OrderRequest | None) -> None:
-        causes = [self._cause(each) for each in self._before]
-        self.found.difference = Difference(self.found.same + 1, recorded, now, causes)
-
-    def _cause(self, each: RecordedInput) -> Cause:
-        return Cause(self._reader.run, each.number, each.at_ns, each.described(self._reader.streams))
+        self.found.difference = Difference(self.found.same + 1, recorded, now, [*self._before])
 
 
 async def replay(plan: ReplayedStrategy, sources: Sequence[Recording]) -> Replayed:

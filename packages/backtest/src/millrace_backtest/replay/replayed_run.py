@@ -66,6 +66,8 @@ class ReplayedRun:
         self._streams: tuple[SubscribedStream, ...] = ()
         self._health = UnitHealthReporter(name, changed=lambda: None, errors=ErrorLog())
         self._plugin_name = ""
+        self.place: MessageId | None = None
+        """The place of the message that is the present input; None if that is no message."""
         self.host = ReplayHost(self._send)
         self.runtime: Runtime
         self.decided: list[OrderRequest] = []
@@ -90,7 +92,7 @@ class ReplayedRun:
         Raises:
             NotRecorded: the recording lacks what it names.
         """
-        self.decided = []
+        self.decided, self.place = [], None
         self.host.begin(each.clock, each.monotonic, each.request_ids)
         if each.what == HOOK_RESUMED:
             await self.host.resume_hook()
@@ -176,7 +178,7 @@ class ReplayedRun:
         followed = self._stream(each.what if what is None else what.stream)  # type: ignore[arg-type]  # a number
         place = self._place(followed, each)
         applied = None if place is None else followed.recorded.move(place, is_message=_is_message(each))
-        followed.last = place
+        followed.last = self.place = place
         if what is not None:
             followed.status = what.status  # type: ignore[assignment]  # one of them, as it was written
         followed.listener(self._update(followed, what, applied))

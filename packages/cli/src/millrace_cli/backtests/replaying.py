@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from millrace_backtest.replay.replay import Difference, Replayed
     from millrace_core.requests import OrderRequest
 
+_LONGEST = 300
+"""Characters of a request's terms that are shown."""
+
 
 def add_command(app: typer.Typer) -> None:
     """Add the command to `app`."""
@@ -107,7 +110,9 @@ def _described(request: "OrderRequest | None") -> str:
         return "no decision"
     decided = request.trace.decided
     at = "" if decided is None else f" at {time_of(decided)}"
-    return f"{action_of(request)} {encode(request.payload).decode()}{at}"
+    payload = encode(request.payload).decode()
+    shown = payload if len(payload) <= _LONGEST else f"{payload[:_LONGEST]}…"
+    return f"{action_of(request)} {shown}{at}"
 
 
 def _document(found: "Replayed") -> dict[str, Any]:
