@@ -124,7 +124,7 @@ NAMES: Final = (
         frozenset({"dbsync"}),
         consumers=frozenset({"executor"}),
     ),
-    _access(_strategy_inputs(), Kind.JOURNAL, frozenset({"magicbox"}), frozenset({"dbsync"})),
+    _access(_strategy_inputs(), Kind.JOURNAL, frozenset({"magicbox"}), frozenset({"dbsync", "api"})),
     _access(unreadable_requests(_TENANT), Kind.STREAM, frozenset({"executor"})),
     _access(order_key(_TENANT, _ALL), Kind.HASH, _LIMITED, frozenset({"magicbox", "api"})),
     _access(orders_key(_TENANT, _EXCHANGE, _SYMBOL), Kind.SORTED_SET, _LIMITED, frozenset({"magicbox", "api"})),
