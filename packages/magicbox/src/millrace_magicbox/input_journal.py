@@ -29,6 +29,7 @@ from millrace_core.strategy_inputs import (
 from millrace_magicbox.failures import Failures
 from millrace_magicbox.plan import StrategyPlan
 from millrace_service import UnitHealthReporter
+from millrace_service.redaction import clean
 from millrace_service.tasks import first_of
 from millrace_strategy import SavedStrategy
 
@@ -226,9 +227,14 @@ class InputJournal:
 def made(plan: StrategyPlan) -> StrategyMade:
     """Return the input that a strategy is made as planned."""
     streams = [(each.exchange, each.symbol, each.action, each.is_public) for each in plan.streams]
-    return StrategyMade(
-        plan.plugin_name, plan.configuration, streams, plan.limits.model_dump(mode="json", by_alias=True)
-    )
+    limits = plan.limits.model_dump(mode="json", by_alias=True)
+    return StrategyMade(plan.plugin_name, settings(plan), streams, limits)
+
+
+def settings(plan: StrategyPlan) -> dict[str, Any]:
+    """Return a strategy's settings as they are kept: without secrets."""
+    kept: dict[str, Any] = clean(plan.configuration)
+    return kept
 
 
 def restored(saved: SavedStrategy) -> RecordRestored:

@@ -23,7 +23,7 @@ from millrace_core.strategy_inputs import (
     StrategyStopped,
 )
 from millrace_magicbox.failures import Failures
-from millrace_magicbox.input_journal import InputJournal, made, restored
+from millrace_magicbox.input_journal import InputJournal, made, restored, settings
 from millrace_magicbox.live_host import LiveHost
 from millrace_magicbox.order_canceller import cancel_open_orders
 from millrace_magicbox.order_gateway import OrderGateway
@@ -129,7 +129,7 @@ class StrategyRun:
             configuration = read_configuration(strategy.Configuration, plan.configuration, path=plan.path)
             await self._until_taken_over()
             self._taken_over.clear()
-            self._journal.take(StrategyReplaced(plan.configuration))
+            self._journal.take(StrategyReplaced(settings(plan)))
             self._runtime.replace(
                 strategy, configuration, took_over=self._taken_over.set, rolled_back=self._rolled_back
             )
