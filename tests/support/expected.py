@@ -202,4 +202,5 @@ _PUTS: dict[str, Callable[[Said], Iterator[Row]]] = {
     "watchOrders": _orders,
     "watchBalance": _balances,
     "watchOHLCV": lambda _said: iter(()),
+    "strategyInputs": _event,
 }
