@@ -80,6 +80,7 @@ class StrategyArguments(RecordingArguments):
         list[str] | None,
         typer.Option(metavar="PATTERN", help="Streams that it follows; by default all. Repeatable."),
     ] = None
+
     def only_plan(self, scanned: "Scan", *, is_checked: bool = True) -> "BacktestedStrategy":
         """Return the one strategy to run; its settings are not checked where some are added later.
 
