@@ -11,6 +11,7 @@ from typing import Final
 import structlog
 
 from millrace_api.configs.models import ApiConfig
+from millrace_api.connections import allow_many_files
 from millrace_api.memory import give_large_blocks_back
 from millrace_api.server import Server, ServerEnded, listen
 from millrace_api.services import Services
@@ -81,6 +82,7 @@ class ApiAgent(Agent[ApiConfig, ApiConfig]):
         # Threads read rows and check secrets beside the event loop, which waits so long at most for the interpreter.
         sys.setswitchinterval(_SWITCH_S)
         give_large_blocks_back()
+        allow_many_files()
         listening = listen(self._options.host, self._options.port)
         self._resources.callback(listening.close)
         self._services = Services.make(await self._store(), bus, secret_key=self._options.secret_key)

@@ -9,6 +9,7 @@ import structlog
 import uvicorn
 
 from millrace_api.app import make_app
+from millrace_api.connections import Connection, sweep
 from millrace_api.live.socket import serving
 from millrace_api.services import Services
 from millrace_core.clock import DAY_MS, now_ms
@@ -53,8 +54,8 @@ class _Quiet(uvicorn.Server):
 class Server:
     """The API, served; created by `start`.
 
-    Serving, the sweep of live clients and the removal of old idempotency keys end together, so that none can stop
-    unnoticed.
+    Serving, the sweeps of connections and live clients and the removal of old idempotency keys end together, so that
+    none can stop unnoticed.
     """
 
     def __init__(self, services: Services, listening: socket.socket) -> None:
@@ -62,6 +63,7 @@ class Server:
         self._socket = listening
         config = uvicorn.Config(
             make_app(services),
+            http=Connection,
             ws=serving(services),
             log_config=None,
             access_log=False,
@@ -109,6 +111,7 @@ class Server:
             await first_of(
                 self._serve(),
                 self._services.hub.sweep(),
+                sweep(self._http.server_state.connections),
                 self._services.authenticator.holdings.watch(),
                 self._services.authenticator.trail.run(),
                 _forget_keys(self._services.store),

@@ -40,6 +40,7 @@ class Budget:
         self._limits = limits
         self._rows = RateLimiter(limits.rows_per_minute / 60, limits.rows_per_minute)
         self._requests = RateLimiter(limits.requests_per_second, limits.burst)
+        self._commands = RateLimiter(limits.commands_per_second, limits.commands_per_second)
         self._held: defaultdict[Tenant, Counter[Kind]] = defaultdict(Counter)
         self._turns: dict[Tenant, asyncio.Semaphore] = {}
 
@@ -48,6 +49,7 @@ class Budget:
         self._limits = limits
         self._rows.set_limits(limits.rows_per_minute / 60, limits.rows_per_minute)
         self._requests.set_limits(limits.requests_per_second, limits.burst)
+        self._commands.set_limits(limits.commands_per_second, limits.commands_per_second)
 
     @property
     def subscriptions(self) -> int:
@@ -57,6 +59,12 @@ class Budget:
     def request(self, tenant: Tenant) -> float:
         """Count a request; return 0, or the seconds until the tenant may send another."""
         return self._requests.take(tenant)
+
+    def command(self, tenant: Tenant) -> float:
+        """Reserve a command over a WebSocket; return the seconds until it may be carried out."""
+        wait_s = self._commands.wait_s(tenant)
+        self._commands.spend(tenant, 1)
+        return wait_s
 
     def take(self, tenant: Tenant, kind: Kind) -> None:
         """Note that something begins which lasts."""

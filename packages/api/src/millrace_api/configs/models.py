@@ -37,6 +37,8 @@ class TenantLimits(ConfigModel):
     """WebSockets at a time."""
     subscriptions: int = Field(default=5_000, ge=1, le=1_000_000)
     """Streams followed at a time, over all WebSockets."""
+    commands_per_second: int = Field(default=500, ge=1, le=1_000_000)
+    """Commands and pings over all WebSockets, and how many may come at once; what is more waits for its turn."""
 
 
 class ApiConfig(BaseConfig):

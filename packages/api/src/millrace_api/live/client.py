@@ -85,6 +85,13 @@ class Client:
         if not topic.name.has_snapshots:
             self.disconnect(TOO_SLOW, "client too slow: reconnect and subscribe with `since`")
 
+    async def writable(self) -> None:
+        """Wait until the client has read most waiting messages, or is disconnected because it stalls."""
+        if self.is_full and not self.is_closed:
+            reads_again = asyncio.Event()
+            self.on_writable.append(reads_again.set)
+            await reads_again.wait()
+
     def check_stalled(self) -> None:
         """Disconnect the client when it has read nothing for `STALLED_S`."""
         if self._full_since_s is not None and time.monotonic() - self._full_since_s > STALLED_S:
@@ -119,6 +126,8 @@ class ClientSubscription:
         self.silence: asyncio.Task[None] | None = None
         """Waits for the stream to begin, to tell the client if it does not."""
         self._client = client
+        self.replaying: asyncio.Task[None] | None = None
+        """Sends older messages."""
         self._is_live = False
         """Whether messages are sent as they come."""
         self._is_replaying = False

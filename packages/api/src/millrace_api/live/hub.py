@@ -2,12 +2,13 @@
 
 import asyncio
 import contextlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Coroutine
 
 import structlog
 
 from millrace_api.access.authentication import Authenticator
+from millrace_api.access.budget import AT_ONCE
 from millrace_api.access.principal import Principal
 from millrace_api.access.sharing import may_read
 from millrace_api.live import messages
@@ -60,7 +61,9 @@ class Hub:
         self._tasks: set[asyncio.Task[None]] = set()
         self._resources = contextlib.AsyncExitStack()
         self._journals: Journals | None = None
-        self._budget = authenticator.budget
+        self.budget = authenticator.budget
+        self._turns: defaultdict[Tenant, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(AT_ONCE))
+        """In which the pages of journals are read that each tenant's clients missed."""
         self._refusals, self._holdings = authenticator.refusals, authenticator.holdings
         self._near = NearStreams(bus)
 
@@ -76,13 +79,13 @@ class Hub:
         """
         if len(self._clients) >= self._max_clients or self._by_token[principal.token_id] >= self._max_clients_per_token:
             raise ApiError(429, "connection limit reached: close a connection first", headers={"Retry-After": "5"})
-        self._budget.check(principal.tenant, "WebSockets")
+        self.budget.check(principal.tenant, "WebSockets")
 
     def join(self, client: Client) -> None:
         """Add a client that has connected."""
         self._clients.add(client)
         self._by_token[client.principal.token_id] += 1
-        self._budget.take(client.principal.tenant, "WebSockets")
+        self.budget.take(client.principal.tenant, "WebSockets")
         self._holdings.hold(client.principal.token_id, client.end)
         self._metrics.live_clients.set(len(self._clients))
 
@@ -92,7 +95,7 @@ class Hub:
             return
         self._clients.remove(client)
         self._by_token[client.principal.token_id] -= 1
-        self._budget.give_back(client.principal.tenant, "WebSockets")
+        self.budget.give_back(client.principal.tenant, "WebSockets")
         self._holdings.release(client.principal.token_id, client.end)
         self._metrics.live_clients.set(len(self._clients))
         client.is_closed = True
@@ -142,7 +145,7 @@ class Hub:
         self._topics.clear()
         await self._resources.aclose()
 
-    def _spawn(self, work: Coroutine[None, None, None], client: Client | None = None) -> "asyncio.Task[None]":
+    def spawn(self, work: Coroutine[None, None, None], client: Client | None = None) -> "asyncio.Task[None]":
         """Run something in the background; when it fails, disconnect the client that waits for it."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
@@ -151,23 +154,22 @@ class Hub:
 
     def _ended(self, task: "asyncio.Task[None]", client: Client | None) -> None:
         self._tasks.discard(task)
-        if not task.cancelled():
-            if (error := task.exception()) is None:
-                return
-            log.error("work for a live client failed", exc_info=error)
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        log.error("work for a live client failed", exc_info=error)
         if client is not None:
             client.disconnect(INTERNAL_ERROR, _RECONNECT)
 
     async def _replay(self, client: Client, subscription: ClientSubscription, since: MessageId) -> None:
         if self._journals is None:
             self._journals = await self._resources.enter_async_context(self._bus.journals())
-        await replay(self._journals, client, subscription, since)
+        await replay(self._journals, client, subscription, since, self._turns[client.principal.tenant])
 
     def _subscribe(self, client: Client, name: StreamName, since: MessageId | None) -> None:
         if name in client.subscriptions:
             self._unsubscribe(client, name)
-        if self._subscriptions[client.principal.tenant] >= self._budget.subscriptions:
-            client.reject(str(name), f"your tenant may follow {self._budget.subscriptions:,} streams at a time")
+        if self._subscriptions[client.principal.tenant] >= self.budget.subscriptions:
+            client.reject(str(name), f"your tenant may follow {self.budget.subscriptions:,} streams at a time")
             return
         if len(client.subscriptions) >= MAX_SUBSCRIPTIONS:
             client.reject(str(name), f"a connection may follow {MAX_SUBSCRIPTIONS} streams: open another")
@@ -181,9 +183,9 @@ class Hub:
         if since is None:
             subscription.start()
         elif not subscription.resume(since):
-            self._spawn(self._replay(client, subscription, since), client)
+            subscription.replaying = self.spawn(self._replay(client, subscription, since), client)
         if name.has_snapshots and not topic.is_ready:
-            subscription.silence = self._spawn(self._explain_silence(client, subscription))
+            subscription.silence = self.spawn(self._explain_silence(client, subscription))
 
     async def _explain_silence(self, client: Client, subscription: ClientSubscription) -> None:
         """Tell a client whose stream has not begun after `SILENT_S` that nobody writes it, and what is near."""
@@ -200,8 +202,9 @@ class Hub:
         if subscription is None:
             return
         self._subscriptions[client.principal.tenant] -= 1
-        if subscription.silence is not None:
-            subscription.silence.cancel()
+        for task in (subscription.silence, subscription.replaying):
+            if task is not None:
+                task.cancel()
         subscription.topic.subscribers.discard(subscription)
         if not subscription.topic.subscribers:
             self._drop(subscription.topic)
@@ -217,7 +220,7 @@ class Hub:
         if self._topics.get(topic.name) is topic:
             del self._topics[topic.name]
             self._metrics.live_streams.set(len(self._topics))
-            self._spawn(topic.close())
+            self.spawn(topic.close())
 
 
 def _name(command: Command) -> StreamName:

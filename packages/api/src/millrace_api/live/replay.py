@@ -13,20 +13,27 @@ _POLL_S = 0.02
 _MAX_POLLS = 500
 
 
-async def replay(journals: Journals, client: Client, subscription: ClientSubscription, since: MessageId) -> None:
-    """Send everything after `since` and go live; where the journal has a gap, send the whole state instead."""
+async def replay(
+    journals: Journals, client: Client, subscription: ClientSubscription, since: MessageId, turn: asyncio.Semaphore
+) -> None:
+    """Send everything after `since` and go live; where the journal has a gap, send the whole state instead.
+
+    Each page is read in the `turn` of the client's tenant.
+    """
     subscription.replay()
     try:
         async with asyncio.timeout(_TIMEOUT_S):
             await subscription.topic.ready()
-        is_resumed = await _bridge(journals, client, subscription, since)
+        is_resumed = await _bridge(journals, client, subscription, since, turn)
     except (TimeoutError, CommandRefused):
         is_resumed = False
     if not is_resumed:
         subscription.give_up_replay()
 
 
-async def _bridge(journals: Journals, client: Client, subscription: ClientSubscription, since: MessageId) -> bool:
+async def _bridge(
+    journals: Journals, client: Client, subscription: ClientSubscription, since: MessageId, turn: asyncio.Semaphore
+) -> bool:
     """Send journal entries until memory holds the rest; return False when a message is missing or late.
 
     Raises:
@@ -43,23 +50,15 @@ async def _bridge(journals: Journals, client: Client, subscription: ClientSubscr
                 return False
             await asyncio.sleep(_POLL_S)
             continue
-        async with asyncio.timeout(_TIMEOUT_S):
+        async with turn, asyncio.timeout(_TIMEOUT_S):
             entries = (await journals.read({str(name): last}, most=PAGE)).get(str(name))
         if not entries or not _joins_on(last, entries):
             return False
         for entry in entries:
             client.send(messages.framed(name, entry.body or b""))
         last = entries[-1].id
-        await _writable(client)
+        await client.writable()
     return True
-
-
-async def _writable(client: Client) -> None:
-    """Wait until the client has read most waiting messages, or is disconnected because it stalls."""
-    if client.is_full and not client.is_closed:
-        reads_again = asyncio.Event()
-        client.on_writable.append(reads_again.set)
-        await reads_again.wait()
 
 
 def _joins_on(last: MessageId, entries: JournalPage) -> bool:

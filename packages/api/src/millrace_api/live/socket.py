@@ -17,6 +17,7 @@ from picows.api import WSAutoPingStrategy, WSProtocol  # type: ignore[attr-defin
 from millrace_api.access.audit import NOBODY, entry
 from millrace_api.access.principal import Principal
 from millrace_api.live.client import FULL_BYTES, Client
+from millrace_api.live.commands import Commands
 from millrace_api.problems import ApiError
 from millrace_api.services import Services
 
@@ -37,6 +38,7 @@ class LiveListener(WSListener):
     def __init__(self, services: Services, principal: Principal, address: str) -> None:
         self._hub = services.hub
         self._client = Client(principal, address, self, services.metrics)
+        self._commands = Commands(self._hub, self._client, self._pong, self._read)
         self._transport: WSTransport | None = None
 
     def on_ws_connected(self, transport: WSTransport) -> None:
@@ -53,9 +55,9 @@ class LiveListener(WSListener):
         if frame.msg_type == WSMsgType.CLOSE:
             transport.send_close(WSCloseCode.OK)
             transport.disconnect()
-        elif frame.msg_type == WSMsgType.TEXT and frame.fin:
-            self._hub.execute(self._client, frame.get_payload_as_bytes())
-        elif frame.msg_type not in (WSMsgType.PING, WSMsgType.PONG):
+        elif frame.msg_type in (WSMsgType.TEXT, WSMsgType.PING, WSMsgType.PONG) and frame.fin:
+            self._commands.add(frame.msg_type, frame.get_payload_as_bytes())
+        else:
             transport.send_close(WSCloseCode.UNSUPPORTED_DATA, b"commands are text, each in one frame")
             transport.disconnect()
 
@@ -70,6 +72,15 @@ class LiveListener(WSListener):
     def resume_writing(self) -> None:
         """Note that the client has read most of the waiting bytes."""
         self._client.drained()
+
+    def _pong(self, payload: bytes) -> None:
+        if self._transport is not None and not self._client.is_closed:
+            self._transport.send_pong(payload)
+
+    def _read(self, is_wanted: bool) -> None:
+        if self._transport is not None and not self._client.is_closed:
+            connection = self._transport.underlying_transport
+            (connection.resume_reading if is_wanted else connection.pause_reading)()
 
     def send(self, message: bytes) -> None:
         """Send a text message."""
@@ -188,7 +199,7 @@ def _hand_over(
     """
     protocol = WSProtocol(
         None, None, False, make_listener, _log, True, 5, True, _PING_S, _PING_S,
-        WSAutoPingStrategy.PING_WHEN_IDLE, True, MAX_COMMAND, None, 4096,
+        WSAutoPingStrategy.PING_WHEN_IDLE, False, MAX_COMMAND, None, 4096,
     )  # fmt: skip
     protocol.connection_made(transport)
     rest = memoryview(request)
