@@ -47,7 +47,9 @@ ROOMY = DEFAULTS.model_copy(
         "requests_per_second": 10_000.0,
         "burst": 10_000,
         "failures_burst": 10_000,
-        "tenant_limits": TenantLimits(requests_per_second=10_000.0, burst=10_000, questions=10_000),
+        "tenant_limits": TenantLimits(
+            requests_per_second=10_000.0, burst=10_000, questions=10_000, commands_per_second=10_000
+        ),
     }
 )
 _tenants = itertools.count()

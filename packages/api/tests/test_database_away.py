@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.support.outages import sqlite_locked
 
-from millrace_core.names import PUBLIC, Action, ExchangeId, StreamName, Symbol
+from millrace_core.names import PUBLIC, Action, AgentId, ExchangeId, StreamName, Symbol
 from millrace_store import DatabaseUnavailable
 
 
@@ -69,3 +69,42 @@ async def test_a_halt_needs_no_database(
             lifted = await client.delete("/api/v1/halts", params={"tenant": tenant})
             assert lifted.json() == {"items": []}
             assert not await bus.halts.get(tenant)
+
+
+async def test_a_configuration_that_is_in_force_is_answered_as_such(
+    fresh: Any, tenant: Any, bus: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its history follows once the database can be written; "nothing was done" would be wrong."""
+    monkeypatch.setattr("millrace_api.configs.editor.PATIENCE_S", 0.1)
+    agent = AgentId(f"EXECUTOR-{tenant}")
+    path, config = f"/api/v1/agents/{agent}/config", {"agent": {"id": agent}, "risk": {tenant: {}}}
+    async with fresh.client(await fresh.token(tenant)) as client:
+        async with sqlite_locked(tmp_path / "test.db"), asyncio.timeout(8):
+            put = await client.put(path, json=config, params={"kind": "executor"})
+            assert put.status_code == 200, put.text
+            assert (await client.get(path)).headers["etag"] == put.headers["etag"]
+        async with asyncio.timeout(20):
+            while not (known := (await client.get(f"{path}/history")).json()["items"]):
+                await asyncio.sleep(0.05)
+    assert known[0]["author"].startswith(tenant)
+
+
+async def test_a_change_that_redis_may_make_yet_is_not_denied(
+    fresh: Any, tenant: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A configuration, a halt or a restart that Redis does not confirm in time."""
+    monkeypatch.setattr("millrace_api.services.REDIS_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(fresh.services.bus, "replace_config", _never)
+    monkeypatch.setattr(fresh.services.bus.halts, "write", _never)
+    path, config = f"EXECUTOR-{tenant}", {"agent": {"id": f"EXECUTOR-{tenant}"}, "risk": {tenant: {}}}
+    async with fresh.client(await fresh.token(tenant)) as client:
+        answers = [
+            await client.put(f"/api/v1/agents/{path}/config", json=config, params={"kind": "executor"}),
+            await client.post("/api/v1/halts", json={}),
+        ]
+    assert [each.status_code for each in answers] == [503, 503]
+    assert all("may be made yet" in each.json()["detail"] for each in answers)
+
+
+async def _never(*_: Any) -> None:
+    await asyncio.Event().wait()

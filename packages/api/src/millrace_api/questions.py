@@ -75,8 +75,14 @@ class Questions:
         Raises:
             ApiError: it takes too long.
         """
-        if len(text) <= TEXT_HERE:
-            return function(*arguments)
+        return function(*arguments) if len(text) <= TEXT_HERE else await self.work(function, *arguments)
+
+    async def work(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Return what a pure function of a module gives, called by a worker.
+
+        Raises:
+            ApiError: it takes too long.
+        """
         found = await self._whole(Work(function, arguments), "send less")
         return cast(T, pickle.loads(found))  # noqa: S301 - our own worker's
 

@@ -12,7 +12,7 @@ from millrace_api.agents import AgentEvents
 from millrace_api.configs.models import ApiConfig
 from millrace_api.live.hub import Hub
 from millrace_api.metrics import Metrics
-from millrace_api.problems import refused, unavailable
+from millrace_api.problems import ApiError, refused, unavailable
 from millrace_api.questions import Questions
 from millrace_api.trading.responses import PendingResponses
 from millrace_bus import Bus, CommandRefused
@@ -82,6 +82,21 @@ async def redis(call: Awaitable[T]) -> T:
         raise unavailable("Redis") from error
     except CommandRefused as error:
         raise refused(str(error)) from error
+
+
+async def redis_change(call: Awaitable[T]) -> T:
+    """Return Redis's answer to what changes something.
+
+    Raises:
+        ApiError: it refused, or did not answer in time: then it may do it yet.
+    """
+    try:
+        return await redis(call)
+    except ApiError as error:
+        if isinstance(error.__cause__, TimeoutError):
+            text = "Redis does not answer; the change may be made yet: look before you repeat it"
+            raise ApiError(503, text, headers={"Retry-After": "2"}) from error
+        raise
 
 
 def _services(request: Request) -> Services:

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import picows
 import pytest
 
 from millrace_api.access import hashing
@@ -169,7 +170,8 @@ async def test_a_check_of_a_configuration_ends_when_its_client_leaves(
         finally:
             running.pop()
 
-    monkeypatch.setattr(api.services.questions, "about", slow)
+    for name in ("about", "work"):
+        monkeypatch.setattr(api.services.questions, name, slow)
     async with api.client(await api.token(tenant, "admin")) as client, asyncio.timeout(20):
         asked = asyncio.create_task(client.post(f"/api/v1/agents/EXECUTOR/config/{check}", json={}))
         await begun.wait()
@@ -247,3 +249,20 @@ async def test_bytes_of_configurations_are_counted(api: Any, tenant: Any, other:
         assert [each.status_code for each in answers] == [422, 429]
         assert int(answers[1].headers["retry-after"]) > 0
         assert (await second.post(path, content=b" ")).status_code == 422
+
+
+async def test_sockets_beyond_the_limit_are_no_mistakes_of_their_address(fresh: Any, tenant: Any, other: Any) -> None:
+    """Others may share the address; nor does each have a row of the trail."""
+    limits = fresh.services.config.tenant_limits.model_copy(update={"web_sockets": 1})
+    few = {"tenant_limits": limits, "failures_per_minute": 0.01, "failures_burst": 1}
+    fresh.services.configure(fresh.services.config.model_copy(update=few))
+    token, url = await fresh.token(tenant, "read"), f"ws://127.0.0.1:{fresh.server.port}/api/v1/live"
+    headers = {"Authorization": f"Bearer {token}"}
+    transport, _ = await picows.ws_connect(picows.WSListener, url, extra_headers=headers)
+    for _ in range(5):
+        with pytest.raises(picows.WSInvalidStatusError):
+            await picows.ws_connect(picows.WSListener, url, extra_headers=headers)
+    transport.disconnect()
+    async with fresh.client(await fresh.token(other)) as client:
+        assert (await client.get("/api/v1/session")).status_code == 200
+    assert await fresh.audit(tenant) == []

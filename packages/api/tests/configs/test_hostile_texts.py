@@ -175,3 +175,51 @@ async def test_nobody_learns_which_addresses_anothers_configuration_names(
     answers = [await admin.post(f"{path}/validate", json=config(tenant, port), params=params) for port in (81, 82)]
     assert [each.status_code for each in answers] == [422, 422]
     assert answers[0].json() == answers[1].json()
+
+
+@pytest.mark.parametrize(
+    ("kind", "costly", "path"),
+    [
+        pytest.param("gatherer", {"workers": 64}, "$.workers", id="processes"),
+        pytest.param("gatherer", {"workerLimits": {"memoryMb": 9_000}}, "$.workerLimits", id="memory"),
+        pytest.param("gatherer", {"workplans": [(600, 10)]}, "$.workplans", id="streams"),
+        pytest.param("gatherer", {"workplans": [(1_000, 101)]}, "$.workplans", id="more streams than anybody's"),
+        pytest.param("magicbox", {"workplans": [(21, 500)]}, "$.workplans", id="strategies"),
+        pytest.param("magicbox", {"workplans": [(1, 501)]}, "$.workplans[0].plugins[0].limits.memoryMb", id="strategy"),
+    ],
+)
+async def test_what_a_tenant_puts_is_no_load_for_others(
+    kind: str, costly: dict[str, Any], path: str, api: Any, admin: Any, tenant: Any
+) -> None:
+    """The operator may put it, unless no agent could bear it, and then the tenant may keep it."""
+    agent = f"{kind.upper()}-{tenant}"
+    place, params = f"/api/v1/agents/{agent}/config", {"kind": kind}
+    make = _gathering if kind == "gatherer" else _trading
+    usual = {"agent": {"id": agent}, "workplans": [make(tenant, 1, 100)]}
+    if kind == "gatherer":
+        usual["exchanges"] = {tenant: {"binance": {}}}
+    config = usual | costly
+    config["workplans"] = [each if isinstance(each, dict) else make(tenant, *each) for each in config["workplans"]]
+    assert (await admin.post(f"{place}/validate", json=usual, params=params)).status_code == 200
+    refused = await admin.put(place, json=config, params=params)
+    assert [problem["path"] for problem in refused.json()["problems"]] == [path]
+    async with api.client(await api.token(PUBLIC)) as operator:
+        put = await operator.put(place, json=config, params=params)
+    if "100,000 at most" in refused.text:
+        assert put.status_code == 422
+        return
+    kept, headers = config | {"environment": "test"}, {"If-Match": put.headers["etag"]}
+    assert (await admin.put(place, json=kept, params=params, headers=headers)).status_code == 200
+
+
+def _gathering(tenant: str, symbols: int, points: int) -> dict[str, Any]:
+    wanted = [{"action": "watchOrderBook", "limit": 1 + number} for number in range(points)]
+    pairs = [f"A{number}/B" for number in range(symbols)]
+    return {"tenant": tenant, "exchangeId": "binance", "assetPairs": pairs, "dataPoints": wanted}
+
+
+def _trading(tenant: str, plugins: int, memory_mb: int) -> dict[str, Any]:
+    each = {"pluginName": "PingPong", "limits": {"memoryMb": memory_mb}}
+    wanted = [each | {"name": f"p{number}"} for number in range(plugins)]
+    feed = {"exchangeId": "binance", "symbol": "A/B", "dataPoint": "watchOrderBook", "isPublic": True}
+    return {"tenant": tenant, "plugins": wanted, "subscriptions": [feed]}

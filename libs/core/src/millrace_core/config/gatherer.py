@@ -1,6 +1,6 @@
 """The gatherer's configuration: which streams to take from which exchanges."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -14,6 +14,9 @@ from millrace_core.config.common import (
     TenantField,
 )
 from millrace_core.config.workers import WorkersConfig
+
+MOST_STREAMS: Final = 100_000
+"""Streams of one configuration: a short text may name any number, by each symbol with each data point."""
 
 
 class DataPoint(ConfigModel):
@@ -51,6 +54,12 @@ class GathererWorkplan(ConfigModel):
     checksum_every: int = Field(default=50, ge=1, le=1_000_000)
     """Every n-th message of an order book carries a checksum."""
 
+    @property
+    def most_streams(self) -> int:
+        """Return how many streams it may stand for; a pattern may match `max_symbols`."""
+        symbols = sum(self.max_symbols if "*" in symbol else 1 for symbol in self.asset_pairs)
+        return sum(1 if ACTIONS[point.action].is_account_wide else symbols for point in self.data_points)
+
 
 class GathererConfig(WorkersConfig):
     """The whole configuration of a gatherer."""
@@ -63,9 +72,16 @@ class GathererConfig(WorkersConfig):
     @model_validator(mode="after")
     def _is_consistent(self) -> "GathererConfig":
         problems = [problem for index, plan in enumerate(self.workplans) for problem in self._problems(index, plan)]
+        if (streams := self.most_streams) > MOST_STREAMS:
+            problems.append(f"workplans: stand for {streams:,} streams, {MOST_STREAMS:,} at most; lower maxSymbols")
         if problems:
             raise ValueError("\n".join(problems))
         return self
+
+    @property
+    def most_streams(self) -> int:
+        """Return how many streams it may stand for."""
+        return sum(plan.most_streams for plan in self.workplans)
 
     def _problems(self, index: int, plan: GathererWorkplan) -> list[str]:
         where = f"workplans[{index}]"

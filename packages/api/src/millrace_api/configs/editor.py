@@ -16,8 +16,9 @@ from millrace_api.configs.addresses import forbidden_addresses
 from millrace_api.configs.examined import MISTAKES, About, Examined, Malformed, Sent, difference, examine, seal, show
 from millrace_api.configs.models import MODELS, mistakes
 from millrace_api.configs.ownership import may_change_of, may_see_of, may_take, named_in
+from millrace_api.patience import answer_within
 from millrace_api.problems import ApiError, MistakeAt, not_found
-from millrace_api.services import Services, redis
+from millrace_api.services import Services, redis, redis_change
 from millrace_bus import CommandRefused
 from millrace_core.clock import now_ms
 from millrace_core.config import revision
@@ -29,6 +30,8 @@ from millrace_store import DatabaseUnavailable
 from millrace_store.queries.records import ConfigRecord
 
 T = TypeVar("T")
+PATIENCE_S = 2.0
+"""How long the database may take to store a configuration that is in force: the history can do without its author."""
 _PAGE = 200
 _MAX_VERSIONS = 1_000
 
@@ -120,7 +123,7 @@ class ConfigEditor:
             raise ApiError(403, f"the configuration may name only {self.caller.tenant}; ask an operator to name others")
         if known_kind is None:
             raise ApiError(422, f"this agent has never run: send its kind, ?kind={'|'.join(MODELS)}")
-        if problems := [*new.problems, *await self._not_allowed(new)]:
+        if problems := [*new.problems, *await self._not_allowed(new, known_kind)]:
             raise ApiError(422, MISTAKES, problems=problems)
         if not may_see_of(self.caller, new.tenants):
             raise ApiError(403, f"the configuration must name {self.caller.tenant}; ask an operator to put this one")
@@ -136,7 +139,8 @@ class ConfigEditor:
         """
         text = None if await self.text() is None else await self.current()
         about = About(self.agent, await self.kind(kind), text)
-        return _formed(await self._about(_longer(text, sent.text), difference, sent, about))
+        # A short text may stand for many units.
+        return _formed(await self.services.questions.work(difference, sent, about))
 
     async def put(self, sent: Sent, kind: str | None, expected: str | None) -> ConfigView:
         """Put a configuration in force, provided that `expected` is still the revision in force (None: there is none).
@@ -157,11 +161,15 @@ class ConfigEditor:
         written, key = new.written, self.services.secret_key
         if key is not None:
             written = await self._about(written, seal, written, key)
-        if not await redis(self.services.bus.replace_config(self.agent, text, written)):
-            raise _changed_meanwhile()
-        await self._remember(written)
+        # All that can fail comes first: what is in force must not be answered as if nothing was done.
         shown = await self._about(written, show, written)
-        return ConfigView(self.agent, await self.kind(kind), revision(written), shown.config)
+        view = ConfigView(self.agent, await self.kind(kind), revision(written), shown.config)
+        kept = await self._about(written, for_history, written, key)
+        if not await redis_change(self.services.bus.replace_config(self.agent, text, written)):
+            raise _changed_meanwhile()
+        with suppress(TimeoutError, DatabaseUnavailable):
+            await answer_within(PATIENCE_S, self._remember(view.revision, kept), goes_on=True)
+        return view
 
     async def versions(self) -> AsyncIterator[ConfigRecord]:
         """Return the stored configurations that the caller may see, newest first, with their secrets."""
@@ -211,13 +219,15 @@ class ConfigEditor:
     async def _about(self, text: bytes | str, function: Callable[..., T], *arguments: Any) -> T:
         return await self.services.questions.about(text, function, *arguments)
 
-    async def _not_allowed(self, new: Examined) -> Sequence[Problem]:
+    async def _not_allowed(self, new: Examined, kind: str) -> Sequence[Problem]:
         """Return a problem for each part of a configuration that only an operator may put."""
         if self.caller.is_operator:
             return []
-        text = "concerns all tenants' rows: only an operator may change it"
-        of_all = [Problem(f"$.{field}", text) for field in new.of_all_tenants]
-        return [*of_all, *await forbidden_addresses(new.addresses, self.services.config.tenant_networks)]
+        config = self.services.config
+        most = config.tenant_limits.streams if kind == "gatherer" else config.tenant_limits.strategies
+        text = f"a tenant's own are {most:,} at most, and these may be {new.size:,}: ask an operator to put more"
+        too_many = [Problem("$.workplans", text)] if new.size > most and new.is_larger else []
+        return [*new.reserved, *too_many, *await forbidden_addresses(new.addresses, config.tenant_networks)]
 
     async def plugins(self) -> list[PluginDescription]:
         """Return the strategies that the agent can run, for callers that may see its configuration or create it.
@@ -252,12 +262,11 @@ class ConfigEditor:
         if expected != revision(text):
             raise _changed_meanwhile()
 
-    async def _remember(self, written: bytes) -> None:
-        """Store the configuration with its author; dbsync stores those that are written to Redis directly."""
+    async def _remember(self, version: str, kept: str) -> None:
+        """Store the configuration with its author; dbsync stores the others, without one."""
+        author = f"{self.caller.tenant}/{self.caller.name}"
         async with self.services.store.batch() as batch:
-            author = f"{self.caller.tenant}/{self.caller.name}"
-            kept = await self._about(written, for_history, written, self.services.secret_key)
-            batch.config(self.agent, revision(written), now_ms(), kept, author)
+            batch.config(self.agent, version, now_ms(), kept, author)
 
 
 def _version_of(record: ConfigRecord) -> ConfigVersion:

@@ -15,8 +15,9 @@ from millrace_api.configs.diff import ConfigChange, changes
 from millrace_api.configs.effects import UnitEffect, effects
 from millrace_api.configs.masking import masked, unmasked, unresolved_masks
 from millrace_api.configs.models import mistakes
-from millrace_api.configs.ownership import OF_ALL_TENANTS, decoded
+from millrace_api.configs.ownership import decoded
 from millrace_api.configs.plugin_settings import plugin_mistakes
+from millrace_api.configs.reserved import reserved_changes, size_of
 from millrace_core.config import MagicboxConfig, parse_config, read_json, tenants_of
 from millrace_core.errors import Problem
 from millrace_core.json_text import json_text
@@ -63,8 +64,12 @@ class Examined(NamedTuple):
     """Those that it names."""
     problems: Sequence[Problem]
     """Its mistakes; not found out for an agent of unknown kind."""
-    of_all_tenants: Sequence[str]
-    """The fields that it changes and that concern all tenants' rows."""
+    reserved: Sequence[Problem]
+    """What it changes and only an operator may change."""
+    size: int
+    """Its streams or strategies."""
+    is_larger: bool
+    """Whether these are more than before."""
     addresses: Sequence[NamedAddress]
     """Those that the configuration in force does not name."""
 
@@ -95,11 +100,14 @@ def examine(sent: Sent, about: About) -> Examined | Malformed:
     whole = new if current is None else unmasked(new, current)
     is_exact = sent.is_exact and HIDDEN.encode() not in sent.text
     text = sent.text if is_exact else written(whole)
+    size = size_of(about.kind, text)
     return Examined(
         text,
         frozenset(tenants_of(whole)),
         [*unresolved_masks(whole), *_mistakes(text, about)],
-        [field for field in OF_ALL_TENANTS if whole.get(field) != (current or {}).get(field)],
+        reserved_changes(whole, current),
+        size,
+        size > size_of(about.kind, about.current),
         added_addresses(whole, current),
     )
 

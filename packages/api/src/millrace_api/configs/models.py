@@ -37,6 +37,10 @@ class TenantLimits(ConfigModel):
     """WebSockets at a time."""
     subscriptions: int = Field(default=5_000, ge=1, le=1_000_000)
     """Streams followed at a time, over all WebSockets."""
+    streams: int = Field(default=5_000, ge=1, le=100_000)
+    """Streams of a gatherer's configuration that the tenant itself puts; a pattern counts as its `maxSymbols`."""
+    strategies: int = Field(default=20, ge=1, le=10_000)
+    """Strategies of a magicbox's configuration that the tenant itself puts; each has a process."""
     commands_per_second: int = Field(default=500, ge=1, le=1_000_000)
     """Commands and pings over all WebSockets, and how many may come at once; what is more waits for its turn."""
 

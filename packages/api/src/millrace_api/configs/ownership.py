@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     # A worker that reads configurations needs no web framework.
     from millrace_api.access.principal import Principal
 
-OF_ALL_TENANTS: Final = ("retention",)
-"""Fields with an effect beyond the tenants that their configuration names: everybody's old rows are dropped."""
-
 _MOST_KNOWN: Final = 10_000
 _named: dict[bytes, frozenset[str]] = {}
 """The tenants that texts name, by the texts' digests."""

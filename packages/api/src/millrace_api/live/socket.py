@@ -29,6 +29,7 @@ _COPIED_BYTES = 8_192
 _HEADER_BYTES = 14
 """Room that picows wants in front of a message for the largest header."""
 _PING_S = 20.0
+TOO_MANY = 429
 _log = logging.getLogger("millrace.live")
 
 
@@ -167,21 +168,26 @@ class SocketProtocol(asyncio.Protocol):
     ) -> None:
         authenticator = self.services.authenticator
         try:
-            authenticator.failed(address)
-            authenticator.trail.add(
-                entry(
-                    action=f"GET {PATH}",
-                    outcome="denied",
-                    tenant=principal.tenant if principal else NOBODY,
-                    actor=principal.token_id if principal else NOBODY,
-                    address=address,
-                    detail={"reason": str(refusal)},
-                )
-            )
+            if refusal.status != TOO_MANY:
+                # What a good token asks too often for is no mistake of its address, which others may share.
+                authenticator.failed(address)
+                self._record(refusal, principal, address)
         except ApiError as too_many:
             refusal = too_many
         transport.write(_raw(refusal))
         transport.close()
+
+    def _record(self, refusal: ApiError, principal: Principal | None, address: str) -> None:
+        self.services.authenticator.trail.add(
+            entry(
+                action=f"GET {PATH}",
+                outcome="denied",
+                tenant=principal.tenant if principal else NOBODY,
+                actor=principal.token_id if principal else NOBODY,
+                address=address,
+                detail={"reason": str(refusal)},
+            )
+        )
 
 
 def serving(services: Services) -> type[SocketProtocol]:

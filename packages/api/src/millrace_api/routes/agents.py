@@ -13,7 +13,7 @@ from millrace_api.configs.ownership import may_know_of, named_in
 from millrace_api.documents import ListOf, PageOf, accepts, body_of, json_response, returns
 from millrace_api.parameters import PageWanted, TenantQuery, tenant_of
 from millrace_api.problems import ApiError, not_found, unavailable
-from millrace_api.services import ServicesDep, redis
+from millrace_api.services import ServicesDep, redis, redis_change
 from millrace_core.names import AgentId
 from millrace_core.near_names import did_you_mean
 
@@ -107,6 +107,6 @@ async def restart_unit(
         raise not_found(f"unit of this name in the agent{did_you_mean(wanted.unit, units)}")
     if not may_restart(caller, wanted.unit):
         raise ApiError(403, "this unit is not your tenant's: ask an operator to restart it")
-    if not await redis(services.bus.request_restart(AgentId(agent_id), wanted.unit)):
+    if not await redis_change(services.bus.request_restart(AgentId(agent_id), wanted.unit)):
         raise unavailable("the agent")
     return json_response(wanted, 202)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from millrace_api.configs.ownership import named_in
 from millrace_api.patience import answer_within
-from millrace_api.services import Services, redis
+from millrace_api.services import Services, redis, redis_change
 from millrace_core.clock import now_ms
 from millrace_core.halts import HaltNote, HaltScope, HaltState
 from millrace_core.names import PUBLIC, AgentId, Tenant, tenant_or_none
@@ -69,7 +69,7 @@ class Halts:
         if scope not in known.halts:
             return None
         state = known.resume(scope, now_ms())
-        await redis(self._services.bus.halts.write(tenant, state))
+        await redis_change(self._services.bus.halts.write(tenant, state))
         return await self._stored(tenant, state)
 
     async def tenants(self) -> list[Tenant]:
@@ -90,7 +90,7 @@ class Halts:
     async def _halt(self, tenant: Tenant, scope: HaltScope, note: HaltNote, *, cancel_orders: bool) -> HaltState:
         bus = self._services.bus
         state = (await redis(bus.halts.read(tenant))).joined_to(HaltState(), now_ms()).halted(scope, note)
-        await redis(bus.halts.write(tenant, state))
+        await redis_change(bus.halts.write(tenant, state))
         payload = HaltingPayload(
             order_source=scope.order_source, reason=note.reason, by=note.by, cancel_orders=cancel_orders
         )
