@@ -8,7 +8,7 @@ import pytest
 from millrace_api.trading import responses
 from millrace_api.trading.responses import PendingResponses
 from millrace_bus import Bus
-from millrace_core.names import StreamName
+from millrace_core.names import StreamName, Symbol
 
 
 async def test_closing_ends_what_becomes_idle_meanwhile(redis: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,4 +35,18 @@ async def test_a_request_that_nobody_waits_for_any_more_is_forgotten(redis: Any)
                 ):
                     assert one is two
             assert list(pending._watches[name].waiting) == ["1" * 32]
+        await pending.close()
+
+
+async def test_markets_that_nobody_asks_for_any_more_are_few(redis: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tenant may name any number of them; the newest stay, and those of others."""
+    monkeypatch.setattr(responses, "MOST_IDLE", 2)
+    async with Bus.connect(redis.url) as bus:
+        pending = PendingResponses(bus)
+        names = [StreamName.parse(f"stream.{of}.binance.createOrder.A/B") for of in ("Ann", *["Bob"] * 5)]
+        names = [name._replace(symbol=Symbol(f"A{number}/B")) for number, name in enumerate(names)]
+        for name in names:
+            async with pending.awaiting(name, "1" * 32):
+                pass
+        assert list(pending._watches) == [names[0], *names[-2:]]
         await pending.close()

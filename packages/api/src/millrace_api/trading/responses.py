@@ -1,6 +1,7 @@
 """Waits for the executor's responses: a stream is followed while requests wait, and a short time longer."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,9 +12,11 @@ from millrace_api.problems import refused, unavailable
 from millrace_bus import Bus, Follower, TaskFailed, Update
 from millrace_core.json_problems import UNREADABLE
 from millrace_core.messages import Response
-from millrace_core.names import StreamName
+from millrace_core.names import StreamName, Tenant
 
 READY_S = 2.0
+MOST_IDLE = 200
+"""Streams of a tenant that are followed although nobody waits: requests may name any number of markets."""
 LINGER_S = 60.0
 """A stream is followed this long after the last request, so the next request for the market starts sooner."""
 
@@ -41,6 +44,8 @@ class PendingResponses:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._watches: dict[StreamName, _Watch] = {}
+        self._idle: defaultdict[Tenant, dict[StreamName, _Watch]] = defaultdict(dict)
+        """Those of each tenant that nobody waits for, the longest first."""
         self._closing: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
@@ -61,12 +66,13 @@ class PendingResponses:
             if not waiting.users:
                 del watch.waiting[request_id]
             if not watch.waiting:
-                watch.idle = asyncio.get_running_loop().call_later(LINGER_S, self._close_idle, name, watch)
+                self._rest(name, watch)
 
     async def close(self) -> None:
         """Stop following."""
         # Taken at once: while one closes, another that nobody waits for may reach the end of its time.
         watches, self._watches = self._watches, {}
+        self._idle.clear()
         for watch in watches.values():
             if watch.idle is not None:
                 watch.idle.cancel()
@@ -82,7 +88,18 @@ class PendingResponses:
         elif watch.idle is not None:
             watch.idle.cancel()
             watch.idle = None
+        self._idle[name.tenant].pop(name, None)
         return watch
+
+    def _rest(self, name: StreamName, watch: _Watch) -> None:
+        """Go on following a stream for a while; of too many, end the one that nobody has needed for longest."""
+        watch.idle = asyncio.get_running_loop().call_later(LINGER_S, self._close_idle, name, watch)
+        if self._watches.get(name) is not watch:
+            return
+        idle = self._idle[name.tenant]
+        idle[name] = watch
+        if len(idle) > MOST_IDLE:
+            self._close_idle(*next(iter(idle.items())))
 
     def _on_update(self, name: StreamName, update: Update) -> None:
         if update.kind != "response" or (watch := self._watches.get(name)) is None or not watch.waiting:
@@ -100,6 +117,9 @@ class PendingResponses:
         # A stream that failed may have been followed again meanwhile.
         if self._watches.get(name) is watch:
             del self._watches[name]
+            self._idle[name.tenant].pop(name, None)
+        if watch.idle is not None:
+            watch.idle.cancel()
         closing = asyncio.get_running_loop().create_task(watch.follower.close())
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
