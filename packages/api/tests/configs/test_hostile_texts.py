@@ -90,7 +90,7 @@ async def test_a_byte_order_mark_is_passed_over_by_both(admin: Any, tenant: Any)
 async def test_a_new_agents_id_says_whose_it_is(api: Any, admin: Any, tenant: Any, other: Any) -> None:
     """A tenant puts the first configuration of agents that are named after it; all others are the operator's."""
     params, operators = {"kind": "executor"}, f"DBSYNC{tenant.replace('-', '_')}"
-    for agent, status in ((f"E-{tenant}", 200), (f"E-{other}", 403), (operators, 403), (f"X-E-{tenant}", 403)):
+    for agent, status in ((f"E-{tenant}", 200), (f"E-{other}", 404), (operators, 404), (f"X-E-{tenant}", 404)):
         config = {"agent": {"id": agent}, "risk": {tenant: {}}}
         put = await admin.put(f"/api/v1/agents/{agent}/config", json=config, params=params)
         assert put.status_code == status, agent
@@ -173,7 +173,7 @@ async def test_nobody_learns_which_addresses_anothers_configuration_names(
     async with api.client(await api.token(PUBLIC)) as operator:
         assert (await operator.put(path, json=config(other, 81), params=params)).status_code == 200
     answers = [await admin.post(f"{path}/validate", json=config(tenant, port), params=params) for port in (81, 82)]
-    assert [each.status_code for each in answers] == [422, 422]
+    assert [each.status_code for each in answers] == [404, 404]
     assert answers[0].json() == answers[1].json()
 
 
@@ -223,3 +223,21 @@ def _trading(tenant: str, plugins: int, memory_mb: int) -> dict[str, Any]:
     wanted = [each | {"name": f"p{number}"} for number in range(plugins)]
     feed = {"exchangeId": "binance", "symbol": "A/B", "dataPoint": "watchOrderBook", "isPublic": True}
     return {"tenant": tenant, "plugins": wanted, "subscriptions": [feed]}
+
+
+async def test_nobody_learns_whether_there_is_anothers_agent(
+    api: Any, admin: Any, tenant: Any, other: Any, bus: Any
+) -> None:
+    """Nor its kind: agents' ids name tenants. Whatever is asked, one that is not there is answered in the same way."""
+    there, missing = f"EXECUTOR-{other}", f"EXECUTER-{other}"
+    await bus.put_config(AgentId(there), json.dumps({"agent": {"id": there}, "risk": {other: {}}}))
+    for params in ({}, {"kind": "executor"}):
+        for method, path in (("PUT", ""), ("POST", "/validate"), ("POST", "/diff"), ("GET", "")):
+            answers = []
+            for agent in (there, missing):
+                body = {"agent": {"id": agent}, "risk": {tenant: {}}} if method != "GET" else None
+                asked = {} if method == "GET" else params
+                found = await admin.request(method, f"/api/v1/agents/{agent}/config{path}", json=body, params=asked)
+                answers.append((found.status_code, found.json()["detail"]))
+            assert answers[0] == answers[1], path
+            assert answers[0][0] == 404

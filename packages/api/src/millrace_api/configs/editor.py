@@ -97,6 +97,18 @@ class ConfigEditor:
             raise not_found("configuration of this agent")
         return text
 
+    async def replaceable(self) -> bytes | None:
+        """Return the text in force; None for an agent that has none, and to which the caller may give one.
+
+        Raises:
+            ApiError: the agent is neither; whether there is one of this id, and of which kind, is not told.
+        """
+        text = await self.text()
+        if may_take(self.caller, self.agent) if text is None else may_see_of(self.caller, named_in(text)):
+            return text
+        own = "" if self.caller.is_operator else f"; a new agent of yours is named …-{self.caller.tenant}"
+        raise ApiError(404, f"there is no configuration of this agent for this tenant{own}")
+
     async def view(self) -> ConfigView:
         """Return the configuration in force, secrets masked."""
         text = await self.current()
@@ -113,11 +125,10 @@ class ConfigEditor:
         Raises:
             ApiError: it has mistakes, or the agent's kind is unknown.
         """
-        text = await self.text()
+        text = await self.replaceable()
         known_kind = await self.kind(kind)
         plugins = await redis(self.services.bus.plugins(self.agent)) if known_kind == "magicbox" else None
-        current = text if may_see_of(self.caller, named_in(text)) else None
-        about = About(self.agent, known_kind, current, plugins)
+        about = About(self.agent, known_kind, text, plugins)
         new = _formed(await self._about(_longer(text, sent.text), examine, sent, about))
         if not self.caller.is_operator and new.tenants - {self.caller.tenant, PUBLIC}:
             raise ApiError(403, f"the configuration may name only {self.caller.tenant}; ask an operator to name others")
@@ -137,7 +148,7 @@ class ConfigEditor:
         Raises:
             ApiError: it has not the form of a configuration, or there is none that the caller may see.
         """
-        text = None if await self.text() is None else await self.current()
+        text = await self.replaceable()
         about = About(self.agent, await self.kind(kind), text)
         # A short text may stand for many units.
         return _formed(await self.services.questions.work(difference, sent, about))
@@ -150,7 +161,7 @@ class ConfigEditor:
         Raises:
             ApiError: it has mistakes, the caller may not change it, or it has changed since.
         """
-        text = await self.text()
+        text = await self.replaceable()
         self._may_replace(text, expected)
         new = await self.checked(sent, kind)
         if not may_change_of(self.caller, new.tenants):
@@ -244,18 +255,10 @@ class ConfigEditor:
 
     def _may_replace(self, text: bytes | None, expected: str | None) -> None:
         if text is None:
-            if not may_take(self.caller, self.agent):
-                raise ApiError(
-                    403,
-                    f"a new agent of yours is named …-{self.caller.tenant}; ask an operator to put this one",
-                )
             if expected is not None:
                 raise _changed_meanwhile()
             return
-        named = named_in(text)
-        if not may_see_of(self.caller, named):
-            raise not_found("configuration of this agent")
-        if not may_change_of(self.caller, named):
+        if not may_change_of(self.caller, named_in(text)):
             raise ApiError(403, "other tenants share this configuration: ask an operator to change it")
         if expected is None:
             raise ApiError(428, "send If-Match with the ETag that GET returned for this configuration")
