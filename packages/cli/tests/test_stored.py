@@ -105,6 +105,18 @@ def test_beside_a_demo_the_demos_database_is_named(tmp_path: Path, command: tupl
     assert _millrace(*command, "--data-dir", str(demo)).exit_code == 0
 
 
+def test_a_link_has_the_port_that_the_console_has(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is read from the same setting; an address that is given wins."""
+    assert _millrace("tokens", "create", "--tenant", "A", "--name", "X", "--database-url", url).exit_code == 0
+    monkeypatch.delenv("MILLRACE_CONSOLE_PORT", raising=False)
+    command = ("sign-in", "--tenant", "A", "--database-url", url)
+    assert _millrace(*command).stdout.startswith("http://localhost:8081/enter?code=")
+    monkeypatch.setenv("MILLRACE_CONSOLE_PORT", "9090")
+    assert _millrace(*command).stdout.startswith("http://localhost:9090/enter?code=")
+    given = (*command, "--console", "https://console.example/")
+    assert _millrace(*given).stdout.startswith("https://console.example/enter?code=")
+
+
 def test_an_unknown_role_makes_no_token(url: str) -> None:
     """The roles that there are stand in the answer."""
     found = _millrace("tokens", "create", "--tenant", "A", "--name", "X", "--role", "god", "--database-url", url)

@@ -1,6 +1,7 @@
 """`millrace sign-in`: a link that signs a browser in to the console, once."""
 
 import json
+import os
 from typing import Annotated
 
 import typer
@@ -12,7 +13,8 @@ from millrace_core.clock import DAY_MS, MINUTE_MS
 from millrace_core.names import Tenant
 
 USABLE_MS = 10 * MINUTE_MS
-CONSOLE = "http://localhost:8081"
+HOST, PORT = "http://localhost", "8081"
+CONSOLE = f"{HOST}:{PORT}"
 
 
 async def link(
@@ -43,7 +45,10 @@ def add_command(app: typer.Typer) -> None:
         ],
         role: Annotated[str, typer.Option(help="What one may do: read, trade or admin.")] = "admin",
         days: Annotated[float, typer.Option(min=0.0, help="Days until one has to sign in again.")] = 30.0,
-        console: Annotated[str, typer.Option(help="Address of the console.")] = CONSOLE,
+        console: Annotated[
+            str | None,
+            typer.Option(help=f"Address of the console; by default {CONSOLE}, with the port of MILLRACE_CONSOLE_PORT."),
+        ] = None,
         database_url: DatabaseUrl = None,
         data_dir: DatabaseDir = DEFAULT_DIR,
         as_json: AsJson = False,
@@ -58,6 +63,10 @@ def add_command(app: typer.Typer) -> None:
             tenants = [names.tenant(each) for each in dict.fromkeys(tenant)]
             # A code in a database that nobody serves opens nothing.
             url = existing(url_of(database_url, data_dir))
-        work = link(url, tenants, role, days, console.rstrip("/"))
+        work = link(url, tenants, role, days, (console or _on_this_machine()).rstrip("/"))
         address = run_short(work, as_json=as_json)
         typer.echo(json.dumps({"link": address}) if as_json else address)
+
+
+def _on_this_machine() -> str:
+    return f"{HOST}:{os.environ.get('MILLRACE_CONSOLE_PORT') or PORT}"
