@@ -28,9 +28,5 @@ ENV PATH=/opt/millrace/bin:$PATH \
     PYTHONUNBUFFERED=1
 USER 10001:10001
 WORKDIR /usr/share/millrace
-VOLUME /var/lib/millrace
 ENTRYPOINT ["millrace-entrypoint"]
 CMD ["--help"]
-# Of a service that is an agent; the console and the simulator are asked over HTTP where they are started.
-HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=3 \
-    CMD ["python", "-m", "millrace_service.healthcheck"]

@@ -91,8 +91,8 @@ mutants: $(READY) ## change the code of order state, ledger, risk or resolution,
 env: ## make .env, with random passwords and keys; one that exists is left as it is
 	@$(PYTHON) tools/env.py
 
-containers: $(READY) env ## build the image, try both compose files, end them: make containers COMPOSE="podman-compose"
-	@$(BIN)/python deploy/containers/check.py
+containers: .venv/.browser env ## build the image, try both compose files, end them: make containers COMPOSE="podman-compose"
+	@$(BIN)/python -m deploy.containers.check
 
 lock: $(READY) ## pin the newest versions of everything into requirements.lock
 	@$(BIN)/python tools/lock.py

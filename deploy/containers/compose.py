@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
 
+import yaml
+
 ROOT: Final = Path(__file__).resolve().parents[2]
 ENGINES: Final = ("docker compose", "podman-compose")
 _ASK_EVERY_S = 0.5
@@ -59,14 +61,23 @@ class Compose:
         """Run a verb of the engine; its output is shown."""
         subprocess.run([*self._command, *arguments], cwd=ROOT, check=check)  # noqa: S603 - the user's own engine
 
-    def inside(self, service: str, *command: str, check: bool = True) -> str:
+    def inside(self, service: str, *command: str) -> str:
         """Run a command in a service's container; return what it prints."""
+        return self._output("exec", "-T", service, *command)
+
+    def succeeds(self, service: str, *command: str) -> bool:
+        """Run a command in a service's container; tell whether its exit code is 0."""
+        return _succeeds([*self._command, "exec", "-T", service, *command])
+
+    def health_checks(self) -> dict[str, list[str]]:
+        """Return the command of each service's health check, as the engine has read the file."""
+        services = yaml.safe_load(self._output("config"))["services"]
+        tests = {name: service.get("healthcheck", {}).get("test") for name, service in services.items()}
+        return {name: _in_container(*test) for name, test in tests.items() if test}
+
+    def _output(self, *arguments: str) -> str:
         return subprocess.run(  # noqa: S603 - the user's own engine
-            [*self._command, "exec", "-T", service, *command],
-            cwd=ROOT,
-            check=check,
-            stdout=subprocess.PIPE,
-            text=True,
+            [*self._command, *arguments], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
         ).stdout.strip()
 
 
@@ -104,5 +115,9 @@ def until(condition: Callable[[], Any], what: str, timeout_s: float) -> Any:
     return value
 
 
+def _in_container(kind: str, *command: str) -> list[str]:
+    return ["sh", "-c", *command] if kind == "CMD-SHELL" else list(command)
+
+
 def _succeeds(command: list[str]) -> bool:
-    return subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode == 0  # noqa: S603
+    return subprocess.run(command, cwd=ROOT, capture_output=True, check=False).returncode == 0  # noqa: S603
