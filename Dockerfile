@@ -1,5 +1,5 @@
-# One image for every service: `docker run millrace gatherer --agent-id GATHERER`. Other arguments are a verb of the
-# command `millrace`: `docker run millrace status`.
+# One image for every service: `docker run localhost/millrace gatherer --agent-id GATHERER`. Other arguments are a verb of
+# the command `millrace`: `docker run localhost/millrace status`.
 ARG BASE=docker.io/library/python:3.11-slim-bookworm
 
 FROM ${BASE} AS build
