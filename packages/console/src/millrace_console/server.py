@@ -25,6 +25,8 @@ from millrace_console.visit import Backend, Visit
 from millrace_core.errors import MillraceError
 
 HERE = Path(__file__).parent
+_ANY = ("0.0.0.0", "::", "")  # noqa: S104
+"""Hosts that stand for all addresses of this machine; no browser opens them."""
 ALIVE_S = 1.0
 """How often every page hears of the console: one that hears nothing for 3 s says so."""
 RECONNECT_S = 10.0
@@ -199,7 +201,8 @@ def serve(options: Options) -> None:
     with listen(options.host, options.port) as listening:
         port = listening.getsockname()[1]
         app = make_app(options)
-        print(f"console: http://{options.host}:{port}/  (API {options.api_url})", flush=True)  # noqa: T201
+        host = "localhost" if options.host in _ANY else options.host
+        print(f"console: http://{host}:{port}/  (API {options.api_url})", flush=True)  # noqa: T201
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, server_header=False,
             timeout_graceful_shutdown=1, ws_ping_interval=5.0, ws_ping_timeout=5.0,
