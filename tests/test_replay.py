@@ -21,7 +21,7 @@ from millrace_cli.main import app
 from millrace_core.requests import CreateOrder
 from millrace_magicbox.plugins import load_strategy
 
-WITNESSES = Path(__file__).parent / "support" / "strategies"
+STRATEGIES = Path(__file__).parent / "support" / "strategies"
 DECISIONS = int(os.environ.get("MILLRACE_TEST_DECISIONS", "15"))
 """Of each strategy, before and after each change of its run."""
 KEPT = os.environ.get("MILLRACE_TEST_RECORDING")
@@ -31,7 +31,7 @@ PING_PONG = {**MARKET, "amount": 1, "maximumThresholdMs": 500}
 MAKER = {**MARKET, "amount": 1, "tickSize": 0.001, "amountStep": 0.001, "maxInventory": 5, "minInventory": -5}
 BOOK = f"stream.{TENANT}.binance.watchOrderBook.KCS/USDT"
 JOURNAL = f"stream.{TENANT}.magicbox.strategyInputs.PingPong"
-NAMES = ("PingPong", "MarketMaker", "Witness")
+NAMES = ("PingPong", "MarketMaker", "Checksum")
 
 
 def plugins(amount: float) -> list[dict[str, Any]]:
@@ -39,7 +39,7 @@ def plugins(amount: float) -> list[dict[str, Any]]:
     return [
         {"pluginName": "PingPong", "configuration": PING_PONG | {"amount": amount}},
         {"pluginName": "MarketMaker", "configuration": MAKER | {"amount": amount}},
-        {"pluginName": "Witness", "configuration": {"least": amount}},
+        {"pluginName": "Checksum", "configuration": {"least": amount}},
     ]
 
 
@@ -101,7 +101,7 @@ async def test_a_replay_makes_the_decisions_that_were_made_live(tmp_path: Path) 
     """All of them, over a live swap, an ordinary restart, and one after a kill; other settings are told apart."""
     folder, file = tmp_path / "strategies", Path(KEPT or tmp_path / "run.jsonl.gz")
     shutil.copytree(STRATEGIES, folder)
-    shutil.copy(WITNESSES / "witness.py", folder)
+    shutil.copy(STRATEGIES / "checksum.py", folder)
     busy = {"eventsPerSecond": 600, "limits": {"enforce": False}}
     kinds = ("gatherer", "executor", "magicbox")
     async with (
@@ -123,7 +123,7 @@ async def test_a_replay_makes_the_decisions_that_were_made_live(tmp_path: Path) 
         assert found.astray is None
         assert found.same == found.recorded >= 3 * DECISIONS
         assert found.runs == 3
-        assert (found.unproven > 0) == (name == "Witness")  # What magicbox refused is not recorded.
+        assert (found.unproven > 0) == (name == "Checksum")  # What magicbox refused is not recorded.
         assert len(found.ends) == 1  # The killed one may have taken in more.
     await other_settings_are_explained(file, folder)
     await knowledge_ends_where_the_recording_lacks_something(file, folder)
@@ -143,7 +143,7 @@ async def other_settings_are_explained(file: Path, folder: Path) -> None:
     said = await asyncio.to_thread(CliRunner().invoke, app, ["replay", *arguments, "--data", str(file)])
     assert said.exit_code == 1
     assert "decision 1 is the first difference" in said.output
-    hurried = await repeated(file, folder, "Witness", {"everyMs": 90})
+    hurried = await repeated(file, folder, "Checksum", {"everyMs": 90})
     assert hurried.difference is not None
     assert hurried.astray is not None
 

@@ -173,7 +173,7 @@ async def test_a_check_of_a_configuration_ends_when_its_client_leaves(
     for name in ("about", "work"):
         monkeypatch.setattr(api.services.questions, name, slow)
     async with api.client(await api.token(tenant, "admin")) as client, asyncio.timeout(20):
-        asked = asyncio.create_task(client.post(f"/api/v1/agents/EXECUTOR/config/{check}", json={}))
+        asked = asyncio.create_task(client.post(f"/api/v1/agents/EXECUTOR-{tenant}/config/{check}", json={}))
         await begun.wait()
         asked.cancel()
         while running or tenant in api.services.authenticator.budget._held:
@@ -243,12 +243,12 @@ async def test_bytes_of_configurations_are_counted(api: Any, tenant: Any, other:
     """To check one keeps everybody waiting, so they cost their sender, and nobody else, as rows do."""
     limits = api.services.config.tenant_limits.model_copy(update={"rows_per_minute": 1_000})
     api.services.configure(api.services.config.model_copy(update={"tenant_limits": limits}))
-    path = "/api/v1/agents/X/config/validate"
+    path = "/api/v1/agents/X-{}/config/validate"
     async with api.client(await api.token(tenant, "read")) as first, api.client(await api.token(other)) as second:
-        answers = [await first.post(path, content=b" " * 1_500) for _ in range(2)]
+        answers = [await first.post(path.format(tenant), content=b" " * 1_500) for _ in range(2)]
         assert [each.status_code for each in answers] == [422, 429]
         assert int(answers[1].headers["retry-after"]) > 0
-        assert (await second.post(path, content=b" ")).status_code == 422
+        assert (await second.post(path.format(other), content=b" ")).status_code == 422
 
 
 async def test_sockets_beyond_the_limit_are_no_mistakes_of_their_address(fresh: Any, tenant: Any, other: Any) -> None:
