@@ -21,7 +21,6 @@ from millrace_cli.main import app
 from millrace_core.requests import CreateOrder
 from millrace_magicbox.plugins import load_strategy
 
-STRATEGIES = Path(__file__).parent / "support" / "strategies"
 DECISIONS = int(os.environ.get("MILLRACE_TEST_DECISIONS", "15"))
 """Of each strategy, before and after each change of its run."""
 KEPT = os.environ.get("MILLRACE_TEST_RECORDING")
@@ -101,7 +100,7 @@ async def test_a_replay_makes_the_decisions_that_were_made_live(tmp_path: Path) 
     """All of them, over a live swap, an ordinary restart, and one after a kill; other settings are told apart."""
     folder, file = tmp_path / "strategies", Path(KEPT or tmp_path / "run.jsonl.gz")
     shutil.copytree(STRATEGIES, folder)
-    shutil.copy(STRATEGIES / "checksum.py", folder)
+    shutil.copy(Path(__file__).parent / "support" / "strategies" / "checksum.py", folder)
     busy = {"eventsPerSecond": 600, "limits": {"enforce": False}}
     kinds = ("gatherer", "executor", "magicbox")
     async with (
