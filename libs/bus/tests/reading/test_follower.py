@@ -53,7 +53,7 @@ async def test_a_stream_that_does_not_exist_is_waited_for(other: Bus, published:
 async def test_the_terms_of_a_market_are_known_with_its_state(
     bus: Bus, other: Bus, name: StreamName, make_book: Any, make_received: Any
 ) -> None:
-    """From the first update on, whoever joins and whenever; what changes reaches who follows already."""
+    """A follower has them from its first update on, whenever it joins; one that follows already hears of changes."""
     first, second = (MarketTerms("ETH", "BTC", tick_size=Decimal(tick)) for tick in ("0.00000001", "0.0000001"))
     published, received, late = make_book(bus, name, snapshot_interval_s=0.0), make_received(), make_received()
     published.writer.market(first)

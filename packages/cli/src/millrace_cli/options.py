@@ -36,6 +36,8 @@ else:
     # The help shows the annotation's name.
     _Tenant = _Agent = str
 
+Since = Annotated[str | None, typer.Option(help="Start, inclusive: ISO-8601 or ms since 1970.")]
+Until = Annotated[str | None, typer.Option(help="End, exclusive: ISO-8601 or ms since 1970.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, errors too.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
 RedisUrl = Annotated[str, typer.Option(envvar="MILLRACE_REDIS_URL", help="Redis that the agents use.")]

@@ -14,8 +14,10 @@ from millrace_cli.options import (
     AsJson,
     DatabaseDir,
     DatabaseUrl,
+    Since,
     TenantFilter,
     TenantOption,
+    Until,
     url_of,
 )
 from millrace_cli.running import plain_errors, run, run_short
@@ -50,8 +52,8 @@ def _add_export(app: typer.Typer) -> None:
         exchange: Annotated[str | None, typer.Option(help="Only rows of this exchange, such as binance.")] = None,
         symbol: Annotated[str | None, typer.Option(help="Only rows of this symbol, such as ETH/BTC.")] = None,
         source: Annotated[str | None, typer.Option(help="Only orders with this orderSource.")] = None,
-        since: Annotated[str | None, typer.Option(help="Start, inclusive: ISO-8601 or ms since 1970.")] = None,
-        until: Annotated[str | None, typer.Option(help="End, exclusive: ISO-8601 or ms since 1970.")] = None,
+        since: Since = None,
+        until: Until = None,
         database_url: DatabaseUrl = None,
         data_dir: DatabaseDir = DEFAULT_DIR,
         as_json: AsJson = False,

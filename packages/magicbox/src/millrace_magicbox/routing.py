@@ -27,7 +27,7 @@ def stream_listener(
     def listen(update: Update) -> None:
         nonlocal last_status, market
         if update.market is not market and update.market is not None and stream.symbol is not None:
-            # Before what the update brings: whoever decides by that knows the rules.
+            # Before the update itself, so that a strategy that decides on it knows the market's rules.
             market = update.market
             runtime.market(stream.exchange, stream.symbol, market)
         if update.kind == "untrusted":

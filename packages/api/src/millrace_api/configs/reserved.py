@@ -12,7 +12,7 @@ _RESERVED: Final = {
     "workerLimits": "takes memory of the machine",
 }
 _USUAL_MB: Final = 500.0
-"""What a strategy's process may have whoever puts it."""
+"""The memory that any admin may give a strategy's process."""
 
 
 def reserved_changes(new: Any, current: Any) -> list[Problem]:

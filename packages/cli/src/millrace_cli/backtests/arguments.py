@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from millrace_cli.options import TenantFilter
+from millrace_cli.options import Since, TenantFilter, Until
 from millrace_cli.running import CommandFailed
 from millrace_core.clock import NS_PER_MS
 
@@ -175,8 +175,8 @@ class ExchangeArguments:
         typer.Option(help="CURRENCY=AMOUNT that each account holds; by default what was recorded. Repeatable."),
     ] = None
     seed: Annotated[int, typer.Option(help="Seed of all that is drawn.")] = 1
-    since: Annotated[str | None, typer.Option(help="Start, inclusive: ISO-8601 or ms since 1970.")] = None
-    until: Annotated[str | None, typer.Option(help="End, exclusive: ISO-8601 or ms since 1970.")] = None
+    since: Since = None
+    until: Until = None
 
     def settings(self) -> "BacktestSettings":
         """Return the settings.

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from millrace_cli.backtests.arguments import moment_ns, new_file
 from millrace_cli.backtests.progress import messages_bar, share_bar
-from millrace_cli.options import DEFAULT_DIR, AsJson, DatabaseDir, DatabaseUrl, TenantOption, url_of
+from millrace_cli.options import DEFAULT_DIR, AsJson, DatabaseDir, DatabaseUrl, Since, TenantOption, Until, url_of
 from millrace_cli.running import CommandFailed, plain_errors, run_short
 from millrace_core import names
 from millrace_core.clock import NS_PER_MS
@@ -124,8 +124,8 @@ def _add_from_database(data: typer.Typer) -> None:
         out: Out,
         exchange: Annotated[str | None, typer.Option(help="Only this exchange, such as binance.")] = None,
         symbol: Annotated[str | None, typer.Option(help="Only this symbol, such as ETH/BTC.")] = None,
-        since: Annotated[str | None, typer.Option(help="Start, inclusive: ISO-8601 or ms since 1970.")] = None,
-        until: Annotated[str | None, typer.Option(help="End, exclusive: ISO-8601 or ms since 1970.")] = None,
+        since: Since = None,
+        until: Until = None,
         database_url: DatabaseUrl = None,
         data_dir: DatabaseDir = DEFAULT_DIR,
         as_json: AsJson = False,
