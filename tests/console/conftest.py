@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
@@ -51,6 +52,12 @@ class Console:
     def database_url(self) -> str:
         """Return the address of the demo's database."""
         return f"sqlite:///{self.data_dir / 'millrace.db'}"
+
+
+def client_of(console: Console, tenant: str) -> httpx.AsyncClient:
+    """Return the API as an admin of a tenant uses it."""
+    headers = {"Authorization": f"Bearer {console.tokens[tenant]}"}
+    return httpx.AsyncClient(base_url=console.api_url, headers=headers, timeout=30)
 
 
 @in_session(scope="package")

@@ -2,27 +2,17 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
 import pytest
 from playwright.async_api import Page, expect
-from tests.console.conftest import PHONE, Console
+from tests.console.conftest import PHONE, Console, client_of
 from tests.support.accessibility import faults
 
 SLOW = 60_000
 UNIT = "StrankaXY.PingPong"
 STRATEGY = f"/strategies?tenant=StrankaXY&agent=MAGICBOX&strategy={UNIT}"
-
-
-@asynccontextmanager
-async def client_of(console: Console, tenant: str) -> AsyncIterator[httpx.AsyncClient]:
-    """Return the API as a tenant uses it."""
-    headers = {"Authorization": f"Bearer {console.tokens[tenant]}"}
-    async with httpx.AsyncClient(base_url=console.api_url, headers=headers, timeout=20) as client:
-        yield client
 
 
 async def config_of(client: httpx.AsyncClient) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 from playwright.async_api import Page, expect
-from tests.console.conftest import Console
+from tests.console.conftest import Console, client_of
 
 from millrace_console.pages.orders.listing import PAGE
 
@@ -76,7 +76,7 @@ async def test_all_orders_of_a_market_are_canceled(page: Page) -> None:
 
 async def test_the_orders_of_one_source_are_canceled_and_no_others(page: Page, console: Console) -> None:
     """The confirmation names how many; those of another source stay open."""
-    async with client_of(console) as api:
+    async with client_of(console, "StrankaXY") as api:
         for source in ("Mine", "Mine", "Other"):
             await placed(api, source, price=11.5)
         await stored(api, "Mine", 2)
@@ -90,12 +90,6 @@ async def test_the_orders_of_one_source_are_canceled_and_no_others(page: Page, c
         await stored(api, "Mine", 0)
         await stored(api, "Other", 1)
         await api.delete("orders", params={"exchange": "binance"})
-
-
-def client_of(console: Console) -> httpx.AsyncClient:
-    """Return the API as the tenant uses it."""
-    headers = {"Authorization": f"Bearer {console.tokens['StrankaXY']}"}
-    return httpx.AsyncClient(base_url=console.api_url, headers=headers, timeout=30)
 
 
 async def placed(api: httpx.AsyncClient, source: str, **terms: Any) -> None:
@@ -132,7 +126,7 @@ async def test_a_refusal_shows_the_apis_own_words(page: Page) -> None:
 
 async def test_filters_and_pages_stand_in_the_address(page: Page, console: Console) -> None:
     """A reload and the way back lead to the same rows."""
-    async with client_of(console) as api:
+    async with client_of(console, "StrankaXY") as api:
         for _ in range(PAGE + 1):
             await placed(api, "Filters", price=20, timeInForce="IOC")
             await asyncio.sleep(0.03)  # the demo's limits allow 50 a second
