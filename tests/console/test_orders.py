@@ -24,7 +24,13 @@ async def _fill_in(page: Page, amount: str, price: str) -> None:
 async def test_an_order_is_placed_edited_read_and_canceled(page: Page) -> None:
     """Each step repeats in words what will happen; pressed twice, one order is placed; its waterfall can be read."""
     await page.goto("/orders?tenant=StrankaXY&symbol=KCS/USDT&status=open")
-    await _fill_in(page, "2", NOT_FILLED)
+    await _fill_in(page, "2", NOT_FILLED + "1")
+    form = page.get_by_role("dialog", name="Place an order")
+    await expect(form.get_by_text(re.compile("The exchange takes prices in steps of 0.001"))).to_be_visible()
+    await form.get_by_role("button", name="Check …").click()
+    await expect(form.get_by_role("alert")).to_contain_text("the tick of KCS/USDT is 0.001")
+    await form.get_by_label("Price").fill(NOT_FILLED)
+    await form.get_by_role("button", name="Check …").click()
     confirmation = page.get_by_role("dialog", name="Place the order")
     await expect(confirmation.get_by_text("Buy 2 KCS on binance for StrankaXY for at most 11.500 USDT")).to_be_visible()
     await page.get_by_role("button", name="Place the order").dblclick()

@@ -1,13 +1,31 @@
 """What is checked of an order before it is sent."""
 
+from dataclasses import replace
+from decimal import Decimal
+
 import pytest
 
 from millrace_console.display.ladder import Scale
 from millrace_console.markets import Market
-from millrace_console.pages.orders.checks import Checked, Sight, Ticket, check_edit, check_new, currencies, read_number
+from millrace_console.pages.orders.checks import (
+    Checked,
+    Sight,
+    Ticket,
+    check_edit,
+    check_new,
+    currencies,
+    read_number,
+    terms_text,
+)
+from millrace_core.market_terms import MarketTerms
 
 MARKET = Market.parse("StrankaXY.binance.KCS/USDT")
 SIGHT = Sight((12.498, 5.0), (12.5, 4.0), Scale(3, 2))
+TERMS = MarketTerms(
+    base="KCS", quote="USDT", tick_size=Decimal("0.005"), amount_step=Decimal("0.1"), min_amount=Decimal("0.5"),
+    min_cost=Decimal(10),
+)  # fmt: skip
+KNOWN = replace(SIGHT, terms=TERMS)
 ORDER = {"id": "7", "symbol": "KCS/USDT", "side": "buy", "amount": "2", "price": "12.4", "filled": "0.5"}
 
 
@@ -76,6 +94,46 @@ def test_what_may_be_a_slip_is_said_before_it_is_sent(changed: dict[str, object]
     checked = check_new(_ticket(**changed), SIGHT)
     assert warning in " ".join(checked.warnings)
     assert checked.body
+
+
+@pytest.mark.parametrize(
+    ("changed", "problem"),
+    [
+        ({"price": "12.403"}, "price 12.403 would be rounded: the tick of KCS/USDT is 0.005"),
+        ({"amount": "2.05"}, "Amount 2.05 would be rounded: the lot of KCS/USDT is 0.1"),
+        ({"amount": "0.4"}, "below the least amount of KCS/USDT, 0.5"),
+        ({"amount": "0.6"}, "Cost 7.44 is below the least cost of KCS/USDT, 10 USDT"),
+        ({"type": "market", "amount": "0.7"}, "Cost 8.75 is below the least cost"),
+    ],
+)
+def test_what_the_markets_terms_exclude_is_not_sent(changed: dict[str, object], problem: str) -> None:
+    """It is said as the form calls its fields; the book's decimals are no judge where the terms are known."""
+    checked = check_new(_ticket(**changed), KNOWN)
+    assert problem.lower() in " ".join(checked.problems).lower()
+    assert (checked.body, checked.warnings) == ({}, [])
+    assert check_new(_ticket(), KNOWN).body
+
+
+def test_the_next_order_that_would_be_taken_is_named() -> None:
+    """Where rounding is enough: a sell's price is rounded up."""
+    checked = check_new(_ticket(side="sell", amount="2.05", price="12.501"), KNOWN)
+    assert checked.problems[-1] == "The next that would be taken: 2.0 at 12.505."
+    assert not any("next" in each for each in check_new(_ticket(amount="0.4"), KNOWN).problems)
+
+
+def test_an_edit_is_held_to_the_markets_terms() -> None:
+    """As a new order is."""
+    checked = check_edit(ORDER, "2", "12.451", KNOWN)
+    assert checked.problems == ["Price 12.451 would be rounded: the tick of KCS/USDT is 0.005."]
+    assert "least cost" in check_edit(ORDER, "0.6", "12.4", KNOWN).problems[0]
+    assert check_edit(ORDER, "2", "12.45", KNOWN).body == {"price": "12.45"}
+
+
+def test_the_terms_are_said_in_words() -> None:
+    """What the exchange does not state is not said."""
+    expected = "prices in steps of 0.005, amounts in steps of 0.1, at least 0.5 KCS, worth at least 10 USDT"
+    assert terms_text(TERMS) == f"The exchange takes {expected}."
+    assert terms_text(MarketTerms(base="KCS", quote="USDT")) == terms_text(None) == ""
 
 
 def test_an_edit_sends_only_what_changed() -> None:

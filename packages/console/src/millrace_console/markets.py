@@ -4,8 +4,13 @@ import asyncio
 from collections.abc import Iterable
 from typing import NamedTuple
 
+import msgspec
+
+from millrace_console.api import ApiError
 from millrace_console.visit import Visit
 from millrace_core.errors import InvalidName
+from millrace_core.json_problems import UNREADABLE
+from millrace_core.market_terms import MarketTerms
 from millrace_core.names import PUBLIC, Action, ExchangeId, StreamName, Symbol, Tenant, is_snapshot
 
 
@@ -68,3 +73,17 @@ async def listed(visit: Visit) -> list[Market]:
         visit.api.get(visit.account(PUBLIC), "/streams", tenant=PUBLIC),
     )
     return markets_of(each["stream"] for answer in answers for each in answer["items"])
+
+
+async def terms_of(visit: Visit, market: Market) -> MarketTerms | None:
+    """Return what a market's exchange takes, as its tenant was told or else a shared feed; None if nobody knows."""
+    tenants = dict.fromkeys((market.tenant, PUBLIC))
+    try:
+        for tenant in tenants:
+            query = {"tenant": tenant, "exchange": market.exchange, "symbol": market.symbol}
+            answer = await visit.api.get(visit.account(tenant), "/markets", **query)
+            if answer["items"]:
+                return msgspec.convert(answer["items"][-1]["terms"], MarketTerms)
+    except (ApiError, *UNREADABLE):
+        pass  # The form works without: then the exchange judges alone.
+    return None

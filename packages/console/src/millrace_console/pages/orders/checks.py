@@ -1,7 +1,7 @@
 """What is checked of an order before it is sent, and what it will do in words. Pure.
 
-The executor and the exchange judge in the end. What they certainly refuse is a problem and is not sent; what a person
-may have mistyped is a warning, which stands in the confirmation.
+The executor and the exchange judge in the end. What they certainly refuse, by the terms of the market too, is a problem
+and is not sent; what a person may have mistyped is a warning, which stands in the confirmation.
 """
 
 import re
@@ -13,6 +13,8 @@ from millrace_console.display.ladder import Scale
 from millrace_console.display.text import number
 from millrace_console.markets import Market
 from millrace_core.market import Level
+from millrace_core.market_terms import MarketTerms, Unsendable, precision_errors, refusals, size_errors
+from millrace_core.requests import CreatePayload, EditPayload
 
 FAR_PERCENT = 5
 """A price so far from the middle of the book is doubted."""
@@ -29,16 +31,28 @@ _FORCES = {
 
 @dataclass(frozen=True)
 class Sight:
-    """What the book says at this moment."""
+    """What is known of a market at this moment: its book, and what its exchange takes."""
 
     bid: Level | None
     ask: Level | None
     scale: Scale
+    terms: MarketTerms | None = None
+    """None while they are not known."""
 
     @property
     def mid(self) -> Decimal | None:
         """The price half-way between bid and ask."""
         return None if self.bid is None or self.ask is None else (_exact(self.bid[0]) + _exact(self.ask[0])) / 2
+
+    @property
+    def price_decimals(self) -> int:
+        """The decimals of prices as the book shows them; 0, which nothing is judged by, where the terms are known."""
+        return self.scale.price if self.terms is None else 0
+
+    @property
+    def amount_decimals(self) -> int:
+        """The same of amounts."""
+        return self.scale.amount if self.terms is None else 0
 
     def opposite(self, side: str) -> Decimal | None:
         """Return the best price at which an order of this side executes at once."""
@@ -76,20 +90,67 @@ class Checked:
 def check_new(ticket: Ticket, sight: Sight) -> Checked:
     """Check an order that is to be placed."""
     found = Checked()
-    amount = read_number(ticket.amount, "Amount", sight.scale.amount, found)
+    amount = read_number(ticket.amount, "Amount", sight.amount_decimals, found)
     is_limit = ticket.type == "limit"
-    price = read_number(ticket.price, "Price", sight.scale.price, found) if is_limit else sight.opposite(ticket.side)
+    price = read_number(ticket.price, "Price", sight.price_decimals, found) if is_limit else sight.opposite(ticket.side)
     if price is None and not is_limit:
         found.problems.append("The book is empty: what a market order would pay is not known.")
     if ticket.post_only and not is_limit:
         found.problems.append("A market order always takes: it cannot be post-only.")
     if found.problems or amount is None or price is None:
         return found
+    _check_terms(ticket, amount, price, sight.terms, found)
+    if found.problems:
+        return found
     if is_limit:
         _doubt_price(ticket.side, price, sight, found, is_post_only=ticket.post_only)
     found.words = _new_words(ticket, amount, price)
     found.body = {"exchangeId": ticket.market.exchange, "payload": _payload(ticket, amount, price)}
     return found
+
+
+def terms_text(terms: MarketTerms | None) -> str:
+    """Return what an exchange takes in words; nothing where it is not known."""
+    if terms is None:
+        return ""
+    said = [
+        ("prices in steps of", terms.tick_size, ""),
+        ("prices of at most", terms.price_digits, " digits"),
+        ("amounts in steps of", terms.amount_step, ""),
+        ("amounts of at most", terms.amount_digits, " digits"),
+        ("at least", terms.min_amount, f" {terms.base}" if not terms.is_contract else " contracts"),
+        ("worth at least", terms.min_cost, f" {terms.quote}"),
+    ]
+    parts = [f"{what} {value:f}{unit}" for what, value, unit in said if value is not None]
+    text = ", ".join(parts)
+    return text and f"The exchange takes {text}."
+
+
+def _check_terms(ticket: Ticket, amount: Decimal, price: Decimal, terms: MarketTerms | None, found: Checked) -> None:
+    """Note why the exchange would refuse an order, and what is next to it that would pass."""
+    if terms is None:
+        return
+    is_limit = ticket.type == "limit"
+    payload = CreatePayload(
+        symbol=ticket.market.symbol,
+        side="buy" if ticket.side == "buy" else "sell",
+        type="limit" if is_limit else "market",
+        amount_base=amount,
+        price=price if is_limit else None,
+    )
+    found.problems += [_in_words(error) for error in refusals(terms, payload, price)]
+    if not found.problems:
+        return
+    fitted = terms.fit(payload.side, price, amount)
+    if not isinstance(fitted, Unsendable):
+        at = f" at {number(fitted.price)}" if is_limit else ""
+        found.problems.append(f"The next that would be taken: {number(fitted.amount)}{at}.")
+
+
+def _in_words(error: str) -> str:
+    """Return an error with the fields called as the form calls them."""
+    named = error.replace("amountBase", "amount", 1)
+    return f"{named[:1].upper()}{named[1:]}."
 
 
 def _payload(ticket: Ticket, amount: Decimal, price: Decimal) -> dict[str, Any]:
@@ -123,8 +184,8 @@ def _new_words(ticket: Ticket, amount: Decimal, price: Decimal) -> str:
 def check_edit(order: dict[str, Any], amount: str, price: str, sight: Sight) -> Checked:
     """Check new terms of an open order; what is as it was is not sent."""
     found = Checked()
-    new_amount = read_number(amount, "Amount", sight.scale.amount, found)
-    new_price = read_number(price, "Price", sight.scale.price, found)
+    new_amount = read_number(amount, "Amount", sight.amount_decimals, found)
+    new_price = read_number(price, "Price", sight.price_decimals, found)
     if found.problems or new_amount is None or new_price is None:
         return found
     changes = {}
@@ -138,6 +199,12 @@ def check_edit(order: dict[str, Any], amount: str, price: str, sight: Sight) -> 
     if (filled := _decimal(order.get("filled"))) is not None and new_amount <= filled:
         found.problems.append(f"{number(filled)} is filled already: the amount must be above it.")
         return found
+    if sight.terms is not None:
+        edit = EditPayload(symbol=str(order["symbol"]), amount_base=new_amount, price=new_price)
+        errors = [*precision_errors(sight.terms, edit), *size_errors(sight.terms, new_amount, new_price)]
+        found.problems += [_in_words(error) for error in errors]
+        if found.problems:
+            return found
     _doubt_price(str(order.get("side")), new_price, sight, found, is_post_only=bool(order.get("postOnly")))
     base, quote = currencies(str(order["symbol"]))
     before = f"{number(order.get('amount'))} {base} at {number(order.get('price'))} {quote}"

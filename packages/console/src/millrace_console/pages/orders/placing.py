@@ -7,10 +7,11 @@ from nicegui import ui
 from millrace_console.display.ladder import NO_SCALE, scale_of
 from millrace_console.display.text import NONE, number
 from millrace_console.live import Stream
-from millrace_console.markets import Market
-from millrace_console.pages.orders.checks import Checked, Sight, Ticket, check_new
+from millrace_console.markets import Market, terms_of
+from millrace_console.pages.orders.checks import Checked, Sight, Ticket, check_new, terms_text
 from millrace_console.pages.orders.sending import Change, confirm
 from millrace_console.visit import Visit
+from millrace_core.market_terms import MarketTerms
 from millrace_core.names import PUBLIC
 from millrace_core.states import BookState
 
@@ -25,12 +26,12 @@ def ask_for_order(visit: Visit, *markets: Market, on_done: Callable[[], None] = 
         ui.notify("No tradable market is streamed.", type="warning")
 
 
-def sight_of(stream: Stream) -> Sight:
-    """Return what a stream's book says; nothing while it is not right."""
+def sight_of(stream: Stream, terms: MarketTerms | None) -> Sight:
+    """Return what is known of a market: of its book nothing while its stream is not right."""
     if not stream.is_right or not isinstance(stream.state, BookState):
-        return Sight(None, None, NO_SCALE)
+        return Sight(None, None, NO_SCALE, terms)
     book = stream.state.book
-    return Sight(book.bids.best(), book.asks.best(), scale_of(book))
+    return Sight(book.bids.best(), book.asks.best(), scale_of(book), terms)
 
 
 class OrderForm:
@@ -47,12 +48,14 @@ class OrderForm:
         ):
             ui.label("Place an order").props("role=heading aria-level=2").classes("text-lg")
             self._build_fields(markets[0])
+            self._takes = ui.label().classes("muted")
             self._now = ui.label().classes("muted")
             self._problems = ui.label().classes("bad whitespace-pre-line").props('role="alert"')
             with ui.row().classes("w-full justify-end"):
                 ui.button("Close", on_click=self._dialog.close).props("flat no-caps")
                 ui.button("Check …", on_click=self._check).props("no-caps unelevated")
             self._follow()
+            ui.timer(0, self._learn, once=True)
             ui.timer(LOOK_S, self._look)
 
     def _build_fields(self, market: Market) -> None:
@@ -60,7 +63,7 @@ class OrderForm:
         first = f"{market.symbol} · {market.exchange}"
         with ui.element("div").classes("order-fields"):
             self._tenant = ui.select(self._tenants, value=own, label="Tenant")
-            self._market = ui.select(list(self._markets), value=first, label="Market", on_change=self._follow)
+            self._market = ui.select(list(self._markets), value=first, label="Market", on_change=self._change)
             self._side = ui.select({"buy": "▲ buy", "sell": "▼ sell"}, value="buy", label="Side")
             self._type = ui.select(["limit", "market"], value="limit", label="Type")
             self._amount = ui.input("Amount").props('inputmode="decimal" autocomplete="off"')
@@ -75,16 +78,29 @@ class OrderForm:
         for each in (self._tenant, self._market, self._side, self._type, self._amount, self._price, self._force):
             each.props("dense outlined")
 
+    async def _change(self) -> None:
+        self._follow()
+        await self._learn()
+
     def _follow(self) -> None:
         """Follow the book of the chosen market."""
         self._stream = self._visit.follow(self._chosen.stream("watchOrderBook"))
+        self._terms: MarketTerms | None = None
+        self._takes.text = ""
+
+    async def _learn(self) -> None:
+        """Ask what the exchange takes in the chosen market."""
+        market = self._chosen
+        terms = await terms_of(self._visit, market)
+        if market == self._chosen:
+            self._terms, self._takes.text = terms, terms_text(terms)
 
     @property
     def _chosen(self) -> Market:
         return self._markets[str(self._market.value)]
 
     def _look(self) -> None:
-        sight, checked = sight_of(self._stream), self._checked()
+        sight, checked = sight_of(self._stream, self._terms), self._checked()
         bid, ask = (NONE if level is None else number(level[0], sight.scale.price) for level in (sight.bid, sight.ask))
         self._now.text = f"Bid {bid}, ask {ask}. {checked.words}"
 
@@ -94,7 +110,7 @@ class OrderForm:
             str(self._amount.value or ""), str(self._price.value or ""), str(self._force.value),
             post_only=bool(self._post.value), reduce_only=bool(self._reduce.value),
         )  # fmt: skip
-        return check_new(ticket, sight_of(self._stream))
+        return check_new(ticket, sight_of(self._stream, self._terms))
 
     def _check(self) -> None:
         checked = self._checked()
