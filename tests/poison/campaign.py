@@ -1,7 +1,7 @@
 """An executor gets good requests at a steady pace, first alone, then between poisonous ones."""
 
 import asyncio
-import json
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,20 +13,17 @@ from time import monotonic
 from typing import Any, Final
 
 from redis.asyncio import Redis
-from tests.faults.requests import POISON
+from tests.poison.poisoning import JOURNAL, good_request
 from tests.support.answers import final_answer
-from tests.support.lone_executor import TENANT, lone_executor
+from tests.support.lone_executor import lone_executor
 
-from millrace_core.names import trader_actions
 from millrace_simulator.config import Limits
 from millrace_simulator.server import Server
 
 ANSWERS: Final = "stream.StrankaXY.binance.createOrder.KCS/USDT"
-JOURNAL: Final = trader_actions(TENANT)
 STARTED_S: Final = 60.0
 ANSWERED_S: Final = 20.0
 """How long after the last request every good one must be answered."""
-_BYTES: Final = (b"\xff", b"\x00" * 20, b"x" * 70_000, b"[" * 100_000, b"\xed\xa0\x80")
 
 
 @dataclass
@@ -101,23 +98,13 @@ class Campaign:
         return request_id
 
     async def _poison(self, count: int, per_second: float) -> int:
-        began_s = monotonic()
-        for number in range(count):
-            text = self._poisonous(number)
-            if number % 2:
-                await self._client.publish(JOURNAL, text)
-            else:
-                await self._client.xadd(JOURNAL, {"data": text})
-            await asyncio.sleep(max(0.0, began_s + number / per_second - monotonic()))
+        """Send poisonous requests from another process; return how many there were."""
+        port = self._client.connection_pool.connection_kwargs["port"]
+        arguments = map(str, (port, self._random.getrandbits(32), count, per_second))
+        process = await asyncio.create_subprocess_exec(sys.executable, "-m", "tests.poison.poisoning", *arguments)
+        if code := await process.wait():
+            raise ChildProcessError(f"the process that sends poison ended with {code}")
         return count
-
-    def _poisonous(self, number: int) -> bytes:
-        """Return a request that cannot be carried out; it has a request id of its own where it can be read."""
-        if number % 50 == 0:
-            return self._random.choice(_BYTES)
-        text = good_request(f"{self._random.getrandbits(128):032x}")
-        spoiled = self._random.choice(POISON)(text)
-        return spoiled.encode() if spoiled != text else text.replace("KCS/USDT", "").encode()
 
     async def _answered(self, ids: list[str]) -> None:
         deadline_s = monotonic() + max(ANSWERED_S, STARTED_S * (len(ids) == 1))
@@ -159,13 +146,6 @@ class Campaign:
         if (pending := (await self._client.xpending(JOURNAL, "executor"))["pending"]) > len(ids):
             found.append(f"{pending} entries are not acknowledged")
         return found
-
-
-def good_request(request_id: str) -> str:
-    """Return an order that finds nothing at its price and ends at once."""
-    payload = {"symbol": "KCS/USDT", "side": "buy", "type": "limit", "amountBase": 1, "price": 5, "timeInForce": "IOC"}
-    request = {"action": "createOrder", "exchangeId": "binance", "requestId": request_id, "payload": payload}
-    return json.dumps(request | {"validFor": 60_000}, separators=(",", ":"))
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, Final, NoReturn
 
 import msgspec
@@ -122,7 +123,7 @@ def struct_problems(kind: type[msgspec.Struct], fields: dict[str, msgspec.Raw], 
 
     A field that is a struct itself is searched too; what lies deeper is reported up to its first mistake.
     """
-    known = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    known = _fields_by_name(kind)
     if kind.__struct_config__.forbid_unknown_fields:
         for name in sorted(fields.keys() - known.keys()):
             yield Problem(f"{path}.{name}", f"unknown field; known: {', '.join(sorted(known))}")
@@ -131,6 +132,12 @@ def struct_problems(kind: type[msgspec.Struct], fields: dict[str, msgspec.Raw], 
             yield from _value_problems(fields[name], field.type, f"{path}.{name}")
         elif field.required:
             yield Problem(f"{path}.{name}", "is missing")
+
+
+@lru_cache(maxsize=256)
+def _fields_by_name(kind: type[msgspec.Struct]) -> dict[str, msgspec.structs.FieldInfo]:
+    """Return a struct's fields as they are called in JSON: msgspec reads the annotations anew each time."""
+    return {field.encode_name: field for field in msgspec.structs.fields(kind)}
 
 
 def _value_problems(raw: msgspec.Raw, kind: Any, path: str) -> Iterator[Problem]:
