@@ -114,11 +114,11 @@ def test_what_the_markets_terms_exclude_is_not_sent(changed: dict[str, object], 
     assert check_new(_ticket(), KNOWN).body
 
 
-def test_the_next_order_that_would_be_taken_is_named() -> None:
+def test_the_next_order_that_would_be_taken_is_offered() -> None:
     """Where rounding is enough: a sell's price is rounded up."""
     checked = check_new(_ticket(side="sell", amount="2.05", price="12.501"), KNOWN)
-    assert checked.problems[-1] == "The next that would be taken: 2.0 at 12.505."
-    assert not any("next" in each for each in check_new(_ticket(amount="0.4"), KNOWN).problems)
+    assert checked.next == (Decimal("12.505"), Decimal("2.0"))
+    assert check_new(_ticket(amount="0.4"), KNOWN).next is None
 
 
 def test_an_edit_is_held_to_the_markets_terms() -> None:

@@ -62,7 +62,9 @@ def ask_to_edit(visit: Visit, tenant: str, record: Record, on_done: Callable[[],
             terms = await terms_of(visit, market)
             takes.text = terms_text(terms)
 
-        def check() -> None:
+        async def check() -> None:
+            if terms is None:
+                await learn()
             checked = check_edit(order, amount.value, price.value, sight_of(stream, terms))
             problems.text = "\n".join(f"✖ {each}" for each in checked.problems)
             if not checked.problems:

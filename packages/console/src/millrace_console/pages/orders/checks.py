@@ -13,7 +13,7 @@ from millrace_console.display.ladder import Scale
 from millrace_console.display.text import number
 from millrace_console.markets import Market
 from millrace_core.market import Level
-from millrace_core.market_terms import MarketTerms, Unsendable, precision_errors, refusals, size_errors
+from millrace_core.market_terms import MarketTerms, SizedOrder, Unsendable, precision_errors, refusals, size_errors
 from millrace_core.requests import CreatePayload, EditPayload
 
 FAR_PERCENT = 5
@@ -85,6 +85,8 @@ class Checked:
     """What will happen."""
     body: dict[str, Any] = field(default_factory=dict)
     """The request's JSON."""
+    next: SizedOrder | None = None
+    """What the exchange would take in place of an order that it would refuse."""
 
 
 def check_new(ticket: Ticket, sight: Sight) -> Checked:
@@ -142,9 +144,7 @@ def _check_terms(ticket: Ticket, amount: Decimal, price: Decimal, terms: MarketT
     if not found.problems:
         return
     fitted = terms.fit(payload.side, price, amount)
-    if not isinstance(fitted, Unsendable):
-        at = f" at {number(fitted.price)}" if is_limit else ""
-        found.problems.append(f"The next that would be taken: {number(fitted.amount)}{at}.")
+    found.next = None if isinstance(fitted, Unsendable) else fitted
 
 
 def _in_words(error: str) -> str:

@@ -11,7 +11,7 @@ from millrace_console.markets import Market, terms_of
 from millrace_console.pages.orders.checks import Checked, Sight, Ticket, check_new, terms_text
 from millrace_console.pages.orders.sending import Change, confirm
 from millrace_console.visit import Visit
-from millrace_core.market_terms import MarketTerms
+from millrace_core.market_terms import MarketTerms, SizedOrder
 from millrace_core.names import PUBLIC
 from millrace_core.states import BookState
 
@@ -39,6 +39,7 @@ class OrderForm:
 
     def __init__(self, visit: Visit, markets: list[Market], on_done: Callable[[], None]) -> None:
         self._visit, self._on_done = visit, on_done
+        self._next: SizedOrder | None = None
         # Where an exchange's symbol is streamed for several tenants, any of these books serves.
         self._markets = {f"{each.symbol} · {each.exchange}": each for each in reversed(markets)}
         self._tenants = [each.tenant for each in visit.trading_accounts if each.may("trade") and each.tenant != PUBLIC]
@@ -51,6 +52,8 @@ class OrderForm:
             self._takes = ui.label().classes("muted")
             self._now = ui.label().classes("muted")
             self._problems = ui.label().classes("bad whitespace-pre-line").props('role="alert"')
+            self._use = ui.button(on_click=self._take_next).props("flat dense no-caps")
+            self._use.visible = False
             with ui.row().classes("w-full justify-end"):
                 ui.button("Close", on_click=self._dialog.close).props("flat no-caps")
                 ui.button("Check …", on_click=self._check).props("no-caps unelevated")
@@ -112,15 +115,29 @@ class OrderForm:
         )  # fmt: skip
         return check_new(ticket, sight_of(self._stream, self._terms))
 
-    def _check(self) -> None:
+    async def _check(self) -> None:
+        if self._terms is None:
+            await self._learn()
         checked = self._checked()
         if not self._tenant.value:
             checked.problems.append("Choose the tenant whose order it is.")
         self._problems.text = "\n".join(f"✖ {each}" for each in checked.problems)
+        self._next, self._use.visible = checked.next, checked.next is not None
+        if checked.next is not None:
+            at = f" at {number(checked.next.price)}" if self._type.value == "limit" else ""
+            self._use.text = f"Use {number(checked.next.amount)}{at}"
         if checked.problems:
             return
         change = Change(self._visit.account(str(self._tenant.value)), "POST", "/orders", body=checked.body)
         confirm(self._visit, change, "Place the order", checked.words, checked.warnings, self._done)
+
+    def _take_next(self) -> None:
+        """Fill in what the exchange would take."""
+        if self._next is not None:
+            self._amount.value = f"{self._next.amount:f}"
+            if self._type.value == "limit":
+                self._price.value = f"{self._next.price:f}"
+        self._use.visible, self._problems.text = False, ""
 
     def _done(self) -> None:
         self._dialog.close()
