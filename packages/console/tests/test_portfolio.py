@@ -39,10 +39,18 @@ def test_any_choice_of_dimensions_stays_apart() -> None:
     assert together["B",].charged == {"B": Decimal("0.3")}
 
 
-def test_days_come_newest_first() -> None:
-    """The day is that of UTC."""
-    rows = [profit("T1", "1"), profit("T1", "2", atMs=24 * HOUR)]
-    assert [key[0] for key in summed(rows, ("day",))] == ["1970-01-02", "1970-01-01"]
+def test_days_and_months_come_newest_first() -> None:
+    """They are those of UTC; what they share stays in order."""
+    rows = [profit("T2", "1"), profit("T1", "2", atMs=24 * HOUR), profit("T1", "4", atMs=31 * 24 * HOUR)]
+    assert [key[0] for key in summed(rows, ("day",))] == ["1970-02-01", "1970-01-02", "1970-01-01"]
+    by_month = summed(rows, ("tenant", "month"))
+    assert {key[:2]: each.realised for key, each in by_month.items()} == {
+        ("T1", "1970-02"): Decimal(4),
+        ("T1", "1970-01"): Decimal(2),
+        ("T2", "1970-01"): Decimal(1),
+    }
+    assert [key[1] for key in by_month] == ["1970-02", "1970-01", "1970-01"]
+    assert [key[0] for key in summed(rows, ("tenant",))] == ["T1", "T2"]
 
 
 @given(st.lists(st.decimals(allow_nan=False, allow_infinity=False, places=18, min_value=-(10**20), max_value=10**20)))

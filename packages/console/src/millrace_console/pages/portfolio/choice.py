@@ -8,7 +8,12 @@ from millrace_core.clock import DAY_MS, now_ms
 
 NO_REQUEST = "▲ no known request"
 """Stands for the source of trades that belong to no known request."""
-DIMENSIONS = {"tenant": "Tenant", "exchange": "Exchange", "symbol": "Symbol", "source": "Strategy", "day": "Day (UTC)"}
+DATES = {"month": 7, "day": 10}
+"""How many characters of a date tell each apart."""
+DIMENSIONS = {
+    "tenant": "Tenant", "exchange": "Exchange", "symbol": "Symbol", "source": "Strategy", "month": "Month (UTC)",
+    "day": "Day (UTC)",
+}  # fmt: skip
 """What profit can be separated by."""
 DEFAULT_BY = ("tenant", "source")
 NOTHING = "nothing"

@@ -11,7 +11,7 @@ from millrace_console.display.section import section
 from millrace_console.display.table import Table
 from millrace_console.display.text import html
 from millrace_console.downloads import export_link
-from millrace_console.pages.portfolio.choice import HOUR_MS, Choice
+from millrace_console.pages.portfolio.choice import DATES, HOUR_MS, Choice
 from millrace_console.pages.portfolio.filters import Filters
 from millrace_console.pages.portfolio.profits import Profit, cumulated, summed
 from millrace_console.pages.portfolio.rows import (
@@ -97,7 +97,7 @@ class PortfolioPage:
                 self._profit = Table("Profit", profit_columns(choice.by), "No own trade fits.")
         self._profit.show(profit_rows(summed(profits, choice.by)))
         interval_ms = HOUR_MS if choice.span.profit == "1h" else DAY_MS
-        apart = [each for each in choice.by if each != "day"]
+        apart = [each for each in choice.by if each not in DATES]
         self._profit_curve.show(cumulated(profits, apart, interval_ms, now_ms()))
 
     async def _ask_equity(self, poll: Poll) -> Samples:

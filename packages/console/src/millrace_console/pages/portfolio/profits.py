@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from millrace_console.display.text import date_and_time
-from millrace_console.pages.portfolio.choice import source_of
+from millrace_console.pages.portfolio.choice import DATES, source_of
 
 _EXACT = Context(prec=400)
 """Sums are never rounded."""
@@ -26,8 +26,8 @@ class Profit(NamedTuple):
             return self.tenant
         if dimension == "source":
             return source_of(self.row)
-        if dimension == "day":
-            return date_and_time(self.row["atMs"])[:10]
+        if dimension in DATES:
+            return date_and_time(self.row["atMs"])[: DATES[dimension]]
         return str(self.row[dimension])
 
 
@@ -54,15 +54,13 @@ class Sum(msgspec.Struct):
 
 
 def summed(profits: Iterable[Profit], by: Sequence[str]) -> dict[tuple[str, ...], Sum]:
-    """Return sums by the dimensions and, last, the currency; days newest first."""
+    """Return sums by the dimensions and, last, the currency; months and days newest first."""
     found: dict[tuple[str, ...], Sum] = defaultdict(Sum)
     for each in profits:
         found[(*(each.part(dimension) for dimension in by), each.row["currency"])].add(each.row)
     ordered = dict(sorted(found.items()))
-    if "day" not in by:
-        return ordered
-    day = by.index("day")
-    return dict(sorted(ordered.items(), key=lambda item: item[0][day], reverse=True))
+    dates = [place for place, each in enumerate(by) if each in DATES]
+    return dict(sorted(ordered.items(), key=lambda item: [item[0][place] for place in dates], reverse=True))
 
 
 def cumulated(
