@@ -18,6 +18,7 @@ from benchmarks.figures import Figure
 from benchmarks.history_rows import BOOK, DAYS, DELTAS, EXCHANGE, SHARES, START_MS, chance, delta_times, fill
 from benchmarks.processes import peak_mb
 from millrace_core.clock import DAY_MS
+from millrace_core.intervals import Interval
 from millrace_core.names import PUBLIC, Symbol
 from millrace_store import Scope, Store
 from millrace_store.testing import PostgresServer
@@ -27,7 +28,7 @@ BOOKS = 200
 PAGES = 200
 PAGE = 1_000
 MONTH_MS = 30 * DAY_MS
-INTERVALS = {"1h": 3_600_000, "7m": 420_000}
+INTERVALS = ("1h", "7m")
 CANDLE_ROUNDS = 5
 BOOK_LIMIT_MS, PAGE_LIMIT_MS, CANDLES_LIMIT_S, EXPORT_LIMIT_MB = 30.0, 20.0, 1.0, 300.0
 _READ = "SELECT * FROM trades LIMIT 1000000"
@@ -94,13 +95,14 @@ async def _pages(database: str, store: Store) -> Figure:
 async def _candles(database: str, store: Store) -> list[Figure]:
     scope = Scope(PUBLIC, EXCHANGE, Symbol("BTC/USDT"), since_ms=START_MS, until_ms=START_MS + MONTH_MS)
     figures = []
-    for name, interval_ms in INTERVALS.items():
+    for name in INTERVALS:
+        interval = Interval.parse(name)
         taken = []
         for _ in range(CANDLE_ROUNDS):
             begun_s = time.perf_counter()
-            page = await store.market.candles_from_trades(scope, interval_ms, limit=10_000)
+            page = await store.market.candles_from_trades(scope, interval, limit=10_000)
             taken.append(time.perf_counter() - begun_s)
-            assert len(page.rows) >= MONTH_MS // interval_ms
+            assert len(page.rows) >= MONTH_MS // interval.length_ms
         seconds = statistics.median(taken)
         figures.append(_within(f"a month's {name} candles from trades, {database}", "s", seconds, CANDLES_LIMIT_S))
     return figures

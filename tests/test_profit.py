@@ -12,6 +12,7 @@ from tests.support.databases import Database, on_databases
 from tests.support.fills import DAY_MS, SYMBOL, Account, Paid, counted, random_candles, random_fills
 
 from millrace_core.ids import MessageId, new_request_id
+from millrace_core.intervals import Interval
 from millrace_core.messages import Response
 from millrace_core.names import PUBLIC, Action, ExchangeId, StreamName, Symbol, Tenant
 from millrace_core.orders import Order
@@ -77,7 +78,7 @@ async def test_positions_and_profit_equal_an_independent_count(database: Databas
         as_they_came = (await store.portfolio.positions(Scope(TENANT))).rows
         assert await store.rebuild_positions(TENANT) == FILLS
         found = (await store.portfolio.positions(Scope(TENANT))).rows
-        by_day = await store.portfolio.profits(Scope(TENANT), apart=["source"], interval_ms=DAY_MS)
+        by_day = await store.portfolio.profits(Scope(TENANT), apart=["source"], interval=Interval(length_ms=DAY_MS))
     assert {row.order_source for row in found} == set(expected) == {None, "A", "B", "C"}
     for row in as_they_came:
         one = expected[row.order_source]

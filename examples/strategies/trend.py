@@ -35,7 +35,7 @@ class Trend(Strategy):
         """Where it trades."""
         symbol: str
         """What it trades."""
-        timeframe: str = Field(default="1m", pattern="^[1-9][0-9]{0,2}[smhdw]$")
+        timeframe: str = Field(default="1m", pattern="^[1-9][0-9]{0,2}[smhdwM]$")
         """Length of a candle; the exchange's candles if they are subscribed to, else built from trades."""
         fast: int = Field(default=10, ge=1, le=400)
         """Candles of the fast average."""

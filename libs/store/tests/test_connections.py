@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from millrace_core.intervals import Interval
 from millrace_core.market import Trade
 from millrace_core.names import StreamName, Tenant
 from millrace_store import DatabaseUnavailable, Retention, Scope, Store
@@ -64,7 +65,7 @@ async def test_queries_and_exports_need_one_connection(
         async with narrow.batch() as batch:
             batch.trades(stream.next(), trades(stream.epoch, (1.0, 1.0)))
         scope = SCOPE._replace(exchange=name("x").exchange, symbol=name("x").symbol)
-        assert len((await narrow.market.candles_from_trades(scope, 60_000)).rows) == 1
+        assert len((await narrow.market.candles_from_trades(scope, Interval.parse("1m"))).rows) == 1
         assert (await narrow.market.tickers(SCOPE)).rows == []
         assert (await narrow.account.balances(SCOPE)).rows == []
         assert (await narrow.account.failed_executions(SCOPE)).rows == []

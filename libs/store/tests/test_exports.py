@@ -4,9 +4,11 @@ import asyncio
 import io
 import threading
 from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import polars as pl
 import pytest
 
@@ -92,6 +94,38 @@ async def test_a_file_is_written_with_progress(traded: Store, tmp_path: Path) ->
     assert seen == sorted(seen)
     assert seen[-1] == 900
     assert await asyncio.to_thread(lambda: pl.read_parquet(tmp_path / "trades.parquet").height) == 900
+
+
+@pytest.mark.parametrize("ahead", [0, 8])
+async def test_candles_of_months_end_by_the_calendar(store: Store, name: Callable[..., StreamName], ahead: int) -> None:
+    """Of UTC, and of another time zone; at any limit of a range the ended ones come first, the others at their end."""
+    firsts = [
+        int(datetime(2023 + month // 12, month % 12 + 1, 1, tzinfo=timezone(timedelta(hours=ahead))).timestamp())
+        * 1_000
+        for month in range(11, 16)
+    ]
+    opens, ends = firsts[:-1], firsts[1:]
+    async with store.batch() as batch:
+        for seq, opened in enumerate(opens, 1):
+            place = Place(str(name("watchOHLCV")), MessageId(1, seq), opened)
+            batch.candles(place, "1M", [(opened, 1.0, 3.0, 0.5, 2.0, 10.0)])
+
+    async def found(since_ms: int | None, until_ms: int | None) -> list[tuple[int, list[int]]]:
+        stored = store.exports.messages(SCOPE._replace(since_ms=since_ms, until_ms=until_ms))
+        return [
+            (each.at_ms, [candle[0] for candle in msgspec.json.decode(each.data)["candles"]])
+            async for minute in stored.minutes()
+            for each in minute
+        ]
+
+    whole = [(ended, [opened]) for opened, ended in zip(opens, ends, strict=True)]
+    assert await found(None, None) == whole
+    for count, ended in enumerate(ends[:-1]):
+        history = [(ended, opens[:count])] if count else []
+        assert await found(ended, None) == [*history, *whole[count:]]
+        assert await found(ended + 1, None) == [(ended + 1, opens[: count + 1]), *whole[count + 1 :]]
+        assert await found(None, ended) == whole[:count]
+        assert await found(None, ended + 1) == whole[: count + 1]
 
 
 async def test_messages_with_candles_and_gaps(store: Store, name: Callable[..., StreamName]) -> None:

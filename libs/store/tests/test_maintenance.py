@@ -10,6 +10,7 @@ import asyncpg
 import sqlalchemy as sa
 
 from millrace_core.clock import DAY_MS, now_ms
+from millrace_core.intervals import Interval
 from millrace_core.market import Balance, Trade
 from millrace_core.messages import Status
 from millrace_core.names import StreamName, Tenant
@@ -52,7 +53,7 @@ async def test_old_rows_are_dropped_by_policy(
     (epoch,) = await store.operations.epochs(str(name("watchTrades")))
     assert epoch.messages == 13
     scope = SCOPE._replace(exchange=name("x").exchange, symbol=name("x").symbol)
-    assert len((await store.market.candles_from_trades(scope, 60_000)).rows) >= 11
+    assert len((await store.market.candles_from_trades(scope, Interval.parse("1m"))).rows) >= 11
 
 
 async def test_maintenance_may_be_done_by_several_at_once(
@@ -143,9 +144,9 @@ async def test_a_late_trade_rebuilds_no_candle_from_what_the_retention_left(
         async with store.batch() as batch:
             for at_ms in (day + 1, day + 60_000):
                 batch.trades(stream.next(at_ms), trades(at_ms, (9.0, 1.0)))
-        found = (await store.market.candles_from_trades(scope, 60_000)).rows
+        found = (await store.market.candles_from_trades(scope, Interval.parse("1m"))).rows
         assert [(each.at_ms, each.volume, each.high) for each in found] == [(day, 16, 1), (day + 60_000, 1, 9)]
-    assert (await store.market.candles_from_trades(scope, 90_000)).rows == []
+    assert (await store.market.candles_from_trades(scope, Interval.parse("90s"))).rows == []
 
 
 async def test_a_balance_that_has_not_changed_for_long_is_kept(

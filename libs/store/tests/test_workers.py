@@ -11,6 +11,7 @@ import msgspec
 import psutil
 import pytest
 
+from millrace_core.intervals import Interval
 from millrace_core.market import Trade
 from millrace_core.names import ExchangeId, StreamName, Symbol, Tenant
 from millrace_store import BadCursor, BookUnknown, QuestionTooLarge, Scope, Store, WorkerEnded
@@ -23,6 +24,7 @@ from millrace_store.workers.turns import Turns
 
 ANN, BOB, CYD = Tenant("T"), Tenant("Bob"), Tenant("Cyd")
 SCOPE = Scope(ANN, ExchangeId("kucoin"), Symbol("KCS/USDT"))
+INTERVAL = Interval(length_ms=90_000)
 
 
 @pytest.fixture
@@ -81,17 +83,17 @@ async def test_a_worker_answers_as_the_process_itself_would(
     counted = list[int]()
     rows_read.set(counted.append)
     candles = store.market.candles_from_trades
-    mine = encoded(await candles(SCOPE, 90_000, limit=10_000))
+    mine = encoded(await candles(SCOPE, INTERVAL, limit=10_000))
     here = sum(counted)
-    theirs = await whole(pool, Query.of(store, candles, SCOPE, 90_000, limit=10_000))
+    theirs = await whole(pool, Query.of(store, candles, SCOPE, INTERVAL, limit=10_000))
     assert theirs == mine
     assert sum(counted) == 2 * here >= 900
     file = b"".join([piece async for piece in store.exports.stream("trades", SCOPE, "csv")])
     assert await whole(pool, Export("trades", SCOPE, "csv")) == file
     with pytest.raises(BadCursor, match="invalid cursor"):
-        await whole(pool, Query.of(store, candles, SCOPE, 90_000, cursor="x"))
-    with pytest.raises(ValueError, match="interval"):
-        await whole(pool, Query.of(store, candles, SCOPE, 0))
+        await whole(pool, Query.of(store, candles, SCOPE, INTERVAL, cursor="x"))
+    with pytest.raises(ValueError, match="need an exchange"):
+        await whole(pool, Query.of(store, candles, SCOPE._replace(symbol=None), INTERVAL))
     assert await whole(pool, Query.of(store, store.account.order_history, SCOPE, order_id="none")) == b"null"
     assert len(workers()) == 1
     assert workers()[0].nice() > psutil.Process().nice() or psutil.Process().nice() == 19

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from millrace_api.times import parse_interval, parse_timestamp
 from millrace_core.clock import LATEST_MS
+from millrace_core.intervals import Interval
 
 
 @given(st.integers(946_684_800_000, 9_999_999_999_999))
@@ -36,13 +37,25 @@ def test_any_text_is_a_moment_or_a_value_error(text: str) -> None:
         assert "must" in str(error)
 
 
-@pytest.mark.parametrize(("text", "ms"), [("90s", 90_000), ("5m", 300_000), ("1d", 86_400_000), ("250", 250)])
-def test_intervals_have_units(text: str, ms: int) -> None:
-    """A number alone is ms."""
-    assert parse_interval(text) == ms
+@pytest.mark.parametrize(
+    ("text", "interval"),
+    [
+        ("90s", Interval(length_ms=90_000)),
+        ("5m", Interval(length_ms=300_000)),
+        ("1d", Interval(length_ms=86_400_000)),
+        ("86400s", Interval(length_ms=86_400_000)),
+        ("1w", Interval(length_ms=604_800_000)),
+        ("250", Interval(length_ms=250)),
+        ("1M", Interval(months=1)),
+        ("12M", Interval(months=12)),
+    ],
+)
+def test_intervals_have_units(text: str, interval: Interval) -> None:
+    """A number alone is ms; `m` are minutes, `M` months."""
+    assert parse_interval(text) == interval
 
 
-@pytest.mark.parametrize("text", ["", "0", "5y", "-1m", "367d", "1.5h", "1M"])
+@pytest.mark.parametrize("text", ["", "0", "5y", "-1m", "367d", "1.5h", "13M", "0M", "M"])
 def test_what_is_no_interval_is_refused(text: str) -> None:
     """Of another form, none at all, or longer than a year."""
     with pytest.raises(ValueError, match="must"):

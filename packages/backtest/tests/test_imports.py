@@ -2,6 +2,7 @@
 
 import gzip
 import zipfile
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -200,6 +201,21 @@ def test_public_data_of_binance(tmp_path: Path, unit: int, with_header: bool) ->
     assert at_ns == (US + 40_000_000) * 1_000
     assert candles == {"timeframe": "1m", "candles": [[US // 1_000 - 20_000, 1, 4, 0.5, 2, 10.5]]}
     assert last_book(recording) == ([(99.0, 1.0)], [(100.0, 2.0)])
+
+
+@pytest.mark.parametrize(("opened", "closed"), [("2023-12", "2024-01"), ("2024-02", "2024-03"), ("2025-02", "2025-03")])
+def test_klines_of_a_month_end_by_the_calendar(tmp_path: Path, opened: str, closed: str) -> None:
+    """However many days it has; 30 days are no month elsewhere."""
+    opens, closes = (
+        int(datetime.fromisoformat(f"{each}-01T00:00:00Z").timestamp()) * 1_000 for each in (opened, closed)
+    )
+    file = write(tmp_path / f"ETHUSDT-1mo-{opened}.csv", f"{opens},1,4,0.5,2,10.5,{closes - 1},1")
+    import_files([file], BOOK, tmp_path / "out.jsonl.gz")
+    ((at_ns, candles),) = messages(Recording(tmp_path / "out.jsonl.gz"), "watchOHLCV")
+    assert (at_ns, candles) == (closes * 1_000_000, {"timeframe": "1M", "candles": [[opens, 1, 4, 0.5, 2, 10.5]]})
+    wrong = write(tmp_path / "ETHUSDT-1mo-2024-04.csv", f"{closes},1,4,0.5,2,10.5,{closes + 30 * 86_400_000 - 1},1")
+    with pytest.raises(ImportFailed, match="no candle lasts"):
+        import_files([wrong], BOOK, tmp_path / "wrong.jsonl.gz")
 
 
 GOOD = row(1, "a", "buy", 100, 1)

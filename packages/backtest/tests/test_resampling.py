@@ -1,5 +1,6 @@
 """Recordings made of others: candles of trades are exact, books are what they were at the end of each interval."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,16 @@ from millrace_backtest.recording.files import Recording
 from millrace_backtest.recording.lines import RecordedMessage
 from millrace_backtest.recording.resampling import Resampling, resample
 from millrace_backtest.recording.summary import check
+from millrace_core.clock import DAY_MS
+from millrace_core.ids import MessageId
+from millrace_core.intervals import Interval
+from millrace_core.market import Candle, Trade
 from millrace_core.messages import decode
 from millrace_core.names import Action, is_snapshot
+from millrace_store import Place, Scope, Store
+from millrace_strategy import Strategy, TradesEvent
 
-from .conftest import BOOK, EPOCH, MS, START_NS, TRADES, Tape
+from .conftest import BOOK, EPOCH, EXCHANGE, MS, START_NS, SYMBOL, TENANT, TRADES, Tape, run
 
 CANDLES = BOOK._replace(action=Action("watchOHLCV"))
 
@@ -80,3 +87,44 @@ def test_books_are_thinned(tmp_path: Path) -> None:
             playback.snapshot(message) if is_snapshot(recorded.name) else playback.message(message, recorded.at_ns)
     state: Any = playback.state
     assert state.book.bids.best() == (100.0, 59.0)
+
+
+class Monthly(Strategy):
+    """Sees candles of months, and which of them are over."""
+
+    def on_trades(self, event: TradesEvent) -> None:
+        """Keep them."""
+        candles = self.candles[EXCHANGE, SYMBOL, "1M"]
+        self.seen, self.closed = list(candles), candles.closed
+
+
+async def test_months_are_the_same_for_strategies_recordings_and_the_database(tmp_path: Path) -> None:
+    """Candles of more than two years of trades, with a leap day, open and end by the calendar everywhere."""
+    tape = Tape(tmp_path / "tape.jsonl.gz")
+    tape.begin([(100.0, 1.0)], [(101.0, 1.0)])
+    trades: list[Trade] = []
+    for number in range(180):
+        tape.wait(5 * DAY_MS + 7_000_001)
+        price = 100.0 + number * 7 % 13
+        trades.append(Trade(str(number), tape.at_ns // MS, SYMBOL, "buy", price, 0.5))
+        tape.trade(price, 0.5, "buy")
+    source = tape.end()
+    async with Store.open(f"sqlite:///{tmp_path / 'millrace.db'}") as store:
+        async with store.batch() as batch:
+            for seq, trade in enumerate(trades, 1):
+                batch.trades(Place(str(TRADES), MessageId(EPOCH, seq), trade.timestamp or 0), [trade])
+        stored = (await store.market.candles_from_trades(Scope(TENANT, EXCHANGE, SYMBOL), Interval(months=1))).rows
+    candles: list[Candle] = [
+        (row.at_ms, float(row.open), float(row.high), float(row.low), float(row.close), float(row.volume))
+        for row in stored
+    ]
+    opened = [datetime.fromtimestamp(candle[0] / 1_000, UTC) for candle in candles]
+    assert [(at.day, at.hour, at.minute) for at in opened] == [(1, 0, 0)] * len(opened)
+    assert len(opened) > 25 and any(at.month == 2 and at.year % 4 == 0 for at in opened)
+    strategy: Any = (await run(Monthly, source)).runs[0].runtime.strategy
+    assert strategy.seen == candles
+    assert strategy.closed == candles[:-1]
+    resample([source], tmp_path / "out.jsonl.gz", Resampling(("1M",)))
+    made = deltas(Recording(tmp_path / "out.jsonl.gz"), CANDLES)
+    assert [tuple(data["candles"][0]) for _, data in made] == candles[:-1]
+    assert [at_ms + START_NS // MS for at_ms, _ in made] == [candle[0] for candle in candles[1:]]

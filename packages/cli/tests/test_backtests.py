@@ -193,6 +193,7 @@ def test_a_sweep_is_written(recording: Path, tmp_path: Path) -> None:
     for mistake, text in (
         (("--objective", "fame"), "is no objective"),
         (("--walk-forward", "1h"), "are no windows"),
+        (("--walk-forward", "1M:1w"), "months differ in length"),
         (("--walk-forward", "1h:1h"), "the recordings last"),
         (("--latency", "6"), "holds another sweep"),
     ):

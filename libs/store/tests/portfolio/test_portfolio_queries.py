@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from decimal import Decimal
+from random import Random
 from typing import Any
 
 import pytest
 
 from millrace_core.clock import now_ms
 from millrace_core.ids import MessageId, new_request_id
+from millrace_core.intervals import Interval
 from millrace_core.market import Balance, Fee, Trade
 from millrace_core.messages import Response
 from millrace_core.names import ExchangeId, StreamName, Tenant
@@ -20,6 +22,8 @@ from millrace_store.schema import tables
 
 HOUR_MS, DAY_MS, MINUTE_MS = 3_600_000, 86_400_000, 60_000
 DAY = 20_000 * DAY_MS
+FIRST_MS, LAST_MS = 19_600 * DAY_MS, 20_600 * DAY_MS
+"""From the end of August 2023 to the end of May 2026."""
 T = Scope(Tenant("T"))
 NAME = Callable[..., StreamName]
 
@@ -102,7 +106,9 @@ async def test_profits_are_summed_or_apart(traded: Store) -> None:
         ("A", "USDT", Decimal("1.625")),
         ("B", "USDT", Decimal("-0.125")),
     ]
-    days = await ask(T._replace(exchange=ExchangeId("kucoin")), sources=["A"], apart=["symbol"], interval_ms=DAY_MS)
+    days = await ask(
+        T._replace(exchange=ExchangeId("kucoin")), sources=["A"], apart=["symbol"], interval=Interval(length_ms=DAY_MS)
+    )
     assert [(row.at_ms - DAY, row.symbol, row.realised, row.turnover) for row in days] == [
         (0, "ETH/BTC", Decimal("0.5"), Decimal("2.5")),
         (0, "KCS/USDT", Decimal("2.75"), 33),
@@ -117,13 +123,56 @@ async def test_a_range_has_the_profit_of_its_hours(traded: Store) -> None:
     assert [(row.currency, row.realised, row.trades) for row in await traded.portfolio.profits(range_)] == [
         ("USDT", Decimal("2.75"), 2)
     ]
-    hours = await traded.portfolio.profits(range_._replace(until_ms=None), interval_ms=HOUR_MS)
+    hours = await traded.portfolio.profits(range_._replace(until_ms=None), interval=Interval(length_ms=HOUR_MS))
     assert [(row.at_ms - DAY, row.realised) for row in hours] == [
         (2 * HOUR_MS, Decimal("2.75")),
         (DAY_MS, Decimal("-1.25")),
     ]
     with pytest.raises(ValueError, match="whole hours"):
-        await traded.portfolio.profits(T, interval_ms=90_000)
+        await traded.portfolio.profits(T, interval=Interval(length_ms=90_000))
+
+
+SUMS_OF_DAYS = [Interval.parse(text) for text in ("1M", "3M", "5M", "12M", "1w", "2w", "3d")]
+
+
+async def test_profit_of_any_interval_is_the_sum_of_its_days(store: Store, journal: Any, name: NAME) -> None:
+    """Of months too, by the calendar, from 1970 on; and of a range that begins in the midst of one."""
+    random, stream = Random(7), journal(name("watchMyTrades"))
+    times = sorted([0, 1, 3 * DAY_MS, *(random.randrange(FIRST_MS, LAST_MS) for _ in range(150))])
+    async with store.batch() as batch:
+        for number, at_ms in enumerate(times):
+            side, price = random.choice(["buy", "sell"]), random.randrange(50, 150) / 4
+            fee = Fee(random.choice(["USDT", "KCS"]), 0.125)
+            trade = Trade(str(number), at_ms, "KCS/USDT", side, price, 2.0, fee=fee)
+            batch.own_trades(stream.next(at_ms), [trade])
+    middle = T._replace(since_ms=times[75], until_ms=times[140])
+    for scope in (T, middle):
+        days = await store.portfolio.profits(scope, interval=Interval(length_ms=DAY_MS))
+        assert len(days) > 50
+        for interval in SUMS_OF_DAYS:
+            found = await store.portfolio.profits(scope, interval=interval)
+            parts = [[day for day in days if interval.open_of(day.at_ms) == each.at_ms] for each in found]
+            assert [day for part in parts for day in part] == days
+            for each, part in zip(found, parts, strict=True):
+                assert each.realised == sum(day.realised for day in part)
+                assert each.turnover == sum(day.turnover for day in part)
+                assert each.trades == sum(day.trades for day in part)
+
+
+async def test_equity_of_any_interval_is_its_last_sample(store: Store) -> None:
+    """Of months too, in pages and in both directions."""
+    random = Random(8)
+    times = sorted([0, 3 * DAY_MS, *(random.randrange(FIRST_MS, LAST_MS) for _ in range(100))])
+    async with store._database.writing() as writer:
+        rows = [("T", at_ms, "USDT", Decimal(number), "[]") for number, at_ms in enumerate(times)]
+        await writer.insert_missing(tables.equity, rows)
+    for interval in (*SUMS_OF_DAYS, Interval.parse("36h")):
+        last = list({interval.open_of(at_ms): at_ms for at_ms in times}.values())
+        first = await store.portfolio.equity(T, interval=interval, limit=4)
+        rest = await store.portfolio.equity(T, interval=interval, cursor=first.next_cursor)
+        assert [row.at_ms for row in (*first.rows, *rest.rows)] == last
+        newest = await store.portfolio.equity(T, interval=interval, limit=3, descending=True)
+        assert [row.at_ms for row in newest.rows] == last[:-4:-1]
 
 
 async def test_open_positions_have_the_newest_price(store: Store, journal: Any, name: NAME) -> None:
@@ -198,7 +247,8 @@ async def test_equity_is_the_value_of_all_balances(store: Store, journal: Any, n
     ]
     assert rows[3].by_exchange == {"kucoin": 86, "binance": 100}
     assert [(one.currency, one.amount, one.value) for one in rows[0].unvalued] == [("OLD", 2, None)]
-    (last,) = (await store.portfolio.equity(T._replace(until_ms=start + 120_000), interval_ms=HOUR_MS * 48)).rows[-1:]
+    two_days = Interval(length_ms=2 * DAY_MS)
+    (last,) = (await store.portfolio.equity(T._replace(until_ms=start + 120_000), interval=two_days)).rows[-1:]
     assert (last.at_ms - start, last.holdings) == (80_000, None)
     (whole,) = (await store.portfolio.equity(T._replace(until_ms=start + 60_000), holdings=True)).rows
     assert [one.currency for one in whole.holdings or ()] == ["ETH", "EUR", "KCS", "OLD", "USDT"]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final, overload
 
-from millrace_core.intervals import interval_ms, open_of
+from millrace_core.intervals import Interval
 from millrace_core.market import Candle, Trade
 from millrace_strategy.errors import NotSubscribed
 from millrace_strategy.views import SubscribedStream
@@ -68,7 +68,7 @@ class Candles(Sequence[Candle]):
 
     def __init__(self, timeframe: str, now_ms: Callable[[], int], *, is_built: bool) -> None:
         self.timeframe = timeframe
-        self.interval_ms = interval_ms(timeframe)
+        self.interval = Interval.parse(timeframe)
         self.is_built = is_built
         """Whether they are built from trades; the first one may then lack the trades before the first known."""
         self._now_ms = now_ms
@@ -91,7 +91,7 @@ class Candles(Sequence[Candle]):
     def closed(self) -> list[Candle]:
         """Return the candles whose interval is over, by the strategy's clock."""
         now_ms = self._now_ms()
-        return [candle for candle in self._candles.values() if candle[0] + self.interval_ms <= now_ms]
+        return [candle for candle in self._candles.values() if self.interval.next_open(candle[0]) <= now_ms]
 
     def show(self, candles: Mapping[int, Candle]) -> None:
         """Show the feed's candles, by open time. For hosts only."""
@@ -103,7 +103,7 @@ class Candles(Sequence[Candle]):
         for trade in trades:
             if trade.timestamp is None:
                 continue
-            at_ms = open_of(trade.timestamp, self.interval_ms)
+            at_ms = self.interval.open_of(trade.timestamp)
             known = self._candles.get(at_ms)
             if known is None and self._candles and at_ms < next(reversed(self._candles)):
                 continue  # A late trade of an interval that has no candle: the order of candles stays.

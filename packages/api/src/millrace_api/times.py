@@ -1,15 +1,16 @@
 """Timestamps and intervals in queries.
 
-A timestamp is ISO-8601 or ms since 1970; an interval is `90s`, `5m`, `4h`, `1d` or ms.
+A timestamp is ISO-8601 or ms since 1970; an interval is `90s`, `5m`, `4h`, `1d`, `1w`, `1M` or ms.
 """
 
 import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
 
-from millrace_core.clock import DAY_MS, LATEST_MS, MINUTE_MS
+from millrace_core.clock import DAY_MS, LATEST_MS
+from millrace_core.intervals import Interval
 
 
 def parse_timestamp(value: object) -> int:
@@ -69,29 +70,30 @@ _TIMESTAMP_SCHEMA: dict[str, Any] = {
 Timestamp = Annotated[int, BeforeValidator(parse_timestamp), WithJsonSchema(_TIMESTAMP_SCHEMA)]
 """A timestamp in a query, ms once it is read."""
 
-_UNITS = {"s": 1_000, "m": MINUTE_MS, "h": 3_600_000, "d": DAY_MS, "w": 7 * DAY_MS}
-_FORM = re.compile(r"([1-9][0-9]{0,14})([smhdw]?)")
-LONGEST_MS = 366 * DAY_MS
+_FORM: Final = re.compile(r"([1-9][0-9]{0,14})([smhdwM]?)")
+_LONGEST_MS: Final = 366 * DAY_MS
+_MOST_MONTHS: Final = 12
 
 
-def parse_interval(value: object) -> int:
-    """Return an interval in ms.
+def parse_interval(value: object) -> Interval:
+    """Return an interval; a number without a unit is ms.
 
     Raises:
-        ValueError: it has another form, or is shorter than 1 ms or longer than a year.
+        ValueError: it has another form, or is longer than a year.
     """
     match = _FORM.fullmatch(str(value))
     if match is None:
-        raise ValueError("must be a number of s, m, h, d or w, such as 5m, or of ms; months differ in length")
-    ms = int(match[1]) * _UNITS.get(match[2], 1)
-    if ms > LONGEST_MS:
+        raise ValueError("must be a number of s, m, h, d, w or M (months), such as 5m, or of ms")
+    number, unit = int(match[1]), match[2]
+    interval = Interval.of(number, unit) if unit else Interval(length_ms=number)
+    if interval.length_ms > _LONGEST_MS or interval.months > _MOST_MONTHS:
         raise ValueError("must not be longer than a year")
-    return ms
+    return interval
 
 
-Interval = Annotated[
-    int,
-    BeforeValidator(parse_interval),
-    WithJsonSchema({"type": "string", "pattern": f"^{_FORM.pattern}$", "examples": ["5m", "90s", "250"]}),
+IntervalQuery = Annotated[
+    Interval,
+    PlainValidator(parse_interval),
+    WithJsonSchema({"type": "string", "pattern": f"^{_FORM.pattern}$", "examples": ["5m", "90s", "1M", "250"]}),
 ]
-"""An interval in a query, ms once it is read."""
+"""An interval in a query."""

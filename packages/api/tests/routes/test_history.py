@@ -70,6 +70,17 @@ async def test_candles_are_built_from_trades_at_any_interval(admin: Any, trades:
     assert "set exchange and symbol" in missing.json()["detail"]
 
 
+async def test_candles_of_months_open_on_the_first(admin: Any, trades: int) -> None:
+    """All trades are of 31 January 2026; a quarter opens on 1 January too."""
+    for interval in ("1M", "3M"):
+        params = {"exchange": "kucoin", "symbol": "KCS/USDT", "interval": interval}
+        found = (await admin.get("/api/v1/candles", params=params)).json()
+        assert [(row["atMs"], row["trades"]) for row in found["items"]] == [(1_767_225_600_000, 95)]
+        assert found["next_cursor"] is None
+    assert (await admin.get("/api/v1/candles", params=params | {"interval": "13M"})).status_code == 422
+    assert (await admin.get("/api/v1/candles", params=params | {"timeframe": "1M"})).status_code == 422
+
+
 async def test_a_book_is_given_as_of_a_moment(api: Any, admin: Any, tenant: Any) -> None:
     """Snapshot plus deltas up to then; before anything was stored it is 404 with the reason."""
     name, book = _name(tenant, "watchOrderBook"), OrderBook()

@@ -1,11 +1,13 @@
 """Positions, profit and equity over HTTP."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest_asyncio
 
 from millrace_core.clock import now_ms
 from millrace_core.ids import MessageId
+from millrace_core.intervals import Interval
 from millrace_core.market import Balance, Fee, Trade
 from millrace_core.messages import Response
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
@@ -14,6 +16,7 @@ from millrace_core.trace import Trace
 from millrace_store import Place
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
+QUARTER = Interval(months=3)
 
 
 def _name(tenant: Tenant, action: str, symbol: str | None = "KCS/USDT") -> str:
@@ -63,10 +66,20 @@ async def test_profit_is_of_any_strategies_together_or_apart(admin: Any, traded:
     assert await ask() == [(0, None, "4.25")]
     assert await ask(source=["A", ""], by=["source", "symbol"]) == [(0, None, "-0.25"), (0, "A", "4.5")]
     assert await ask(interval="1d") == [(traded, None, "4.5"), (traded + DAY_MS, None, "-0.25")]
+    quarters = await ask(interval="3M")
+    assert sum(Decimal(realised) for _, _, realised in quarters) == Decimal("4.25")
+    assert {at_ms for at_ms, _, _ in quarters} == {QUARTER.open_of(at_ms) for at_ms in (traded, traded + DAY_MS)}
     assert await ask(since=traded + HOUR_MS, until=traded + DAY_MS) == [(traded + HOUR_MS, None, "4.75")]
     refused = await admin.get("/api/v1/pnl", params={"interval": "90s"})
     assert refused.status_code == 422
     assert "whole hours" in refused.json()["detail"]
+
+
+async def test_equity_of_months_is_the_last_sample_of_each(admin: Any, traded: int) -> None:
+    """Samples within a month are one row, the newest."""
+    samples = [row["atMs"] for row in (await admin.get("/api/v1/equity")).json()["items"]]
+    found = (await admin.get("/api/v1/equity", params={"interval": "3M"})).json()["items"]
+    assert [row["atMs"] for row in found] == list({QUARTER.open_of(at_ms): at_ms for at_ms in samples}.values())
 
 
 async def test_equity_lists_what_has_no_value(admin: Any, traded: int) -> None:

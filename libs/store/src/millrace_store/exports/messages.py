@@ -18,7 +18,7 @@ from millrace_core.market_terms import terms_of
 from millrace_core.messages import Status, encode
 from millrace_store.backends.database import Database, Reader
 from millrace_store.backends.sql import Row
-from millrace_store.exports.candles import Interval, closed_between, history_before, intervals_of
+from millrace_store.exports.candles import CandleSeries, closed_between, history_before, series_of
 from millrace_store.exports.stored_message import StoredMessage
 from millrace_store.queries.listings import StreamRow, streams_of
 from millrace_store.queries.pages import Scope
@@ -48,7 +48,7 @@ class StoredMessages:
         async with self._database.reading() as reader:
             deltas = await streams_of(reader, self._scope)
             snapshots = await streams_of(reader, self._scope, kind="snapshots")
-            candles = await intervals_of(reader, [stream for stream in deltas if stream.action == CANDLES.name])
+            candles = await series_of(reader, [stream for stream in deltas if stream.action == CANDLES.name])
             window = _Window(reader, deltas, snapshots, candles)
             first, last = await _span(window, self._scope)
             found = await history_before(reader, candles, first)
@@ -84,7 +84,7 @@ class _Window(NamedTuple):
     reader: Reader
     deltas: Sequence[StreamRow]
     snapshots: Sequence[StreamRow]
-    candles: Sequence[Interval]
+    candles: Sequence[CandleSeries]
 
 
 async def _span(window: _Window, scope: Scope) -> tuple[int, int]:

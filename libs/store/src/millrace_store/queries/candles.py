@@ -17,7 +17,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from millrace_core.clock import MINUTE_MS, now_ms
-from millrace_core.intervals import open_of
+from millrace_core.intervals import Interval
 from millrace_store.backends.database import Database, Reader
 from millrace_store.backends.sql import Row
 from millrace_store.errors import QuestionTooLarge
@@ -29,6 +29,7 @@ from millrace_store.schema import tables
 from millrace_store.writing.retention import dropped_before
 
 _FOREVER_MS: Final = 2**62
+_MINUTE: Final = Interval(length_ms=MINUTE_MS)
 _MINUTES_A_PIECE: Final = 5_000
 _TRADES_A_PIECE: Final = 5_000
 _NEAR_MS: Final = 15 * MINUTE_MS
@@ -58,25 +59,25 @@ class Work:
 
 
 async def from_trades(
-    database: Database, scope: Scope, interval_ms: int, limit: int, cursor: str | None
+    database: Database, scope: Scope, interval: Interval, limit: int, cursor: str | None
 ) -> Page[CandleRecord]:
     """See `MarketQueries.candles_from_trades`."""
-    if interval_ms <= 0 or scope.exchange is None or scope.symbol is None:
-        raise ValueError("candles need an interval above 0 ms, an exchange and a symbol")
-    start = open_of(scope.since_ms or 0, interval_ms)
+    if scope.exchange is None or scope.symbol is None:
+        raise ValueError("candles need an exchange and a symbol")
+    start = interval.open_of(scope.since_ms or 0)
     if cursor is not None:
         start = int(decode_cursor(cursor, (int,))[0])
-    end = _FOREVER_MS if scope.until_ms is None else open_of(scope.until_ms + interval_ms - 1, interval_ms)
+    end = _FOREVER_MS if scope.until_ms is None else interval.first_open_from(scope.until_ms)
     made: list[Built] = []
     work = Work()
-    if interval_ms % MINUTE_MS:
-        start = max(start, await _whole_from(database, interval_ms))
+    read = _minutes if interval.is_whole(MINUTE_MS) else _raw
+    if read is _raw:
+        start = max(start, await _whole_from(database, interval))
     for stream in await _streams(database, scope):
-        read = _minutes if interval_ms % MINUTE_MS == 0 else _raw
-        async with aclosing(read(database, stream, start, end, interval_ms, work)) as pieces:
+        async with aclosing(read(database, stream, start, end, interval, work)) as pieces:
             async for piece in pieces:
                 # The last so far may go on in this piece.
-                made[-1:] = merge([*made[-1:], *piece[:1]], interval_ms) + piece[1:]
+                made[-1:] = merge([*made[-1:], *piece[:1]], interval) + piece[1:]
                 if len(made) > limit + 1:
                     break
                 if work.is_over:
@@ -90,10 +91,10 @@ async def from_trades(
     return Page(records, encode_cursor((made[limit].at_ms,)) if len(made) > limit else None)
 
 
-async def _whole_from(database: Database, interval_ms: int) -> int:
+async def _whole_from(database: Database, interval: Interval) -> int:
     """Return when the first interval opens of which no trade was dropped."""
     async with database.reading() as reader:
-        return open_of(await dropped_before(reader, tables.trades) + interval_ms - 1, interval_ms)
+        return interval.first_open_from(await dropped_before(reader, tables.trades))
 
 
 async def _streams(database: Database, scope: Scope) -> list[int]:
@@ -137,7 +138,7 @@ async def rebuild_stale(database: Database) -> int:
 
 
 async def _minutes(
-    database: Database, stream: int, start: int, end: int, interval_ms: int, work: Work
+    database: Database, stream: int, start: int, end: int, interval: Interval, work: Work
 ) -> AsyncGenerator[list[Built], None]:
     """Return candles of whole minutes piece by piece, with stale minutes rebuilt; each piece is a view of its own."""
     kept, stale = tables.minute_candles.c, tables.stale_minutes.c
@@ -162,7 +163,7 @@ async def _minutes(
                     piece = [each for each in piece if each.at_ms <= candle.at_ms]
                     reached = end
                     break
-        yield merge(sorted(piece, key=itemgetter(0)) if minutes else piece, interval_ms)
+        yield merge(sorted(piece, key=itemgetter(0)) if minutes else piece, interval)
         start = reached
 
 
@@ -196,8 +197,8 @@ async def _rebuilt(reader: Reader, stream: int, minutes: Sequence[int], work: Wo
         unfinished: list[Built] = []
         async for rows in _trades(reader, stream, first, last + MINUTE_MS):
             work.read(len(rows))
-            built = await asyncio.to_thread(of_rows, rows, MINUTE_MS)
-            unfinished = merge([*unfinished, *built], MINUTE_MS)
+            built = await asyncio.to_thread(of_rows, rows, _MINUTE)
+            unfinished = merge([*unfinished, *built], _MINUTE)
             for candle in unfinished[:-1]:
                 if candle.at_ms in wanted:
                     yield candle
@@ -216,7 +217,7 @@ def _runs(minutes: Sequence[int]) -> Iterator[tuple[int, int]]:
 
 
 async def _raw(
-    database: Database, stream: int, start: int, end: int, interval_ms: int, work: Work
+    database: Database, stream: int, start: int, end: int, interval: Interval, work: Work
 ) -> AsyncGenerator[list[Built], None]:
     """Return candles of an interval that is not whole minutes, piece by piece; each piece is a view of its own."""
     last: Row | None = None
@@ -225,7 +226,7 @@ async def _raw(
             rows = await reader.fetch(_trades_after(stream, start, end, last))
         work.read(len(rows))
         if rows:
-            yield of_rows(rows, interval_ms)
+            yield of_rows(rows, interval)
         if len(rows) < _TRADES_A_PIECE:
             return
         last = rows[-1]

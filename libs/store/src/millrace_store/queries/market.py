@@ -7,6 +7,7 @@ import msgspec
 import sqlalchemy as sa
 
 from millrace_core.ids import MessageId
+from millrace_core.intervals import Interval
 from millrace_core.market import fields_after
 from millrace_core.names import StreamName
 from millrace_store.backends.database import Database, Reader
@@ -82,24 +83,23 @@ class MarketQueries:
     async def candles_from_trades(
         self,
         scope: Scope,
-        interval_ms: int,
+        interval: Interval,
         *,
         limit: int = DEFAULT_LIMIT,
         cursor: str | None = None,
     ) -> Page[CandleRecord]:
         """Return candles of any interval, built exactly from stored trades; an interval without trades has no candle.
 
-        `scope` must name an exchange and a symbol. Intervals start at multiples of `interval_ms` since 1970 UTC, weeks
-        on Monday; those that contain `since_ms` or `until_ms` are returned whole. Intervals that are not whole minutes
-        begin where the retention has dropped no trades. A page for which too many rows would be read ends early, with a
-        cursor.
+        `scope` must name an exchange and a symbol. Intervals that contain `since_ms` or `until_ms` are returned whole.
+        Intervals that are not whole minutes begin where the retention has dropped no trades. A page for which too many
+        rows would be read ends early, with a cursor.
 
         Raises:
             QuestionTooLarge: too many rows would be read for a single candle.
             BadCursor: `cursor` is not from a page of this query.
-            ValueError: the interval is not above 0, or the scope names no exchange or no symbol.
+            ValueError: the scope names no exchange or no symbol.
         """
-        return await candles.from_trades(self._database, scope, interval_ms, bounded(limit), cursor)
+        return await candles.from_trades(self._database, scope, interval, bounded(limit), cursor)
 
     async def tickers(
         self, scope: Scope, *, limit: int = DEFAULT_LIMIT, cursor: str | None = None

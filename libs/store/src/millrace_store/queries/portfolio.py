@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from millrace_core.clock import now_ms
 from millrace_core.instrument import Instrument
-from millrace_core.intervals import first_open
+from millrace_core.intervals import Interval
 from millrace_core.names import Tenant
 from millrace_core.position import EXACT, Position, average_price, plain, unrealised
 from millrace_store.backends.database import Database, Reader
@@ -77,7 +77,7 @@ class PortfolioQueries:
         *,
         sources: Collection[str] = (),
         apart: Collection[Apart] = (),
-        interval_ms: int | None = None,
+        interval: Interval | None = None,
     ) -> list[ProfitRecord]:
         """Return the profit of the scope's time range, or of each interval in it, oldest first.
 
@@ -85,14 +85,14 @@ class PortfolioQueries:
         `apart` names and by currency, and summed over everything else.
 
         Raises:
-            ValueError: the interval is not a number of whole hours above 0.
+            ValueError: the interval is not a number of whole hours.
             RangeTooLarge: the answer has too many rows.
         """
-        if interval_ms is not None and (interval_ms <= 0 or interval_ms % HOUR_MS):
+        if interval is not None and not interval.is_whole(HOUR_MS):
             raise ValueError("the interval must be a number of whole hours")
         async with self._database.reading() as reader:
-            rows = await reader.fetch(_periods(scope, sources, interval_ms).limit(_MOST_PERIODS + 1))
-        found = summed([_profit(row) for row in rows], apart)
+            rows = await reader.fetch(_periods(scope, sources, interval).limit(_MOST_PERIODS + 1))
+        found = summed([_profit(row, _began_ms(int(row[0]), scope, interval)) for row in rows], apart)
         if len(rows) > _MOST_PERIODS or len(found) > MAX_LIMIT:
             raise RangeTooLarge(MAX_LIMIT)
         return found
@@ -101,7 +101,7 @@ class PortfolioQueries:
         self,
         scope: Scope,
         *,
-        interval_ms: int | None = None,
+        interval: Interval | None = None,
         holdings: bool = False,
         limit: int = DEFAULT_LIMIT,
         cursor: str | None = None,
@@ -115,8 +115,8 @@ class PortfolioQueries:
         table = tables.equity.c
         mine = (table.tenant == scope.tenant, *within(scope, table.at_ms))
         wanted = sa.select(table.at_ms, table.currency, table.value, table.holdings).where(*mine)
-        if interval_ms is not None:
-            last = sa.select(sa.func.max(table.at_ms)).where(*mine).group_by(_start_of(table.at_ms, interval_ms))
+        if interval is not None:
+            last = sa.select(sa.func.max(table.at_ms)).where(*mine).group_by(interval.number_of(table.at_ms))
             wanted = wanted.where(table.at_ms.in_(last))
         rows, after = await newest(
             self._database, wanted, [table.at_ms], (int,), limit, cursor, lambda row: (row[0],), descending=descending
@@ -174,37 +174,38 @@ def _hours(scope: Scope, sources: Collection[str], *columns: sa.ColumnElement[An
     return wanted.where(table.source.in_(sources)) if sources else wanted
 
 
-def _periods(scope: Scope, sources: Collection[str], interval_ms: int | None) -> sa.Select[Any]:
-    """Select for each period the position at its end, and the one before it."""
+def _periods(scope: Scope, sources: Collection[str], interval: Interval | None) -> sa.Select[Any]:
+    """Select for each period its first hour that was counted, the position at its end, and the one before it."""
     table, stream = tables.positions.c, tables.streams.c
-    since = 0 if scope.since_ms is None else scope.since_ms - scope.since_ms % HOUR_MS
-    began = sa.literal(since, _BIG) if interval_ms is None else _start_of(table.at_ms, interval_ms)
-    hours = _hours(scope, sources, began.label("began"), sa.func.max(table.at_ms).label("at_ms"))
-    hours = hours.where(*within(scope._replace(since_ms=since), table.at_ms))
-    period = (hours if interval_ms is None else hours.group_by(began)).subquery()
+    first, last = sa.func.min(table.at_ms).label("first_ms"), sa.func.max(table.at_ms).label("at_ms")
+    hours = _hours(scope, sources, first, last)
+    hours = hours.where(*within(scope._replace(since_ms=_first_hour(scope)), table.at_ms))
+    period = (hours if interval is None else hours.group_by(interval.number_of(table.at_ms))).subquery()
     end, before, earlier = (tables.positions.alias(name) for name in ("ended", "before_it", "earlier"))
 
     def is_same(other: Any) -> sa.ColumnElement[bool]:
         return sa.and_(other.c.stream_id == period.c.stream_id, other.c.source == period.c.source)
 
-    first = sa.case((period.c.began < sa.literal(since, _BIG), sa.literal(since, _BIG)), else_=period.c.began)
-    last = sa.select(sa.func.max(earlier.c.at_ms)).where(is_same(earlier), earlier.c.at_ms < first).scalar_subquery()
+    is_earlier = is_same(earlier) & (earlier.c.at_ms < period.c.first_ms)
+    last_before = sa.select(sa.func.max(earlier.c.at_ms)).where(is_earlier).scalar_subquery()
     return (
         sa.select(
-            *(period.c.began, stream.exchange, stream.symbol, period.c.source),
+            *(period.c.first_ms, stream.exchange, stream.symbol, period.c.source),
             *(*position_columns(end.c), *position_columns(before.c)),
         )
         .select_from(period)
         .join(end, is_same(end) & (end.c.at_ms == period.c.at_ms))
-        .outerjoin(before, is_same(before) & (before.c.at_ms == last))
+        .outerjoin(before, is_same(before) & (before.c.at_ms == last_before))
         .join(tables.streams, stream.id == period.c.stream_id)
     )
 
 
-def _start_of(at_ms: Any, interval_ms: int) -> Any:
-    # Written as text: PostgreSQL takes two parameters of one value for two expressions when it groups.
-    first, length = (sa.literal_column(str(int(ms)), _BIG) for ms in (first_open(interval_ms), interval_ms))
-    return at_ms - (at_ms - first) % length
+def _first_hour(scope: Scope) -> int:
+    return 0 if scope.since_ms is None else scope.since_ms - scope.since_ms % HOUR_MS
+
+
+def _began_ms(at_ms: int, scope: Scope, interval: Interval | None) -> int:
+    return _first_hour(scope) if interval is None else interval.open_of(at_ms)
 
 
 def _position(row: Row, price: Price | None) -> PositionRecord:
@@ -234,11 +235,11 @@ def _position(row: Row, price: Price | None) -> PositionRecord:
     )
 
 
-def _profit(row: Row) -> Profit:
-    began, exchange, symbol, source, *values = row
+def _profit(row: Row, began_ms: int) -> Profit:
+    _, exchange, symbol, source, *values = row
     half = len(values) // 2
     before = Position() if values[half] is None else position_of(values[half:])
-    return Profit(began, exchange, symbol, source, before, position_of(values[:half]))
+    return Profit(began_ms, exchange, symbol, source, before, position_of(values[:half]))
 
 
 def _equity(row: Row, *, holdings: bool) -> EquityRecord:

@@ -9,7 +9,7 @@ from millrace_api.documents import ListOf, PageOf, returns
 from millrace_api.parameters import MarketScope, PageWanted, TenantQuery, own_account, tenant_of
 from millrace_api.problems import ApiError
 from millrace_api.services import ServicesDep
-from millrace_api.times import Interval, Timestamp
+from millrace_api.times import IntervalQuery, Timestamp
 from millrace_core.errors import InvalidName
 from millrace_core.ids import MessageId
 from millrace_core.names import PUBLIC, Action, ExchangeId, StreamName, Symbol, Tenant
@@ -47,20 +47,18 @@ async def list_candles(
         str | None, Query(pattern="^[0-9]{1,3}[smhdwM]$", description="The exchange's own candles, such as 1m.")
     ] = None,
     interval: Annotated[
-        Interval | None, Query(description="Candles built from trades: 1s, 90s, 5m, 4h, 1d … or ms.")
+        IntervalQuery | None, Query(description="Candles built from trades: 1s, 90s, 5m, 4h, 1d, 1w, 1M … or ms.")
     ] = None,
 ) -> Response:
     """Return the exchange's candles (`timeframe`), or candles built from stored trades (`interval`)."""
-    if (timeframe is None) == (interval is None):
-        raise ApiError(422, "set either timeframe (candles of the exchange) or interval (built from trades)")
     market, limit, cursor = services.store.market, paging.limit, paging.cursor
-    if timeframe is not None:
+    if timeframe is not None and interval is None:
         return await services.questions.page(market.candles, scope, timeframe, limit=limit, cursor=cursor)
+    if timeframe is not None or interval is None:
+        raise ApiError(422, "set either timeframe (candles of the exchange) or interval (built from trades)")
     if scope.exchange is None or scope.symbol is None:
         raise ApiError(422, "set exchange and symbol: candles are built for one market")
-    return await services.questions.whole(
-        market.candles_from_trades, scope, int(interval or 0), limit=limit, cursor=cursor
-    )
+    return await services.questions.whole(market.candles_from_trades, scope, interval, limit=limit, cursor=cursor)
 
 
 @router.get("/tickers", operation_id="list_tickers", responses=returns(PageOf[TickerRecord]))

@@ -17,7 +17,7 @@ from millrace_api.parameters import (
 )
 from millrace_api.problems import ApiError
 from millrace_api.services import ServicesDep
-from millrace_api.times import Interval, Timestamp
+from millrace_api.times import IntervalQuery, Timestamp
 from millrace_store import RangeTooLarge, Scope
 from millrace_store.portfolio.profit import Apart
 from millrace_store.queries.portfolio_records import EquityRecord, PositionRecord, ProfitRecord
@@ -68,7 +68,8 @@ async def list_profits(
         Query(alias="by", max_length=3, description="What to separate by; profits are summed over the rest."),
     ] = [],  # noqa: B006 - FastAPI copies it
     interval: Annotated[
-        Interval | None, Query(description="Whole hours, such as 1h or 1d (UTC); by default the whole range at once.")
+        IntervalQuery | None,
+        Query(description="Whole hours, such as 1h, 1d or 1M (UTC); by default the whole range at once."),
     ] = None,
 ) -> Response:
     """Return realised profit and fees of the range or of each interval in it, oldest first.
@@ -77,7 +78,7 @@ async def list_profits(
     """
     try:
         return await services.questions.whole(
-            services.store.portfolio.profits, scope, sources=sources, apart=apart, interval_ms=interval
+            services.store.portfolio.profits, scope, sources=sources, apart=apart, interval=interval
         )
     except (ValueError, RangeTooLarge) as error:
         raise ApiError(422, str(error)) from error
@@ -91,7 +92,7 @@ async def list_equity(
     tenant: TenantQuery = None,
     since: Annotated[Timestamp | None, Query(description="Start of the time range, inclusive.")] = None,
     until: Annotated[Timestamp | None, Query(description="End of the time range, exclusive.")] = None,
-    interval: Annotated[Interval | None, Query(description="Only the last sample of each interval.")] = None,
+    interval: Annotated[IntervalQuery | None, Query(description="Only the last sample of each interval.")] = None,
     holdings: Annotated[bool, Query(description="Also return every balance with its price and value.")] = False,
     descending: Annotated[bool, Query(description="Newest first.")] = False,
 ) -> Response:
@@ -100,7 +101,7 @@ async def list_equity(
     return await services.questions.page(
         services.store.portfolio.equity,
         scope,
-        interval_ms=interval,
+        interval=interval,
         holdings=holdings,
         limit=paging.limit,
         cursor=paging.cursor,

@@ -11,15 +11,15 @@ from typing import Any, Final, NamedTuple
 from millrace_backtest.imports.csv_file import CsvFile, above_zero, exact, text_or_none, yes_or_no
 from millrace_backtest.imports.events import CandleClosed, MarketEvent, Quoted, Traded
 from millrace_backtest.imports.tardis import level
-from millrace_core.clock import DAY_MS, NS_PER_MS
-from millrace_core.intervals import WEEK_MS, interval_ms
+from millrace_core.clock import NS_PER_MS
+from millrace_core.intervals import Interval
 from millrace_core.market import Trade
 from millrace_core.names import Symbol
 
 KINDS: Final = "trades, aggTrades, klines and bookTicker"
 _FILE_NAME: Final = re.compile(r"(?P<market>[A-Z0-9_]+)-(?P<kind>[A-Za-z0-9]+)-\d{4}-\d{2}(-\d{2})?\.(csv|zip)(\.gz)?")
 _TIMEFRAMES: Final = ("1s", "1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w")
-_MONTHS_MS: Final = range(28 * DAY_MS, 31 * DAY_MS + 1)
+_MONTH: Final = Interval(months=1)
 
 Reading = Callable[[CsvFile, Symbol], Iterator[MarketEvent]]
 
@@ -74,7 +74,7 @@ def _klines(file: CsvFile, columns: Sequence[str], symbol: Symbol, header: bool)
     for opened_ns, last_ns, unit_ns, *prices in file.records(columns, (*times, *numbers), header=header):
         closed_ns = last_ns + unit_ns
         opened_ms, closed_ms = opened_ns // NS_PER_MS, closed_ns // NS_PER_MS
-        timeframe = _timeframe(closed_ms - opened_ms)
+        timeframe = _timeframe(opened_ms, closed_ms)
         if timeframe is None:
             raise file.failed(f"no candle lasts {closed_ms - opened_ms:,} ms", "close_time")
         candle: Any = (opened_ms, *prices)
@@ -99,13 +99,13 @@ def _unit_ns(text: str) -> int:
     return _UNITS_NS[len(text)]
 
 
-def _timeframe(ms: int) -> str | None:
-    return "1M" if ms in _MONTHS_MS else _BY_LENGTH.get(ms)
+def _timeframe(opened_ms: int, closed_ms: int) -> str | None:
+    return "1M" if _MONTH.next_open(opened_ms) == closed_ms else _BY_LENGTH.get(closed_ms - opened_ms)
 
 
 _UNITS_NS: Final = {13: NS_PER_MS, 16: 1_000}
 """By the number of digits that a time of this century has."""
-_BY_LENGTH: Final = {**{interval_ms(name): name for name in _TIMEFRAMES}, WEEK_MS: "1w"}
+_BY_LENGTH: Final = {Interval.parse(name).length_ms: name for name in _TIMEFRAMES}
 _TIME: Final = {"id": 4, "agg_trade_id": 5}
 _KINDS: Final = {
     "trades": Kind(("id", "price", "qty", "quote_qty", "time", "is_buyer_maker"), _trades),

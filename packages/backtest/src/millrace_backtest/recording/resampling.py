@@ -21,7 +21,7 @@ from millrace_core.book import OrderBook
 from millrace_core.clock import NS_PER_MS
 from millrace_core.continuity import Gap
 from millrace_core.errors import InvalidMessage, InvalidName
-from millrace_core.intervals import interval_ms, open_of
+from millrace_core.intervals import Interval
 from millrace_core.market import BookDelta, BookSnapshot, Candle, CandlesDelta, CandlesSnapshot, Trade
 from millrace_core.messages import decode
 from millrace_core.names import Action, StreamName, is_snapshot
@@ -83,7 +83,7 @@ class _Resampled:
     def __init__(self, writer: RecordingWriter, wanted: Resampling, at_ns: int) -> None:
         self.timeline = Timeline(at_ns)
         self._writer, self._wanted = writer, wanted
-        self._lengths = {timeframe: interval_ms(timeframe) for timeframe in wanted.timeframes}
+        self._intervals = {timeframe: Interval.parse(timeframe) for timeframe in wanted.timeframes}
         self._streams = NumberedStreams(writer)
         self._books: dict[str, _ThinBook] = {}
         self._candles: dict[str, _MadeCandles] = {}
@@ -98,11 +98,11 @@ class _Resampled:
         except InvalidName:
             self._copy(recorded)
             return
-        if name.action == _TRADES and self._lengths:
+        if name.action == _TRADES and self._intervals:
             self._made_candles(name).take(recorded)
         if name.action == _BOOK and self._wanted.books_ms is not None:
             self._thin_book(name, self._wanted.books_ms).take(recorded)
-        elif name.action != _CANDLES or not self._lengths:
+        elif name.action != _CANDLES or not self._intervals:
             self._copy(recorded)
 
     def _copy(self, recorded: Recorded) -> None:
@@ -118,7 +118,7 @@ class _Resampled:
     def _made_candles(self, name: StreamName) -> "_MadeCandles":
         found = self._candles.get(str(name))
         if found is None:
-            found = self._candles[str(name)] = _MadeCandles(name, self._lengths, self._streams, self.timeline)
+            found = self._candles[str(name)] = _MadeCandles(name, self._intervals, self._streams, self.timeline)
         return found
 
     def _thin_book(self, name: StreamName, every_ms: int) -> "_ThinBook":
@@ -207,11 +207,13 @@ class _ThinBook:
 class _MadeCandles:
     """Builds the candles of one market's trades, by the exchange's times."""
 
-    def __init__(self, name: StreamName, lengths: dict[str, int], streams: NumberedStreams, timeline: Timeline) -> None:
+    def __init__(
+        self, name: StreamName, intervals: dict[str, Interval], streams: NumberedStreams, timeline: Timeline
+    ) -> None:
         self._name = name._replace(action=_CANDLES)
-        self._lengths, self._streams, self._timeline = lengths, streams, timeline
+        self._intervals, self._streams, self._timeline = intervals, streams, timeline
         self._played = _Played(name)
-        self._candles: dict[str, dict[int, _Candle]] = {timeframe: {} for timeframe in lengths}
+        self._candles: dict[str, dict[int, _Candle]] = {timeframe: {} for timeframe in intervals}
         self._has_begun = False
 
     def take(self, recorded: Recorded) -> None:
@@ -226,8 +228,8 @@ class _MadeCandles:
     def _add(self, trade: Trade) -> None:
         now_ms = self._timeline.now_ns // NS_PER_MS
         traded_ms = now_ms if trade.timestamp is None else trade.timestamp
-        for timeframe, length_ms in self._lengths.items():
-            candles, opened_ms = self._candles[timeframe], open_of(traded_ms, length_ms)
+        for timeframe, interval in self._intervals.items():
+            candles, opened_ms = self._candles[timeframe], interval.open_of(traded_ms)
             candle = candles.get(opened_ms)
             if candle is not None:
                 candle.add(trade)
@@ -235,7 +237,7 @@ class _MadeCandles:
                     self._write(timeframe, candle)
             elif not candles or opened_ms > next(reversed(candles)):
                 candles[opened_ms] = candle = _Candle(opened_ms, trade)
-                closes_ns = (opened_ms + length_ms) * NS_PER_MS
+                closes_ns = interval.next_open(opened_ms) * NS_PER_MS
                 self._timeline.at(closes_ns, partial(self._write, timeframe, candle))
                 while len(candles) > KEPT_CANDLES:
                     del candles[next(iter(candles))]

@@ -79,7 +79,7 @@ def _add_resample(data: typer.Typer) -> None:
         out: Out,
         interval: Annotated[
             list[str] | None,
-            typer.Option(metavar="TIMEFRAME", help="Make candles of the trades, such as 1m or 10s. Repeatable."),
+            typer.Option(metavar="TIMEFRAME", help="Make candles of the trades, such as 10s, 1m or 1M. Repeatable."),
         ] = None,
         books: Annotated[
             int | None, typer.Option(min=1, metavar="MS", help="Write books at most once in so many ms.")

@@ -48,7 +48,7 @@ class SearchArguments:
     search: Annotated[str, typer.Option(help="tpe (learns from earlier ones), random or grid.")] = "tpe"
     walk_forward: Annotated[
         str | None,
-        typer.Option(metavar="IN:OUT", help="Choose in windows such as 6h:2h, test on what follows, step by step."),
+        typer.Option(metavar="IN:OUT", help="Choose in windows such as 6h:2h or 30d:1w, test on what follows."),
     ] = None
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default as many as cores.")] = None
 
@@ -90,16 +90,18 @@ class SearchArguments:
             SweepFailed: the recordings are too short for one.
         """
         from millrace_backtest.sweep.sweep import Window, windows_of
-        from millrace_core.intervals import interval_ms
+        from millrace_core.intervals import Interval
 
         if self.walk_forward is None:
             return [Window(settings.since_ns, settings.until_ns)]
         try:
-            inside, outside = (interval_ms(part) * NS_PER_MS for part in self.walk_forward.split(":"))
+            inside, outside = (Interval.parse(part) for part in self.walk_forward.split(":"))
         except ValueError as error:
             raise CommandFailed(f"{self.walk_forward!r} are no windows: write 6h:2h, or 30m:10m") from error
+        if inside.months or outside.months:
+            raise CommandFailed(f"{self.walk_forward!r}: months differ in length and windows do not: write 30d, or 4w")
         began_ns, ended_ns = settings.since_ns or scanned.began_ns, settings.until_ns or scanned.ended_ns
-        return windows_of(began_ns, ended_ns, inside, outside)
+        return windows_of(began_ns, ended_ns, inside.length_ms * NS_PER_MS, outside.length_ms * NS_PER_MS)
 
 
 def add_command(app: typer.Typer) -> None:
