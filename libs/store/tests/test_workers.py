@@ -51,13 +51,24 @@ async def whole(pool: WorkerPool, asked: Query | Export, tenant: Tenant = ANN) -
         return b"".join([piece async for piece in pieces])
 
 
+_of_others = set[int]()
+"""Workers of other tests in this process that have not ended yet."""
+
+
+@pytest.fixture(autouse=True)
+def others_are_known() -> None:
+    """Note whose workers run already."""
+    _of_others.clear()
+    _of_others.update(each.pid for each in workers())
+
+
 def workers() -> list[psutil.Process]:
-    """Return the workers that run: what was forked from the one process that forks them."""
-    found = []
+    """Return the workers of this test that run: what was forked from the one process that forks them."""
+    found = list[psutil.Process]()
     for each in psutil.Process().children():
         with suppress(psutil.NoSuchProcess):  # also of one that has ended and was not waited for
             if any("fork_server" in word for word in each.cmdline()):
-                found += each.children()
+                found += [worker for worker in each.children() if worker.pid not in _of_others]
     return found
 
 
