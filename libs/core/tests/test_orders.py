@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from millrace_core.messages import encode
 from millrace_core.orders import FINAL_STATUSES, Order, OrderFee, OrderRecord, join
 
 AMOUNTS = st.none() | st.integers(0, 4).map(Decimal)
@@ -170,3 +171,40 @@ def test_a_number_that_is_not_finite_counts_as_unknown(a: OrderRecord, b: OrderR
     numbers = [order.price, order.amount, order.filled, order.remaining, *fees]
     assert all(number is None or number.is_finite() for number in numbers)
     assert join(a, b) == join(b, a)
+
+
+def test_an_order_filled_beyond_its_amount_has_nothing_left() -> None:
+    """Some exchanges report the last fill whole after an edit to a smaller amount."""
+    more = Order(id="1", amount=Decimal(2), filled=Decimal("2.5"))
+    assert _joined(more, Order(id="1", amount=Decimal(2), filled=Decimal(1))).remaining == 0
+
+
+def test_a_known_creation_counts_more_than_an_unknown_one() -> None:
+    """Of two reports with an id of ours, the one that knows its time says how the order was created."""
+    timed, untimed = (Order(id="1", client_order_id=id_, timestamp=at) for id_, at in (("a", 5), ("b", None)))
+    assert _joined(timed, untimed) == timed
+
+
+def test_fees_that_are_not_listed_are_unknown() -> None:
+    """A report of the same fills that lists them is preferred, whatever they are."""
+    listed = Order(id="1", filled=Decimal(1), fees=[OrderFee()])
+    assert _joined(Order(id="1", filled=Decimal(1)), listed).fees == listed.fees
+
+
+def test_an_order_without_a_symbol_has_no_key() -> None:
+    """Numbers of orders are given out by symbol."""
+    keys = [
+        OrderRecord(order=Order(id="1", symbol=symbol), exchange="binance", updated=1).key for symbol in ("A/B", None)
+    ]
+    assert keys == [("binance", "A/B", "1"), None]
+
+
+def test_what_is_not_known_is_not_sent() -> None:
+    """Readers take an absent field for unknown."""
+    record = OrderRecord(order=Order(id="1", fees=[OrderFee(cost=Decimal(1))]), exchange="binance", updated=1)
+    assert encode(record) == b'{"order":{"id":"1","fees":[{"cost":1}]},"exchange":"binance","updated":1}'
+
+
+def _joined(a: Order, b: Order) -> Order:
+    records = [OrderRecord(order=each, exchange="binance", updated=1) for each in (a, b)]
+    return join(*records).order
