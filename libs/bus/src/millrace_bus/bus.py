@@ -62,7 +62,8 @@ class Bus:
         self._calls = Calls(self._publishing, self._outbox)
         self._reading = ReconnectingConnection(address, f"{name}.read")
         self._subscriptions = Subscriptions(address, f"{name}.subscribe")
-        self._followed: dict[StreamName, FollowedStream] = {}
+        self._followed: dict[tuple[StreamName, bool], FollowedStream] = {}
+        """By name, and whether numbers are exact."""
         self._apart: set[FollowedStream] = set()
         self._open_writers: set[StreamWriter] = set()
         self._open_readers: set[RequestReader] = set()
@@ -150,24 +151,31 @@ class Bus:
         )
 
     def follow(
-        self, name: StreamName, listener: UpdateListener, *, from_start: bool = False, on_failed: OnFailed | None = None
+        self,
+        name: StreamName,
+        listener: UpdateListener,
+        *,
+        from_start: bool = False,
+        exact: bool = False,
+        on_failed: OnFailed | None = None,
     ) -> Follower:
         """Follow a stream; the listener is called synchronously, in order, from the event loop.
 
         Starts at the newest snapshot; a stream of answers at its newest entry, or at its oldest with `from_start`.
-        A stream that does not exist yet is waited for.
+        A stream that does not exist yet is waited for. Numbers are floats; with `exact` those that have more digits than
+        a float prints keep them.
 
         A listener that raises is not called again: `on_failed`, or else the loop's exception handler, is called with
         the error. An unforeseen error in following is handled the same way.
         """
         if from_start:
             # What was long ago concerns this listener alone.
-            stream = self._follow(name, from_start=True)
+            stream = self._follow(name, from_start=True, exact=exact)
             self._apart.add(stream)
         else:
-            present = self._followed.get(name)
+            present = self._followed.get((name, exact))
             if present is None or present.is_over:
-                present = self._followed[name] = self._follow(name, from_start=False)
+                present = self._followed[name, exact] = self._follow(name, from_start=False, exact=exact)
             stream = present
         return Follower(stream, listener, on_failed, self._release)
 
@@ -178,8 +186,8 @@ class Bus:
         """
         return partial(self._subscriptions.remove, self._subscriptions.add_pattern(pattern, subscriber))
 
-    def _follow(self, name: StreamName, *, from_start: bool) -> FollowedStream:
-        return FollowedStream(name, self._subscriptions, self._reading, from_start=from_start)
+    def _follow(self, name: StreamName, *, from_start: bool, exact: bool) -> FollowedStream:
+        return FollowedStream(name, self._subscriptions, self._reading, from_start=from_start, exact=exact)
 
     def request_reader(
         self, tenant: Tenant, *, consumer: str, may_act: Callable[[], Awaitable[None]] | None = None
@@ -302,8 +310,8 @@ class Bus:
 
     async def _release(self, stream: FollowedStream) -> None:
         self._apart.discard(stream)
-        if self._followed.get(stream.name) is stream:
-            del self._followed[stream.name]
+        if self._followed.get((stream.name, stream.is_exact)) is stream:
+            del self._followed[stream.name, stream.is_exact]
         await stream.close()
 
     async def _leave(self) -> None:

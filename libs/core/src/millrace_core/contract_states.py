@@ -28,18 +28,19 @@ _POSITIONS_DELTA = msgspec.json.Decoder(ExchangePositionsDelta)
 class ExchangePositionsState(Flawless):
     """An account's open positions."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, exact: bool = False) -> None:
+        super().__init__(exact=exact)
         self.open: dict[ExchangePositionKey, ExchangePosition] = {}
 
     def reset(self, data: msgspec.Raw) -> MessageId:
         """Hold the snapshot's positions and no others."""
-        snapshot = decode(_POSITIONS_SNAPSHOT, data)
+        snapshot = self._read(decode(_POSITIONS_SNAPSHOT, data), data)
         self.open = {position.key: position for position in snapshot.positions}
         return as_of_id(snapshot.as_of)
 
     def apply(self, data: msgspec.Raw) -> ExchangePositionsDelta:
         """Update the changed positions, and remove closed ones."""
-        delta = decode(_POSITIONS_DELTA, data)
+        delta = self._read(decode(_POSITIONS_DELTA, data), data)
         for position in delta.positions:
             if position.contracts:
                 self.open[position.key] = position
@@ -51,18 +52,19 @@ class ExchangePositionsState(Flawless):
 class LiquidationsState(Flawless):
     """The newest liquidations, oldest first."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, exact: bool = False) -> None:
+        super().__init__(exact=exact)
         self.liquidations: deque[Liquidation] = deque(maxlen=KEPT_LIQUIDATIONS)
 
     def reset(self, data: msgspec.Raw) -> MessageId:
         """Hold the snapshot's liquidations and no others."""
-        snapshot = decode(_LIQUIDATIONS_SNAPSHOT, data)
+        snapshot = self._read(decode(_LIQUIDATIONS_SNAPSHOT, data), data)
         self.liquidations.clear()
         self.liquidations.extend(snapshot.liquidations)
         return as_of_id(snapshot.as_of)
 
     def apply(self, data: msgspec.Raw) -> LiquidationsDelta:
         """Add the new liquidations."""
-        delta = decode(_LIQUIDATIONS_DELTA, data)
+        delta = self._read(decode(_LIQUIDATIONS_DELTA, data), data)
         self.liquidations.extend(delta.liquidations)
         return delta

@@ -1,20 +1,100 @@
-"""One spelling of numbers: their digits as they came, without an exponent. Pure."""
+"""Numbers to the last digit: one spelling of their texts, and floats that lose none. Pure."""
 
-from decimal import Decimal
-from typing import Final
+from decimal import Decimal, InvalidOperation
+from math import isfinite
+from typing import Any, Final
 
 LARGEST_EXPONENT: Final = 400
-"""Beyond it no exchange has numbers, nor a float; written out they would fill the memory."""
+"""Beyond it no exchange has numbers, nor a float; written out they would fill the memory. No number has more digits."""
+_SURELY_EXACT: Final = 15
+"""Every decimal with so many significant digits comes back from a float, if its exponent is usual."""
+
+
+class ExactFloat(float):
+    """A float that remembers the digits of the decimal which it stands for, since it would print others.
+
+    It calculates and compares in order as any float does, and prints its digits. It is equal only to one with the same
+    digits, so that a change too small for a float is a change.
+    """
+
+    __slots__ = ("digits",)
+
+    digits: str
+    """Without an exponent, and without zeros behind the last one."""
+
+    def __new__(cls, digits: str) -> "ExactFloat":
+        """Return the float of a decimal."""
+        number = super().__new__(cls, digits)
+        number.digits = digits
+        return number
+
+    def __repr__(self) -> str:
+        return self.digits
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ExactFloat) and self.digits == other.digits
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self.digits)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ExactFloat, (self.digits,)
+
+
+def number(text: str) -> float:
+    """Return the float of a number; an `ExactFloat` where a plain one would print other digits.
+
+    Zeros at the end are no digits here. A number that no exchange has is rounded.
+
+    Raises:
+        ValueError: the text is no number.
+    """
+    value = float(text)
+    if (len(text) <= _SURELY_EXACT and "e" not in text and "E" not in text) or not isfinite(value):
+        return value
+    exact = _usual(text)
+    if exact is None or Decimal(repr(value)) == exact:
+        return value
+    digits = format(exact, "f")
+    return ExactFloat(digits.rstrip("0").rstrip(".") if "." in digits else digits)
+
+
+def number_or_text(text: str) -> float | str:
+    """Return the float of a number; the text as it is where the float would print other digits.
+
+    For readers of JSON who understand both, as ccxt does, and compare types with `float` itself.
+
+    Raises:
+        ValueError: the text is no number.
+    """
+    value = number(text)
+    return text if isinstance(value, ExactFloat) else value
 
 
 def spelled(text: str) -> str:
     """Return the text of a number without an exponent; one that no exchange has is returned as it is."""
     if "e" not in text and "E" not in text:
         return text
-    number = Decimal(text)
-    return format(number, "f") if is_usual(number) else text
+    number = _usual(text)
+    return text if number is None else format(number, "f")
 
 
 def is_usual(number: Decimal) -> bool:
-    """Tell whether a number is finite, and its exponent one that numbers of exchanges have."""
-    return number.is_finite() and abs(number.adjusted()) <= LARGEST_EXPONENT
+    """Tell whether a number is finite, and its exponent and the number of its digits are such as exchanges have."""
+    return (
+        number.is_finite()
+        and abs(number.adjusted()) <= LARGEST_EXPONENT
+        and len(number.as_tuple().digits) <= LARGEST_EXPONENT
+    )
+
+
+def _usual(text: str) -> Decimal | None:
+    """Return the number of a text; None if it is one that no exchange has."""
+    try:
+        number = Decimal(text)
+    except InvalidOperation:  # an exponent beyond all memory
+        return None
+    return number if is_usual(number) else None

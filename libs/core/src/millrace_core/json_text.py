@@ -1,4 +1,7 @@
-"""Values as JSON for programs of any language: decimals are texts, with every digit and without exponents. Pure."""
+"""Values as JSON for programs of any language: decimals are texts without exponents, floats numbers. Pure.
+
+None loses a digit.
+"""
 
 import re
 from decimal import Decimal
@@ -7,8 +10,9 @@ from typing import Any, Final
 import msgspec
 
 from millrace_core.decimals import spelled
+from millrace_core.exact_json import digits_of
 
-_encode = msgspec.json.Encoder().encode
+_encode = msgspec.json.Encoder(enc_hook=digits_of).encode
 _EXPONENT: Final = re.compile(rb'"-?[0-9](?:\.[0-9]+)?E[+-][0-9]+"')
 
 
@@ -17,7 +21,7 @@ def json_text(value: object) -> bytes:
     text = _encode(value)
     if _EXPONENT.search(text) is None:
         return text
-    return _encode(_spelled(msgspec.to_builtins(value, builtin_types=(Decimal, msgspec.Raw))))
+    return _encode(_spelled(msgspec.to_builtins(value, builtin_types=(Decimal, msgspec.Raw), enc_hook=digits_of)))
 
 
 def _spelled(value: Any) -> Any:

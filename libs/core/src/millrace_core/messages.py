@@ -6,6 +6,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from millrace_core.errors import InvalidMessage, Problem
+from millrace_core.exact_json import digits_of
 from millrace_core.ids import MessageId
 from millrace_core.json_problems import UNREADABLE, problem_of
 from millrace_core.market_terms import MarketTerms, terms_as_text
@@ -18,7 +19,8 @@ ResponseStatus = Literal["done", "rejected", "failed", "expired", "unknown"]
 
 LARGEST_MESSAGE: Final = 16 * 1024 * 1024
 """Bytes; the deepest order books take a tenth of it."""
-_encoder = msgspec.json.Encoder(decimal_format="number")
+
+_encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=digits_of)
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -84,7 +86,7 @@ class Response(msgspec.Struct, frozen=True, rename="camel"):
 
 _decoder = msgspec.json.Decoder(Message)
 encode = _encoder.encode
-"""Return the JSON bytes of any message or part of one; decimals become JSON numbers, digit for digit."""
+"""Return the JSON bytes of any message or part of one; decimals and floats become JSON numbers, digit for digit."""
 
 
 def decode(raw: bytes) -> Message:

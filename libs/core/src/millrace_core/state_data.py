@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from millrace_core.errors import InvalidMessage, InvalidName, Problem
+from millrace_core.exact_json import exactly
 from millrace_core.ids import MessageId
 from millrace_core.json_problems import UNREADABLE, problem_of
 
@@ -13,7 +14,18 @@ _T = TypeVar("_T")
 
 
 class Flawless:
-    """A state that nothing but the message ids can prove wrong."""
+    """A state that nothing but the message ids can prove wrong.
+
+    One that is `exact` holds every number to its last digit (`millrace_core.exact_json`), for a writer that publishes it
+    again; another has floats.
+    """
+
+    def __init__(self, *, exact: bool = False) -> None:
+        self._exact = exact
+
+    def _read(self, value: _T, data: msgspec.Raw) -> _T:
+        """Return the value of data as the state holds it."""
+        return exactly(value, data) if self._exact else value
 
     def flaw(self) -> str | None:
         """Return None: there is nothing to check."""

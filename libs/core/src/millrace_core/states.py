@@ -39,6 +39,9 @@ KEPT_CANDLES = 500
 class StreamState(Protocol):
     """What a reader of one stream holds."""
 
+    def __init__(self, *, exact: bool = False) -> None:
+        """Hold nothing; numbers will be floats, or exact (`Flawless`)."""
+
     def reset(self, data: msgspec.Raw) -> MessageId:
         """Take a snapshot's state, and return the id of the last message that it includes.
 
@@ -79,7 +82,8 @@ def _balances(fields: dict[str, Any]) -> Balances:
 class BookState:
     """An order book."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, exact: bool = False) -> None:
+        """Hold no levels; they are floats, exact or not: see docs/protocol.md, "Numbers"."""
         self.book = OrderBook()
         self._expected: int | None = None
 
@@ -109,19 +113,20 @@ class BookState:
 class TradesState(Flawless):
     """The newest trades, oldest first."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, exact: bool = False) -> None:
+        super().__init__(exact=exact)
         self.trades: deque[Trade] = deque(maxlen=KEPT_TRADES)
 
     def reset(self, data: msgspec.Raw) -> MessageId:
         """Hold the snapshot's trades and no others."""
-        snapshot = decode(_TRADES_SNAPSHOT, data)
+        snapshot = self._read(decode(_TRADES_SNAPSHOT, data), data)
         self.trades.clear()
         self.trades.extend(snapshot.trades)
         return as_of_id(snapshot.as_of)
 
     def apply(self, data: msgspec.Raw) -> TradesDelta:
         """Add the new trades."""
-        delta = decode(_TRADES_DELTA, data)
+        delta = self._read(decode(_TRADES_DELTA, data), data)
         self.trades.extend(delta.trades)
         return delta
 
@@ -129,7 +134,8 @@ class TradesState(Flawless):
 class OrdersState(Flawless):
     """The open orders by id."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, exact: bool = False) -> None:
+        super().__init__(exact=exact)
         self.open: dict[str, Order] = {}
 
     def reset(self, data: msgspec.Raw) -> MessageId:
@@ -152,18 +158,19 @@ class OrdersState(Flawless):
 class BalanceState(Flawless):
     """An account's balances by currency code."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, exact: bool = False) -> None:
+        super().__init__(exact=exact)
         self.balances: Balances = {}
 
     def reset(self, data: msgspec.Raw) -> MessageId:
         """Hold the snapshot's balances and no others."""
         fields, as_of = split_as_of(data)
-        self.balances = _balances(fields)
+        self.balances = self._read(_balances(fields), data)
         return as_of
 
     def apply(self, data: msgspec.Raw) -> Balances:
         """Update the changed balances."""
-        delta = decode(_BALANCES, data)
+        delta = self._read(decode(_BALANCES, data), data)
         self.balances.update(delta)
         return delta
 
@@ -171,17 +178,19 @@ class BalanceState(Flawless):
 class FieldsState(Flawless):
     """One object by its fields: a ticker, the best bid and ask, a mark price, a funding rate, an open interest."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, exact: bool = False) -> None:
+        super().__init__(exact=exact)
         self.fields: Fields = {}
 
     def reset(self, data: msgspec.Raw) -> MessageId:
         """Hold the snapshot's fields and no others."""
-        self.fields, as_of = split_as_of(data)
+        fields, as_of = split_as_of(data)
+        self.fields = self._read(fields, data)
         return as_of
 
     def apply(self, data: msgspec.Raw) -> Fields:
         """Update the changed fields, and remove those that have no value any more."""
-        delta = decode(_FIELDS, data)
+        delta = self._read(decode(_FIELDS, data), data)
         self.fields = fields_after(self.fields, delta)
         return delta
 
@@ -189,12 +198,13 @@ class FieldsState(Flawless):
 class CandlesState(Flawless):
     """The newest candles of each timeframe, by open time, oldest first."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, exact: bool = False) -> None:
+        super().__init__(exact=exact)
         self.timeframes: dict[str, dict[int, Candle]] = {}
 
     def reset(self, data: msgspec.Raw) -> MessageId:
         """Hold the snapshot's candles and no others."""
-        snapshot = decode(_CANDLES_SNAPSHOT, data)
+        snapshot = self._read(decode(_CANDLES_SNAPSHOT, data), data)
         self.timeframes = {
             timeframe: {candle[0]: candle for candle in candles} for timeframe, candles in snapshot.timeframes.items()
         }
@@ -202,7 +212,7 @@ class CandlesState(Flawless):
 
     def apply(self, data: msgspec.Raw) -> CandlesDelta:
         """Update new and changed candles."""
-        delta = decode(_CANDLES_DELTA, data)
+        delta = self._read(decode(_CANDLES_DELTA, data), data)
         candles = self.timeframes.setdefault(delta.timeframe, {})
         candles.update((candle[0], candle) for candle in delta.candles)
         while len(candles) > KEPT_CANDLES:
@@ -235,6 +245,6 @@ _STATES: dict[str, type[StreamState]] = {
 }
 
 
-def state_of(action: Action) -> StreamState:
-    """Return the empty state of a stream of this action."""
-    return _STATES.get(action, EventsState)()
+def state_of(action: Action, *, exact: bool = False) -> StreamState:
+    """Return the empty state of a stream of this action, whose numbers are floats or exact."""
+    return _STATES.get(action, EventsState)(exact=exact)

@@ -52,7 +52,7 @@ class Stream:
 
     def __init__(self, name: StreamName) -> None:
         self.name = name
-        self.state: StreamState = state_of(name.action)
+        self.state: StreamState = state_of(name.action, exact=True)
         self.condition: Condition = "starting"
         self.reason: str | None = None
         self.version = 0
@@ -81,7 +81,7 @@ class Stream:
         self.received_ms = now_ms()
         match frame.type:
             case "snapshot":
-                self.state = state_of(self.name.action)
+                self.state = state_of(self.name.action, exact=True)
                 self.state.reset(frame.data)
                 self.say("live")
             case "delta" | "response":

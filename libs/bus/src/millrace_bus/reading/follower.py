@@ -136,11 +136,18 @@ class FollowedStream:
     """Follows one stream for all subscribers: receives its channel, and reads what gap recovery needs."""
 
     def __init__(
-        self, name: StreamName, subscriptions: Subscriptions, reading: ReconnectingConnection, *, from_start: bool
+        self,
+        name: StreamName,
+        subscriptions: Subscriptions,
+        reading: ReconnectingConnection,
+        *,
+        from_start: bool,
+        exact: bool,
     ) -> None:
         self.name = name
+        self.is_exact = exact
         self.gap_recovery = GapRecovery(
-            lambda: state_of(name.action), self._tell, has_snapshots=name.has_snapshots, from_start=from_start
+            lambda: state_of(name.action, exact=exact), self._tell, has_snapshots=name.has_snapshots, from_start=from_start
         )
         self.is_dead = False
         self._is_over = False

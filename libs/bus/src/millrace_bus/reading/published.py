@@ -20,7 +20,7 @@ class Published(NamedTuple):
     """The newest snapshot with the journal after it applied."""
 
     state: StreamState
-    """The state as a reader has it."""
+    """The state as a reader has it, with every digit."""
     deltas: list[Any]
     """The decoded data of the deltas after the snapshot, oldest first: the state may no longer show it."""
     at_ms: int
@@ -38,7 +38,7 @@ class PublishedReading:
         self.newest: MessageId | None = None
         """The journal's newest entry that was read, or existed before the snapshot; None if there is none."""
         self._connection, self._name = connection, name
-        self._state, self._deltas, self._at_ns = state_of(name.action), list[Any](), 0
+        self._state, self._deltas, self._at_ns = state_of(name.action, exact=True), list[Any](), 0
         self._position = BEGINNING
         self._found = False
 

@@ -5,6 +5,7 @@ from typing import Any, Final, NamedTuple, cast
 
 import sqlalchemy as sa
 
+from millrace_core.decimals import number
 from millrace_core.ids import MessageId
 from millrace_core.intervals import Interval
 from millrace_core.market import Candle, CandlesDelta
@@ -94,7 +95,7 @@ async def closed_between(
 
 def _message(series: CandleSeries, at_ms: int, rows: Sequence[Row]) -> StoredMessage:
     candles: list[Candle] = [
-        (int(opened_ms), float(opened), float(high), float(low), float(close), float(volume))
+        (int(opened_ms), *(number(str(each)) for each in (opened, high, low, close, volume)))
         for opened_ms, _, _, opened, high, low, close, volume in rows
     ]
     data = encode(CandlesDelta(series.timeframe, candles))

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from millrace_core.actions import BALANCE, CANDLES, MARKET_ACTIONS
 from millrace_core.clock import MINUTE_MS
 from millrace_core.continuity import Gap
+from millrace_core.decimals import number
 from millrace_core.ids import MessageId
 from millrace_core.market import Trade, TradesDelta
 from millrace_core.market_terms import terms_of
@@ -147,7 +148,7 @@ def _trades(rows: Sequence[Row], names: dict[int, StreamRow]) -> list[StoredMess
         ordered = list(group)
         symbol = names[stream].symbol or ""
         trades = [
-            Trade(trade_id, at_ms, symbol, side, float(price), float(amount))
+            Trade(trade_id, at_ms, symbol, side, number(str(price)), number(str(amount)))
             for _, at_ms, _, _, _, trade_id, side, price, amount in ordered
         ]
         at_ms = max(int(row[1]) for row in ordered)

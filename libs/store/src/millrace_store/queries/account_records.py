@@ -7,6 +7,7 @@ import msgspec
 import sqlalchemy as sa
 
 from millrace_core import orders
+from millrace_core.exact_json import exactly
 from millrace_core.market import ExchangePosition
 from millrace_core.names import Tenant
 from millrace_core.trace import Trace
@@ -179,7 +180,7 @@ def exchange_position(found: FoundRow) -> ExchangePositionRecord:
         exchange=found.stream.exchange,
         message_id=found.message_id,
         at_ms=found.at_ms,
-        position=_POSITION.decode(found.values[0]),
+        position=exactly(_POSITION.decode(found.values[0]), found.values[0].encode()),
     )
 
 

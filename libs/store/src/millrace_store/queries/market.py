@@ -3,9 +3,9 @@
 from decimal import Decimal
 from typing import Any, Final
 
-import msgspec
 import sqlalchemy as sa
 
+from millrace_core import exact_json
 from millrace_core.ids import MessageId
 from millrace_core.intervals import Interval
 from millrace_core.market import fields_after
@@ -178,7 +178,7 @@ def _trade(found: FoundRow) -> TradeRecord:
 
 
 def _event(found: FoundRow) -> EventRecord:
-    data: Any = msgspec.json.decode(found.values[0])
+    data: Any = exact_json.decode(found.values[0])
     return EventRecord(
         exchange=found.stream.exchange,
         symbol=found.stream.symbol,
@@ -203,7 +203,7 @@ async def _tickers(database: Database, scope: Scope, limit: int, cursor: str | N
         for one in found:
             epoch = (one.stream.id, int(one.row[2]))
             before = whole[epoch] if epoch in whole else await _ticker_before(reader, one)
-            whole[epoch] = fields_after(before, msgspec.json.decode(one.values[0]))
+            whole[epoch] = fields_after(before, exact_json.decode(one.values[0]))
             records.append(
                 TickerRecord(
                     exchange=one.stream.exchange,
@@ -234,12 +234,12 @@ async def _ticker_before(reader: Reader, first: FoundRow) -> dict[str, Any]:
     if not rows:
         return {}
     as_of, taken_at, data = rows[0]
-    ticker: dict[str, Any] = msgspec.json.decode(data)
+    ticker: dict[str, Any] = exact_json.decode(data)
     ticker.pop("asOf", None)
     for (changed,) in await reader.fetch(
         _changes_between(first.stream.id, epoch, as_of, seq, taken_at - _SLACK_MS, at_ms)
     ):
-        ticker = fields_after(ticker, msgspec.json.decode(changed))
+        ticker = fields_after(ticker, exact_json.decode(changed))
     return ticker
 
 

@@ -12,15 +12,21 @@ from typing import Any, Final, NamedTuple, Protocol
 import msgspec
 
 from millrace_core.clock import DAY_MS
-from millrace_core.decimals import spelled
+from millrace_core.decimals import LARGEST_EXPONENT, spelled
 from millrace_core.ids import MessageId
 from millrace_core.latency import Histogram
 from millrace_core.message_ids import MessageIds
+from millrace_core.messages import encode
 from millrace_store.backends.columns import Columns
 from millrace_store.schema.streams import stream_id
 
+Number = float | msgspec.Raw
+"""A float, which may be exact, or the digits of a JSON number as they travelled."""
+
 _AHEAD_MS: Final = DAY_MS
 _INT64: Final = 2**63
+_MOST_FIGURES: Final = 2 * LARGEST_EXPONENT
+"""As many as a number of an exchange has at most, with the zeros of its exponent; PostgreSQL takes more."""
 
 
 class Place(NamedTuple):
@@ -60,11 +66,11 @@ class MarketTrade(Protocol):
         """`buy` or `sell`: the taker's side."""
 
     @property
-    def price(self) -> float:
+    def price(self) -> Number:
         """In the quote currency."""
 
     @property
-    def amount(self) -> float:
+    def amount(self) -> Number:
         """In the base currency."""
 
 
@@ -74,11 +80,20 @@ def traded_at(trade: MarketTrade, published_ms: int) -> int:
     return at_ms if at_ms is not None and 0 <= at_ms <= published_ms + _AHEAD_MS else published_ms
 
 
-def digits(numbers: Sequence[float]) -> list[str]:
-    """Return the shortest digits that mean each number exactly, several times faster than `repr` of each."""
-    text = msgspec.json.encode(numbers)[1:-1].decode()
+def digits(numbers: Sequence[Number]) -> list[str]:
+    """Return the digits of each number, several times faster than one by one."""
+    text = encode(numbers)[1:-1].decode()
     found = text.split(",") if text else []
-    return [spelled(each) for each in found] if "e" in text else found
+    if "e" in text or "E" in text or (len(text) > _MOST_FIGURES and max(map(len, found)) > _MOST_FIGURES):
+        return [_storable(each) for each in found]
+    return found
+
+
+def _storable(text: str) -> str:
+    """Return the digits of a number as both databases can hold them: one that no exchange has becomes a float's."""
+    found = spelled(text)
+    is_storable = len(found) <= _MOST_FIGURES and "e" not in found and "E" not in found
+    return found if is_storable else spelled(repr(float(text)))
 
 
 def trade_rows(
@@ -184,7 +199,7 @@ def exact_digits(number: Decimal | None) -> str | None:
 
 
 def float_digits(number: float | None) -> str | None:
-    """Return the shortest digits that mean this number exactly."""
+    """Return the digits of a float: those that it remembers, else the shortest that mean it."""
     return None if number is None else spelled(repr(number))
 
 

@@ -48,7 +48,7 @@ class Topic:
         self.subscribers: set[TopicSubscriber] = set()
         self._recent: deque[tuple[MessageId, bytes]] = deque(maxlen=KEPT)
         self._snapshot: _Snapshot | None = None
-        self._follower = bus.follow(name, self._on_update, on_failed=lambda error: on_failure(self, error))
+        self._follower = bus.follow(name, self._on_update, exact=True, on_failed=lambda error: on_failure(self, error))
 
     @property
     def is_ready(self) -> bool:

@@ -6,16 +6,17 @@ it; those go to the common handler, which takes anything.
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from itertools import chain
 
 import msgspec
 
 from millrace_bus import JournalPage
 from millrace_core.json_problems import UNREADABLE
 from millrace_core.market import BookDelta
+from millrace_core.messages import encode
 from millrace_dbsync.decoding.plain import PlainDelta, Times, read_page, times_of
 from millrace_dbsync.handling.handler import Handler, HandlingResult
-from millrace_dbsync.handling.payloads import SpotTrades, StoredTrades, is_spot
+from millrace_dbsync.handling.payloads import Positive, is_spot
 from millrace_store import Batch
 
 _FEW = 16
@@ -74,33 +75,52 @@ def _nonces(texts: Sequence[bytes]) -> list[int | None] | None:
         return None
 
 
-class _ContractTrades(PlainDelta, forbid_unknown_fields=True, gc=False):
-    """A message with trades of a contract."""
+class _Trade(msgspec.Struct):
+    """The stored fields of a trade. Its numbers stay the digits that travelled, which are stored."""
 
-    data: StoredTrades
+    id: str | None
+    timestamp: int | None
+    side: str | None
+    price: msgspec.Raw
+    amount: msgspec.Raw
 
 
-class _SpotTrades(PlainDelta, forbid_unknown_fields=True, gc=False):
-    """A message with trades of a spot market."""
+class _Trades(msgspec.Struct):
+    trades: list[_Trade]
 
-    data: SpotTrades
+
+class _TradesDelta(PlainDelta, forbid_unknown_fields=True, gc=False):
+    """A message with trades of a market."""
+
+    data: _Trades
 
 
 class BusyTradesHandler(BusyStreamHandler):
     """Handles the trades of a market."""
 
     def _add_plain(self, batch: Batch, page: JournalPage) -> Times | None:
-        deltas = read_page(_TRADES[is_spot(self._name)], page)
+        deltas = read_page(_TRADES, page)
         if deltas is None or (times := times_of(deltas)) is None:
             return None
-        batch.market_trades(self._name, page.ids, times.published_ms, [delta.data.trades for delta in deltas])
+        trades = [delta.data.trades for delta in deltas]
+        if not _are_valid(list(chain.from_iterable(trades)), _POSITIVE if is_spot(self._name) else _NUMBERS):
+            return None
+        batch.market_trades(self._name, page.ids, times.published_ms, trades)
         return times
+
+
+def _are_valid(trades: Sequence[_Trade], prices: "msgspec.json.Decoder[list[float]]") -> bool:
+    """Tell whether the numbers of trades are such as trades have."""
+    try:
+        prices.decode(encode([trade.price for trade in trades]))
+        _POSITIVE.decode(encode([trade.amount for trade in trades]))
+    except UNREADABLE:
+        return False
+    return True
 
 
 _MESSAGES = msgspec.json.Decoder(list[_BookDelta])
 _BOOKS = msgspec.json.Decoder(list[BookDelta])
-_TRADES: dict[bool, msgspec.json.Decoder[Any]] = {
-    True: msgspec.json.Decoder(list[_SpotTrades]),
-    False: msgspec.json.Decoder(list[_ContractTrades]),
-}
-"""By whether the market is a spot market."""
+_TRADES = msgspec.json.Decoder(list[_TradesDelta])
+_NUMBERS = msgspec.json.Decoder(list[float])
+_POSITIVE = msgspec.json.Decoder(list[Positive])

@@ -1,11 +1,12 @@
 """The data of messages, by kind of stream: decoded as far as storing needs, and added to a batch."""
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
 from millrace_core.errors import InvalidName
+from millrace_core.exact_json import exactly
 from millrace_core.ids import MessageId
 from millrace_core.market import Balance, BookDelta, BookSnapshot, CandlesDelta, ExchangePositionsDelta, TradesDelta
 from millrace_core.messages import Status
@@ -14,11 +15,13 @@ from millrace_core.orders import OrdersDelta, OrdersSnapshot
 from millrace_dbsync.decoding.envelopes import invalid, read
 from millrace_store import Batch, Place
 
+_DataT = TypeVar("_DataT")
 Put = Callable[[Batch, Place, msgspec.Raw], None]
 """Adds the data of one message to a batch; raises InvalidMessage when it is not of its kind."""
 
 
-_Positive = Annotated[float, msgspec.Meta(ge=0)]
+Positive = Annotated[float, msgspec.Meta(ge=0)]
+"""A price or an amount."""
 
 
 class StoredTrade(msgspec.Struct):
@@ -28,13 +31,13 @@ class StoredTrade(msgspec.Struct):
     timestamp: int | None
     side: str | None
     price: float
-    amount: _Positive
+    amount: Positive
 
 
 class SpotTrade(StoredTrade):
     """The stored fields of a trade of a spot market, where nobody pays to be rid of a currency."""
 
-    price: _Positive
+    price: Positive
 
 
 class StoredTrades(msgspec.Struct):
@@ -76,19 +79,19 @@ def _book(batch: Batch, place: Place, data: msgspec.Raw) -> None:
 
 
 def _trades(batch: Batch, place: Place, data: msgspec.Raw) -> None:
-    trades = read(_SPOT_TRADES, data).trades if is_spot(place.name) else read(_MARKET_TRADES, data).trades
+    trades = _exact(_SPOT_TRADES, data).trades if is_spot(place.name) else _exact(_MARKET_TRADES, data).trades
     batch.trades(place, trades)
 
 
 def _own_trades(batch: Batch, place: Place, data: msgspec.Raw) -> None:
-    trades = read(_OWN_TRADES, data).trades
+    trades = _exact(_OWN_TRADES, data).trades
     if any(trade.amount < 0 or (trade.price < 0 and is_spot(place.name)) for trade in trades):
         raise invalid("a price or an amount of a trade is below zero")
     batch.own_trades(place, trades)
 
 
 def _candles(batch: Batch, place: Place, data: msgspec.Raw) -> None:
-    delta = read(_CANDLES, data)
+    delta = _exact(_CANDLES, data)
     if any(candle[-1] < 0 or (min(candle[1:]) < 0 and is_spot(place.name)) for candle in delta.candles):
         raise invalid("a price or the volume of a candle is below zero")
     batch.candles(place, delta.timeframe, delta.candles)
@@ -104,11 +107,11 @@ def _orders(batch: Batch, place: Place, data: msgspec.Raw) -> None:
 
 
 def _balances(batch: Batch, place: Place, data: msgspec.Raw) -> None:
-    batch.balances(place, read(_BALANCES, data))
+    batch.balances(place, _exact(_BALANCES, data))
 
 
 def _positions(batch: Batch, place: Place, data: msgspec.Raw) -> None:
-    batch.exchange_positions(place, read(_POSITIONS, data).positions)
+    batch.exchange_positions(place, _exact(_POSITIONS, data).positions)
 
 
 def _event(batch: Batch, place: Place, data: msgspec.Raw) -> None:
@@ -127,12 +130,21 @@ def _orders_snapshot(batch: Batch, place: Place, data: msgspec.Raw) -> None:
 
 def _balances_snapshot(batch: Batch, place: Place, data: msgspec.Raw) -> None:
     as_of = _included(read(_AS_OF, data).as_of)
-    whole = {code: held for code, held in read(_ALL_BALANCES, data).items() if isinstance(held, Balance)}
+    whole = {code: held for code, held in _exact(_ALL_BALANCES, data).items() if isinstance(held, Balance)}
     batch.balances_snapshot(place, as_of, bytes(data), whole)
 
 
 def _snapshot(batch: Batch, place: Place, data: msgspec.Raw) -> None:
     batch.snapshot(place, _included(read(_AS_OF, data).as_of), bytes(data))
+
+
+def _exact(decoder: "msgspec.json.Decoder[_DataT]", data: msgspec.Raw) -> _DataT:
+    """Return decoded data with every digit.
+
+    Raises:
+        InvalidMessage: it is not of that type.
+    """
+    return exactly(read(decoder, data), data)
 
 
 def _included(as_of: str) -> MessageId:
