@@ -162,8 +162,8 @@ class Bus:
         """Follow a stream; the listener is called synchronously, in order, from the event loop.
 
         Starts at the newest snapshot; a stream of answers at its newest entry, or at its oldest with `from_start`.
-        A stream that does not exist yet is waited for. Numbers are floats; with `exact` those that have more digits than
-        a float prints keep them.
+        A stream that does not exist yet is waited for. Numbers are floats; with `exact` they keep digits that a float
+        would not print.
 
         A listener that raises is not called again: `on_failed`, or else the loop's exception handler, is called with
         the error. An unforeseen error in following is handled the same way.

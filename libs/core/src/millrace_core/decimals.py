@@ -40,6 +40,9 @@ class ExactFloat(float):
     def __hash__(self) -> int:
         return hash(self.digits)
 
+    def __abs__(self) -> float:
+        return ExactFloat(self.digits.lstrip("-"))
+
     def __reduce__(self) -> tuple[Any, ...]:
         return ExactFloat, (self.digits,)
 

@@ -1,17 +1,30 @@
 """Market data and account data as they travel in messages. Field names in JSON are ccxt's, in camelCase.
 
-Prices and amounts here are floats exactly as the exchange printed them: a float prints back as the same
-digits. Orders hold decimals instead (`millrace_core.orders`).
+Numbers here are floats, and travel with every digit that the exchange printed: where a float would print others, it is
+an `ExactFloat`, which remembers them. Who only calculates may decode plain floats; who stores or publishes again
+decodes with `exact_json`. Levels of books are plain floats: as multiples of a market's steps they print back as they
+came (see docs/protocol.md, "Numbers"). Orders hold decimals instead (`millrace_core.orders`).
 """
 
 from typing import Any
 
 import msgspec
 
+from millrace_core.decimals import number
+
 Level = tuple[float, float]
 """Price and absolute amount; amount 0 removes the level."""
 Candle = tuple[int, float, float, float, float, float]
 """Open time in ms, open, high, low, close, volume in base currency."""
+
+
+def candle_of(opened_ms: int, first: str, high: str, low: str, last: str, volume: str) -> Candle:
+    """Return a candle with every digit of its prices and its volume.
+
+    Raises:
+        ValueError: one of them is no number.
+    """
+    return opened_ms, number(first), number(high), number(low), number(last), number(volume)
 
 
 class _MarketStruct(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):

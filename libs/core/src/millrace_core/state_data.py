@@ -16,8 +16,8 @@ _T = TypeVar("_T")
 class Flawless:
     """A state that nothing but the message ids can prove wrong.
 
-    One that is `exact` holds every number to its last digit (`millrace_core.exact_json`), for a writer that publishes it
-    again; another has floats.
+    One that is `exact` holds every number to its last digit (`millrace_core.exact_json`), to be published again or
+    shown; another has plain floats.
     """
 
     def __init__(self, *, exact: bool = False) -> None:

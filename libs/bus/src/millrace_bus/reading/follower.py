@@ -147,7 +147,10 @@ class FollowedStream:
         self.name = name
         self.is_exact = exact
         self.gap_recovery = GapRecovery(
-            lambda: state_of(name.action, exact=exact), self._tell, has_snapshots=name.has_snapshots, from_start=from_start
+            lambda: state_of(name.action, exact=exact),
+            self._tell,
+            has_snapshots=name.has_snapshots,
+            from_start=from_start,
         )
         self.is_dead = False
         self._is_over = False

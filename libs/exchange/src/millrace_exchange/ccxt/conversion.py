@@ -1,15 +1,17 @@
 """ccxt's dictionaries as the platform's own structures; the exchange's raw payload (`info`) stays behind.
 
-Market data keeps ccxt's floats; orders have the digits that the exchange sent.
+Numbers have the digits that the exchange sent: those of orders as decimals, all others as floats that remember them.
 """
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
+from millrace_core.decimals import number
 from millrace_core.market import Balance, Balances, ExchangePosition, Fee, Liquidation, Trade
 from millrace_core.messages import decimal_of
 from millrace_core.orders import Order, OrderFee
+from millrace_core.position import EXACT
 
 CcxtDict = Mapping[str, Any]
 ANSWERED: Final = "digits"
@@ -33,6 +35,11 @@ def trade_of(trade: CcxtDict) -> Trade:
         taker_or_maker=trade.get("takerOrMaker"),
         fee=Fee(fee.get("currency"), fee.get("cost"), fee.get("rate")) if fee and fee.get("cost") is not None else None,
     )
+
+
+def cost_of(price: str, amount: str) -> float:
+    """Return price times amount, with every digit."""
+    return number(str(EXACT.multiply(Decimal(price), Decimal(amount))))
 
 
 def order_of(order: CcxtDict) -> Order:
@@ -75,7 +82,8 @@ def _exact(order: CcxtDict, name: str) -> Decimal | None:
         return None
     text = order.get(ANSWERED, {}).get(name)
     # ccxt corrects some numbers after it read them: then its own stands.
-    return plain(Decimal(text) if text is not None and float(text) == value else Decimal(str(value)))
+    rounded = float(value)
+    return plain(Decimal(text) if text is not None and float(text) == rounded else Decimal(repr(rounded)))
 
 
 def _remaining(order: CcxtDict) -> Decimal | None:

@@ -4,6 +4,7 @@ from collections.abc import Hashable
 from decimal import Decimal
 
 from millrace_core.orders import OrderFee
+from millrace_core.position import EXACT
 from millrace_exchange.ccxt.conversion import plain
 
 
@@ -25,10 +26,10 @@ class OrderFills:
     ) -> None:
         """Count a fill."""
         sums = self._orders.setdefault(order, _Sums())
-        sums.amount += amount
-        sums.cost += cost
+        sums.amount = EXACT.add(sums.amount, amount)
+        sums.cost = EXACT.add(sums.cost, cost)
         if fee:
-            sums.fees[currency] = sums.fees.get(currency, Decimal(0)) + fee
+            sums.fees[currency] = EXACT.add(sums.fees.get(currency, Decimal(0)), fee)
 
     def cost(self, order: Hashable, filled: Decimal | None) -> Decimal | None:
         """Return what an order's fills cost, if that is all of them."""

@@ -41,7 +41,7 @@ def test_trades_candles_and_best_prices_are_distinguished() -> None:
     assert isinstance(trade, Match)
     assert isinstance(candle, CandleUpdate)
     assert isinstance(best, BestPrices)
-    assert (trade.position, candle.data.candles[4], best.data.bids) == (11067996711960577, 67243.8, [])
+    assert (trade.position, candle.data.candles[4], best.data.bids) == (11067996711960577, "67243.8", [])
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,9 @@ from typing import Any, Final, NamedTuple, cast
 
 import sqlalchemy as sa
 
-from millrace_core.decimals import number
 from millrace_core.ids import MessageId
 from millrace_core.intervals import Interval
-from millrace_core.market import Candle, CandlesDelta
+from millrace_core.market import Candle, CandlesDelta, candle_of
 from millrace_core.messages import encode
 from millrace_core.states import KEPT_CANDLES
 from millrace_store.backends.database import Reader
@@ -94,10 +93,7 @@ async def closed_between(
 
 
 def _message(series: CandleSeries, at_ms: int, rows: Sequence[Row]) -> StoredMessage:
-    candles: list[Candle] = [
-        (int(opened_ms), *(number(str(each)) for each in (opened, high, low, close, volume)))
-        for opened_ms, _, _, opened, high, low, close, volume in rows
-    ]
+    candles: list[Candle] = [candle_of(int(opened_ms), *map(str, numbers)) for opened_ms, _, _, *numbers in rows]
     data = encode(CandlesDelta(series.timeframe, candles))
     place = MessageId(int(rows[-1][1]), int(rows[-1][2]))
     return StoredMessage(at_ms, series.stream.name, place, "delta", at_ms, data)

@@ -12,12 +12,18 @@ from contextvars import ContextVar
 from decimal import Decimal
 from typing import Any, Final
 
+import msgspec
 from ccxt.base.exchange import Exchange
 
+from millrace_core.decimals import ExactFloat, number, number_or_text
+from millrace_core.json_problems import UNREADABLE
 from millrace_exchange.ccxt.conversion import ANSWERED, plain
 from millrace_exchange.ccxt.recording.shortcuts import Shortcuts
 
 _NUMBERS: Final = ("price", "triggerPrice", "amount", "filled", "remaining", "average", "cost")
+
+_OF_CANDLES: Final = frozenset("ohlcv")
+"""Binance's names of a candle's numbers; books have numbers by their place, or by other letters."""
 
 _decided: ContextVar[frozenset[Decimal]] = ContextVar("decided", default=frozenset())
 
@@ -27,6 +33,10 @@ class Digits(Decimal):
 
     def __str__(self) -> str:
         return format(plain(self), "f")
+
+
+_PRINTED: Final = frozenset({int, float, ExactFloat, Digits})
+"""Types of numbers that print the digits they have."""
 
 
 @contextmanager
@@ -39,18 +49,55 @@ def decided(*numbers: Decimal | None) -> Iterator[None]:
         _decided.reset(token)
 
 
-def safe_string(dictionary: Any, key: Any, default_value: Any = None) -> Any:
-    """Return a value as text: ccxt's own method does not know decimals, and would send nothing in their place.
+def parse_json(text: str | bytes) -> Any:
+    """Return JSON; a number with more digits than a float prints is its text, which ccxt reads like a number.
 
-    Only instances that trade have it: ccxt calls it many times for every message of a market.
+    Raises:
+        ValueError: it is not JSON.
     """
-    if _decided.get() and isinstance(dictionary, dict) and type(value := dictionary.get(key)) is Digits:
-        return str(value)
-    return Exchange.safe_string(dictionary, key, default_value)
+    try:
+        return _decode(text)
+    except UNREADABLE:
+        # What only ccxt's own parser takes, and its error.
+        return Exchange.on_json_response(text)
+
+
+_decode: Final = msgspec.json.Decoder(float_hook=number_or_text).decode
 
 
 class DigitKeeper(Shortcuts):
     """Methods of ccxt's `Exchange`, to be laid over it."""
+
+    on_json_response = staticmethod(parse_json)
+
+    @staticmethod
+    def number(value: Any) -> float:
+        """Return the number of a text, or of a number, with every digit."""
+        kind = type(value)
+        if kind is str or kind is int:
+            return number(str(value))
+        return value if isinstance(value, float) else float(value)
+
+    @staticmethod
+    def safe_string(dictionary: Any, key: Any, default_value: Any = None) -> Any:
+        """Return a value as text. ccxt's own method knows floats and integers alone, and would lose all others."""
+        try:
+            value = dictionary[key]
+        except (LookupError, TypeError):
+            return default_value
+        kind = type(value)
+        if kind is str:
+            return value or default_value
+        return str(value) if kind in _PRINTED else default_value
+
+    @staticmethod
+    def safe_float(dictionary: Any, key: Any, default_value: Any = None) -> Any:
+        """Return a value as float; numbers of Binance's candles exactly, which ccxt reads by it as it does books."""
+        try:
+            value = dictionary[key]
+            return number(str(value)) if key in _OF_CANDLES else float(value)
+        except Exception:  # noqa: BLE001 (as ccxt has it)
+            return default_value
 
     @staticmethod
     def decimal_to_precision(n: Any, *rules: Any, **named_rules: Any) -> Any:

@@ -6,12 +6,13 @@ from functools import cache
 from typing import Any, Protocol
 
 from aiohttp import WSServerHandshakeError
+from ccxt.async_support.base.ws.functions import is_json_encoded_object
 from ccxt.base.errors import NetworkError
 
 from millrace_core.clock import now_ms, now_ns
 from millrace_exchange.ccxt.exchange_clock import ExchangeClock
 from millrace_exchange.ccxt.recording.books import RecordedBook, RecordedCountedBook, RecordedIndexedBook
-from millrace_exchange.ccxt.recording.digits import DigitKeeper, safe_string
+from millrace_exchange.ccxt.recording.digits import DigitKeeper, parse_json
 from millrace_exchange.ccxt.recording.frame_checks import FrameChecks
 from millrace_exchange.ccxt.recording.path_ids import PathIds
 from millrace_exchange.ccxt.recording.recorder import Recorder
@@ -68,8 +69,6 @@ class RecordedExchange(PathIds, DigitKeeper):
         self.profile = profile
         self.gate = gate
         self.recorder = Recorder(self, profile)
-        if settings.get("apiKey"):
-            self.safe_string = safe_string
 
     def open(self, lazy: bool = False) -> None:
         """Open what requests and sockets need, unless it was closed: what is still under way must not open it again."""
@@ -254,7 +253,13 @@ class RecordedExchange(PathIds, DigitKeeper):
                 stamp()
             return await send(message)
 
+        def take_text(data: Any) -> None:
+            # A client of ccxt parses frames by itself, and would round their numbers.
+            text = data.decode() if isinstance(data, bytes) and client.decompressBinary else data
+            client.on_message_callback(client, parse_json(text) if is_json_encoded_object(text) else text)
+
         client.handle_message, client.resolve, client.send = handle_message, resolve_answers_only, send_stamped
+        client.handle_text_or_binary_message = take_text
 
     def handle_protobuf_message(self, client: Any, message: Any) -> Any:
         """Take a message that was not JSON, once ccxt has decoded it."""

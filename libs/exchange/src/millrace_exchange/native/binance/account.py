@@ -10,8 +10,10 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from millrace_core.actions import BALANCE, StreamAction
+from millrace_core.decimals import number
 from millrace_core.market import Balance, Balances, Trade
 from millrace_core.orders import Order
+from millrace_core.position import EXACT
 from millrace_exchange.ccxt.caller import CcxtCaller
 from millrace_exchange.ccxt.conversion import order_of, trade_of
 from millrace_exchange.native.dialect import (
@@ -155,5 +157,6 @@ def _response(content: dict[str, Any]) -> Response:
 
 
 def _balance(held: dict[str, Any]) -> Balance:
-    free, used = Decimal(held["f"]), Decimal(held["l"])
-    return Balance(free=float(free), used=float(used), total=float(free + used))
+    free, used = held["f"], held["l"]
+    total = EXACT.add(Decimal(free), Decimal(used))
+    return Balance(free=number(free), used=number(used), total=number(str(total)))

@@ -1,16 +1,16 @@
 """How Binance's market streams are asked for, and what their events mean."""
 
 from collections.abc import Hashable, Sequence
-from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
 
 from millrace_core.actions import BIDS_ASKS, CANDLES, ORDER_BOOK, TICKER, TRADES, StreamAction
-from millrace_core.market import Candle, Fields, Trade
+from millrace_core.decimals import number
+from millrace_core.market import Candle, Fields, Trade, candle_of
 from millrace_exchange.ccxt.caller import CcxtCaller
-from millrace_exchange.ccxt.conversion import ticker_of
+from millrace_exchange.ccxt.conversion import cost_of, ticker_of
 from millrace_exchange.ccxt.recording.book_edges import SnapshotDepth
 from millrace_exchange.ccxt.recording.shortcuts import Shortcuts
 from millrace_exchange.native.binance import frames
@@ -84,16 +84,16 @@ class BinanceMarket:
             timestamp=event.time,
             symbol=symbol,
             side="sell" if event.is_buyer_maker else "buy",
-            price=float(event.price),
-            amount=float(event.amount),
-            cost=float(Decimal(event.price) * Decimal(event.amount)),
+            price=number(event.price),
+            amount=number(event.amount),
+            cost=cost_of(event.price, event.amount),
             datetime=_datetime(event.time),
         )
 
     def candle(self, event: KlineEvent) -> Candle:
         """Return the candle of an event."""
         kline = event.kline
-        return kline.opened, kline.open, kline.high, kline.low, kline.close, kline.volume
+        return candle_of(kline.opened, kline.open, kline.high, kline.low, kline.close, kline.volume)
 
     def fields(self, action: StreamAction, event: Any, symbol: str) -> Fields:
         """Return the ticker or the best prices of an event."""

@@ -1,7 +1,6 @@
 """The events of Binance's market streams, decoded straight into structures.
 
-Prices and amounts of books and candles become floats while they are decoded; those of trades keep their digits until
-the cost is known.
+Prices and amounts of books become floats while they are decoded; all other numbers stay the texts that came.
 """
 
 from collections.abc import Hashable
@@ -81,11 +80,11 @@ class Kline(
 
     opened: int
     interval: str
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: float
+    open: str
+    high: str
+    low: str
+    close: str
+    volume: str
 
 
 class KlineEvent(_Event, tag="kline", frozen=True, gc=False, rename={"time": "E", "symbol": "s", "kline": "k"}):

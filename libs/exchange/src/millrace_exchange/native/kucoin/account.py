@@ -7,8 +7,10 @@ from typing import Any, Final
 import msgspec
 
 from millrace_core.actions import BALANCE, ORDERS, StreamAction
+from millrace_core.decimals import number
 from millrace_core.market import Balance, Balances, Trade
 from millrace_core.orders import Order
+from millrace_core.position import EXACT
 from millrace_exchange.ccxt.conversion import order_of, plain, trade_of
 from millrace_exchange.native.dialect import Endpoint, Topic
 from millrace_exchange.native.fills import OrderFills
@@ -53,7 +55,7 @@ class KucoinAccount(KucoinSockets):
         data = event.data
         if data.get("relationEvent", "").partition(".")[0] not in _TRADING:
             return {}
-        free, used, total = (float(data[name]) for name in ("available", "hold", "total"))
+        free, used, total = (number(str(data[name])) for name in ("available", "hold", "total"))
         return {str(self._caller.ccxt.safe_currency_code(data["currency"])): Balance(free=free, used=used, total=total)}
 
     def orders(self) -> "KucoinOrders":
@@ -73,7 +75,7 @@ class KucoinOrders:
         data = _known_to_ccxt(event.data)
         if data["type"] == "match":
             amount = Decimal(data["matchSize"])
-            self._fills.add(data["orderId"], amount, amount * Decimal(data["matchPrice"]))
+            self._fills.add(data["orderId"], amount, EXACT.multiply(amount, Decimal(data["matchPrice"])))
         order = order_of(self._ccxt.parse_ws_order(data))
         cost = Decimal(0) if order.filled == 0 else self._fills.cost(order.id, order.filled)
         average = plain(cost / order.filled) if cost and order.filled else None

@@ -4,6 +4,7 @@ from typing import Final
 
 import msgspec
 
+from millrace_core.decimals import number_or_text
 from millrace_core.json_problems import UNREADABLE
 from millrace_exchange.native.dialect import Ended, Event, Notice, Other, Pong, Response, Welcome
 from millrace_exchange.native.kucoin.messages import (
@@ -24,7 +25,9 @@ _SUBJECTS: Final = frozenset(
     }
 )
 _decode: Final = msgspec.json.Decoder(
-    BookUpdate | Match | CandleUpdate | BestPrices | Statistics | OrderChange | BalanceChange, strict=False
+    BookUpdate | Match | CandleUpdate | BestPrices | Statistics | OrderChange | BalanceChange,
+    strict=False,
+    float_hook=number_or_text,
 ).decode
 _decode_reply: Final = msgspec.json.Decoder(Reply, strict=False).decode
 

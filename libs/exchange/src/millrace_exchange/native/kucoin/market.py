@@ -1,12 +1,12 @@
 """How KuCoin's market streams are asked for, and what their events mean."""
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any, Final
 
 from millrace_core.actions import BIDS_ASKS, CANDLES, ORDER_BOOK, TICKER, TRADES, StreamAction
-from millrace_core.market import Candle, Fields, Trade
-from millrace_exchange.ccxt.conversion import ticker_of
+from millrace_core.decimals import number
+from millrace_core.market import Candle, Fields, Trade, candle_of
+from millrace_exchange.ccxt.conversion import cost_of, ticker_of
 from millrace_exchange.ccxt.recording.book_edges import SnapshotDepth
 from millrace_exchange.ccxt.recording.shortcuts import Shortcuts
 from millrace_exchange.native.dialect import Endpoint, Topic
@@ -51,16 +51,16 @@ class KucoinMarket(KucoinSockets):
             timestamp=timestamp,
             symbol=symbol,
             side=data.side,
-            price=float(data.price),
-            amount=float(data.size),
-            cost=float(Decimal(data.price) * Decimal(data.size)),
+            price=number(data.price),
+            amount=number(data.size),
+            cost=cost_of(data.price, data.size),
             datetime=Shortcuts.iso8601(timestamp),
         )
 
     def candle(self, event: CandleUpdate) -> Candle:
         """Return the candle of an event."""
         opened_s, first, last, high, low, volume, _ = event.data.candles
-        return opened_s * 1000, first, high, low, last, volume
+        return candle_of(opened_s * 1000, first, high, low, last, volume)
 
     def fields(self, action: StreamAction, event: Any, symbol: str) -> Fields:
         """Return the ticker or the best prices of an event."""

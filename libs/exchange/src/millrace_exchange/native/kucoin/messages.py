@@ -1,7 +1,6 @@
 """The messages of KuCoin's streams, decoded straight into structures.
 
-Prices and amounts of books and candles become floats while they are decoded; those of trades keep their digits until
-the cost is known.
+Prices and amounts of books become floats while they are decoded; all other numbers stay the texts that came.
 """
 
 from collections.abc import Hashable, Mapping
@@ -106,7 +105,7 @@ class Match(_Message, tag="trade.l3match", frozen=True, gc=False):
 class CandleData(msgspec.Struct, frozen=True, gc=False):
     """A candle that changed: its begin (s), open, close, high, low, volume, turnover."""
 
-    candles: tuple[int, float, float, float, float, float, float]
+    candles: tuple[int, str, str, str, str, str, str]
     time: int
     """ns."""
 

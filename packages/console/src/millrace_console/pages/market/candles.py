@@ -43,7 +43,10 @@ def chart_options(
         "xAxis": {"data": tuple(_label(each, interval) for each in moments)},
         "series": [
             {
-                "data": tuple((opened, close, low, high) for _, opened, high, low, close, _ in candles),
+                # Drawn to the pixel; exact floats are no numbers to the encoder of pages.
+                "data": tuple(
+                    tuple(map(float, (opened, close, low, high))) for _, opened, high, low, close, _ in candles
+                ),
                 "markLine": {"data": tuple(_line(*each, is_old=is_old) for each in orders)},
             },
             {"data": tuple(_mark(each) for each in marks if each.side == "buy")},
