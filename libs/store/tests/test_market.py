@@ -4,11 +4,13 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
+from millrace_core.decimals import number
 from millrace_core.ids import MessageId
-from millrace_core.market import Trade
+from millrace_core.market import Balance, Trade
 from millrace_core.market_terms import MarketTerms
 from millrace_core.messages import Status
 from millrace_core.names import ExchangeId, StreamName, Symbol, Tenant
@@ -183,6 +185,28 @@ async def test_digits_are_spelled_alike_on_both_databases(
             ((text,),) = await reader.fetch(sa.text(f"SELECT CAST({column} AS TEXT) FROM {table}"))
             expected = {"amount": "10000000000000000000000", "filled": "2000", "price": "0.00000001"}[column]
             assert text == expected, (table, column)
+
+
+async def test_every_digit_is_stored_on_both_databases(
+    store: Store, journal: Any, trades: Callable[..., list[Trade]], name: Callable[..., StreamName]
+) -> None:
+    """Of more than a float holds, in all tables of numbers; what no exchange has is rounded, and stops nobody."""
+    long = "1234567890123456789.123456789012345678"
+    exact, absurd = number(long), msgspec.Raw(b"0." + b"1" * 20_000)
+    streams = [journal(name(action)) for action in ("watchTrades", "watchMyTrades", "watchOHLCV", "watchBalance")]
+    public, own, candles, balances = streams
+    async with store.batch() as batch:
+        batch.trades(public.next(), trades(public.epoch, (exact, msgspec.Raw(b"1.50e-7"))))
+        batch.trades(public.next(), trades(public.epoch, (msgspec.Raw(long.encode()), absurd)))
+        batch.own_trades(own.next(), trades(own.epoch, (exact, exact)))
+        batch.candles(candles.next(), "1m", [(60_000, exact, exact, exact, exact, exact)])
+        batch.balances(balances.next(), {"KCS": Balance(exact, exact, exact)})
+    first, second = (await store.market.trades(SCOPE)).rows
+    assert [str(each) for each in (first.price, first.amount, second.price)] == [long, "1.50E-7", long]
+    assert str(second.amount) == repr(1 / 9)
+    (made,), (candle,) = (await store.account.own_trades(SCOPE)).rows, (await store.market.candles(SCOPE, "1m")).rows
+    (held,) = (await store.account.balances(SCOPE)).rows
+    assert {str(each) for each in (made.price, candle.close, candle.volume, held.free, held.total)} == {long}
 
 
 async def test_the_newest_terms_of_each_market_are_known(

@@ -56,7 +56,13 @@ def number(text: str) -> float:
         ValueError: the text is no number.
     """
     value = float(text)
-    if (len(text) <= _SURELY_EXACT and "e" not in text and "E" not in text) or not isfinite(value):
+    if "e" not in text and "E" not in text:
+        if len(text) <= _SURELY_EXACT:
+            return value
+        digits = text.rstrip("0") if "." in text else text
+        if len(digits) <= _SURELY_EXACT or repr(value) == digits:
+            return value
+    if not isfinite(value):
         return value
     exact = _usual(text)
     if exact is None or Decimal(repr(value)) == exact:

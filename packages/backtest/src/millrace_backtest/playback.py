@@ -21,12 +21,13 @@ class StreamPlayback:
     """Builds the state of one stream from its recorded messages, by the rules for readers (docs/protocol.md).
 
     Messages that were published before the recording began belong to the beginning: the state includes them, and no
-    update tells of them, as to a strategy that starts then.
+    update tells of them, as to a strategy that starts then. Numbers are floats, unless they are to be `exact`.
     """
 
-    def __init__(self, name: StreamName, began_ns: int) -> None:
+    def __init__(self, name: StreamName, began_ns: int, *, exact: bool = False) -> None:
         self.name = name
-        self.state: StreamState = state_of(name.action)
+        self._exact = exact
+        self.state: StreamState = state_of(name.action, exact=exact)
         self.trusted = not name.has_snapshots
         self.flaws = 0
         """How often a checksum, or a crossed book, proved the state wrong."""
@@ -95,7 +96,7 @@ class StreamPlayback:
         return updates
 
     def _restore(self, as_of: MessageId, data: msgspec.Raw) -> None:
-        state = state_of(self.name.action)
+        state = state_of(self.name.action, exact=self._exact)
         try:
             state.reset(data)
         except InvalidMessage:

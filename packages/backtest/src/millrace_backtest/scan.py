@@ -124,7 +124,7 @@ def _remember(found: Scan, name: str, message: RecordedMessage, seen: set[str]) 
 
 
 def _remember_balances(found: Scan, name: StreamName, message: RecordedMessage) -> None:
-    state = BalanceState()
+    state = BalanceState(exact=True)
     try:
         state.reset(decode(message.body).data)
     except InvalidMessage:

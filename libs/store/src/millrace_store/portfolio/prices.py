@@ -8,6 +8,8 @@ import msgspec
 import sqlalchemy as sa
 
 from millrace_core.clock import MINUTE_MS
+from millrace_core.errors import InvalidMessage
+from millrace_core.exact_json import exactly
 from millrace_core.instrument import Instrument
 from millrace_core.json_problems import UNREADABLE
 from millrace_core.names import PUBLIC, StreamName
@@ -128,8 +130,8 @@ def _newest(prices: Sequence[Price | None]) -> Price | None:
 def _last(data: str) -> str | None:
     """Return the last price in the JSON of a ticker's changes, which is stored as published, whatever it holds."""
     try:
-        last = _TICKER.decode(data).last
-    except UNREADABLE:
+        last = exactly(_TICKER.decode(data), data.encode()).last
+    except (*UNREADABLE, InvalidMessage):
         return None
     return None if last is None else str(last)
 

@@ -20,11 +20,13 @@ from millrace_bus import Update
 from millrace_core.book import OrderBook
 from millrace_core.clock import NS_PER_MS
 from millrace_core.continuity import Gap
+from millrace_core.decimals import number
 from millrace_core.errors import InvalidMessage, InvalidName
 from millrace_core.intervals import Interval
 from millrace_core.market import BookDelta, BookSnapshot, Candle, CandlesDelta, CandlesSnapshot, Trade
 from millrace_core.messages import decode
 from millrace_core.names import Action, StreamName, is_snapshot
+from millrace_core.position import EXACT
 from millrace_core.states import KEPT_CANDLES, BookState
 from millrace_dbsync.plan import matches
 
@@ -132,7 +134,7 @@ class _Played:
     """A recorded stream, played."""
 
     def __init__(self, name: StreamName) -> None:
-        self._playback = StreamPlayback(name, 0)
+        self._playback = StreamPlayback(name, 0, exact=True)
 
     def updates(self, recorded: Recorded) -> Sequence[Update]:
         """Return what a reader gets by a message."""
@@ -269,8 +271,8 @@ class _Candle:
         """Add a trade."""
         self._high, self._low = max(self._high, trade.price), min(self._low, trade.price)
         self._close = trade.price
-        self._volume += Decimal(repr(trade.amount))
+        self._volume = EXACT.add(self._volume, Decimal(repr(trade.amount)))
 
     def plain(self) -> Candle:
         """Return it as it travels."""
-        return self._opened_ms, self._open, self._high, self._low, self._close, float(self._volume)
+        return self._opened_ms, self._open, self._high, self._low, self._close, number(str(self._volume))

@@ -7,7 +7,7 @@ to the price's tick, for one. What a request decided has been checked against th
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from decimal import Decimal
 from typing import Any, Final
@@ -16,6 +16,7 @@ import msgspec
 from ccxt.base.exchange import Exchange
 
 from millrace_core.decimals import ExactFloat, number, number_or_text
+from millrace_core.exact_json import may_be_rounded
 from millrace_core.json_problems import UNREADABLE
 from millrace_exchange.ccxt.conversion import ANSWERED, plain
 from millrace_exchange.ccxt.recording.shortcuts import Shortcuts
@@ -55,11 +56,11 @@ def parse_json(text: str | bytes) -> Any:
     Raises:
         ValueError: it is not JSON.
     """
-    try:
-        return _decode(text)
-    except UNREADABLE:
-        # What only ccxt's own parser takes, and its error.
-        return Exchange.on_json_response(text)
+    data = text.encode() if isinstance(text, str) else text
+    if may_be_rounded(data):
+        with suppress(*UNREADABLE):
+            return _decode(data)
+    return Exchange.on_json_response(text)
 
 
 _decode: Final = msgspec.json.Decoder(float_hook=number_or_text).decode
