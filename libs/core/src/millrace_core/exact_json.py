@@ -12,8 +12,10 @@ _T = TypeVar("_T")
 
 _KINDS: Final = bytes.maketrans(b"123456789.", b"0" * 10)
 _LONG: Final = b"0" * 16
-"""As many figures in a row as a number has at least that a float may not hold. (With fewer, only numbers below 1e-300 may
-be rounded, which no exchange has.)"""
+"""As many figures in a row as a number has at least that a float may not hold.
+
+With fewer, only numbers below 1e-300 may be rounded, which no exchange has.
+"""
 _decoder: Final[msgspec.json.Decoder[Any]] = msgspec.json.Decoder(float_hook=number)
 
 decode = _decoder.decode

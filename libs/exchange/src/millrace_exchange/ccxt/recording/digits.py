@@ -6,7 +6,7 @@ to the price's tick, for one. What a request decided has been checked against th
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from decimal import Decimal
@@ -90,6 +90,19 @@ class DigitKeeper(Shortcuts):
         if kind is str:
             return value or default_value
         return str(value) if kind in _PRINTED else default_value
+
+    @staticmethod
+    def safe_string_2(dictionary: Any, first: Any, second: Any, default_value: Any = None) -> Any:
+        """Return the value of the first of two keys that has one, as text."""
+        return DigitKeeper.safe_string_n(dictionary, (first, second), default_value)
+
+    @staticmethod
+    def safe_string_n(dictionary: Any, keys: Sequence[Any], default_value: Any = None) -> Any:
+        """Return the value of the first of some keys that has one, as text."""
+        for key in keys:
+            if (text := DigitKeeper.safe_string(dictionary, key)) is not None:
+                return text
+        return default_value
 
     @staticmethod
     def safe_float(dictionary: Any, key: Any, default_value: Any = None) -> Any:
