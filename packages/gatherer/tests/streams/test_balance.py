@@ -1,16 +1,20 @@
-"""A busy account's balances."""
+"""The balances of a busy account, and over a restart."""
 
 import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from millrace_bus import Bus
+from millrace_bus import Bus, Update
 from millrace_core.clock import now_ns
 from millrace_core.config.common import Credentials
+from millrace_core.decimals import number
 from millrace_core.market import Balance, Balances
 from millrace_core.names import Action, ExchangeId, StreamName, Tenant
+from millrace_core.states import BalanceState
 from millrace_exchange import EventTimes, Exchange
 from millrace_exchange.profile import ExchangeProfile
 from millrace_gatherer.streams import run_stream
@@ -48,23 +52,94 @@ class BusyAccount:
         return {"KCS": held(1.0), "USDT": held(5.0)}
 
 
-async def test_a_busy_account_is_not_asked_without_end(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a message changed meanwhile stays; the rest of the answer holds, and one question is enough."""
-    account = BusyAccount()
-    monkeypatch.setattr("millrace_gatherer.streams.following.SUBSCRIBING_S", ())
+class QuietAccount:
+    """An account with one balance, of more digits than a float has."""
+
+    def __init__(self) -> None:
+        self.held = held(number("100.123456789012345678"))
+        self.listener: Any = None
+
+    async def balance(self, listener: Any, on_subscribed: Any) -> None:
+        """Stream nothing by itself."""
+        self.listener = listener
+        on_subscribed()
+        await asyncio.Event().wait()
+
+    async def fetch_balance(self) -> Balances:
+        """Return the balance."""
+        return {"KCS": self.held}
+
+
+class Reader:
+    """Follows the balances of a tenant, with every digit."""
+
+    def __init__(self, bus: Bus, tenant: str) -> None:
+        self.name = StreamName(Tenant(tenant), X, Action("watchBalance"), None)
+        self.deltas: list[Balances] = []
+        self._arrived = asyncio.Event()
+        self.follower = bus.follow(self.name, self._take, exact=True)
+
+    def _take(self, update: Update) -> None:
+        if update.kind == "delta":
+            self.deltas.append(update.data)
+        self._arrived.set()
+
+    async def until(self, reached: Callable[[], bool]) -> None:
+        """Wait for messages until a condition holds."""
+        async with asyncio.timeout(60):
+            while not reached():
+                self._arrived.clear()
+                await self._arrived.wait()
+
+    @property
+    def is_live(self) -> bool:
+        """Whether what it has is the account's."""
+        return self.follower.trusted and self.follower.status == "live"
+
+    @property
+    def balances(self) -> Balances:
+        """Return what it has."""
+        return cast(BalanceState, self.follower.state).balances
+
+
+@asynccontextmanager
+async def gathering(bus: Bus, name: StreamName, account: Any) -> AsyncIterator[None]:
+    """Gather an account's balances."""
     exchange = cast(Exchange, SimpleNamespace(account=account, profile=ExchangeProfile(exchange=X)))
-    name = StreamName(Tenant("T"), X, Action("watchBalance"), None)
     unit = StreamUnitConfig(name, Credentials(), 1_000, snapshot_interval_s=60.0, checksum_every=1)
     stream = BalanceStream(unit, exchange, bus, UnitHealthReporter("balance", changed=lambda: None, errors=ErrorLog()))
-    arrived = asyncio.Event()
-    follower = bus.follow(name, lambda _: arrived.set())
     running = asyncio.create_task(run_stream(stream))
-    async with asyncio.timeout(60):
-        while not (follower.trusted and follower.status == "live"):
-            arrived.clear()
-            await arrived.wait()
-    assert cast(Any, follower.state).balances == {"KCS": held(101.0), "USDT": held(5.0)}
-    assert account.asked == 1
-    await follower.close()
+    yield
     running.cancel()
     await asyncio.wait({running})
+
+
+@pytest.fixture(autouse=True)
+def _asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("millrace_gatherer.streams.following.SUBSCRIBING_S", ())
+
+
+async def test_a_busy_account_is_not_asked_without_end(bus: Bus) -> None:
+    """What a message changed meanwhile stays; the rest of the answer holds, and one question is enough."""
+    account, reader = BusyAccount(), Reader(bus, "T")
+    async with gathering(bus, reader.name, account):
+        await reader.until(lambda: reader.is_live)
+        assert reader.balances == {"KCS": held(101.0), "USDT": held(5.0)}
+        assert account.asked == 1
+    await reader.follower.close()
+
+
+async def test_a_restart_publishes_nothing_new_and_loses_no_digit(bus: Bus) -> None:
+    """The next gatherer goes on with the digits of the last; a change of the last of them is a change."""
+    account, reader = QuietAccount(), Reader(bus, "Digits")
+    async with gathering(bus, reader.name, account):
+        await reader.until(lambda: reader.is_live)
+        epoch = reader.follower.last
+    async with gathering(bus, reader.name, account):
+        await reader.until(lambda: reader.is_live and reader.follower.last.epoch > epoch.epoch)
+        assert reader.balances == {"KCS": account.held}
+        changed = held(number("100.123456789012345679"))
+        account.listener.balance_changed({"KCS": changed}, EventTimes(None, now_ns()))
+        await reader.until(lambda: bool(reader.deltas))
+        assert reader.deltas == [{"KCS": changed}]
+    await reader.follower.close()
