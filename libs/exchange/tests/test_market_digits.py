@@ -39,7 +39,7 @@ def texts(draw: st.DrawFn) -> str:
     """Return a number as JSON has it: 1 to 30 digits, tiny or huge, with zeros at the end or with an exponent."""
     digits, places = draw(st.integers(1, 10**30 - 1)), draw(st.integers(-15, 40))
     if draw(st.booleans()):
-        return f"{digits}e{-places}"
+        return f"{digits}{draw(st.sampled_from('eE'))}{-places}"
     return format(Decimal(digits).scaleb(-places), "f") + draw(st.sampled_from(("", "0", "000"))) * (places > 0)
 
 

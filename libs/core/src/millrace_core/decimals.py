@@ -64,15 +64,15 @@ def number(text: str) -> float:
             return value
     if not isfinite(value):
         return value
-    exact = _usual(text)
-    if exact is None or Decimal(repr(value)) == exact:
+    exact = _finite(text)
+    if exact is None or Decimal(repr(value)) == exact or not is_usual(exact):
         return value
     digits = format(exact, "f")
     return ExactFloat(digits.rstrip("0").rstrip(".") if "." in digits else digits)
 
 
 def number_or_text(text: str) -> float | str:
-    """Return the float of a number; the text as it is where the float would print other digits.
+    """Return the float of a number; its digits as text where the float would print others.
 
     For readers of JSON who understand both, as ccxt does, and compare types with `float` itself.
 
@@ -80,30 +80,30 @@ def number_or_text(text: str) -> float | str:
         ValueError: the text is no number.
     """
     value = number(text)
-    return text if isinstance(value, ExactFloat) else value
+    return value.digits if isinstance(value, ExactFloat) else value
 
 
 def spelled(text: str) -> str:
     """Return the text of a number without an exponent; one that no exchange has is returned as it is."""
     if "e" not in text and "E" not in text:
         return text
-    number = _usual(text)
+    number = _finite(text)
     return text if number is None else format(number, "f")
 
 
 def is_usual(number: Decimal) -> bool:
     """Tell whether a number is finite, and its exponent and the number of its digits are such as exchanges have."""
-    return (
-        number.is_finite()
-        and abs(number.adjusted()) <= LARGEST_EXPONENT
-        and len(number.as_tuple().digits) <= LARGEST_EXPONENT
-    )
+    return _has_usual_exponent(number) and len(number.as_tuple().digits) <= LARGEST_EXPONENT
 
 
-def _usual(text: str) -> Decimal | None:
-    """Return the number of a text; None if it is one that no exchange has."""
+def _has_usual_exponent(number: Decimal) -> bool:
+    return number.is_finite() and abs(number.adjusted()) <= LARGEST_EXPONENT
+
+
+def _finite(text: str) -> Decimal | None:
+    """Return the number of a text; None if written out it would fill the memory, or it is not finite."""
     try:
         number = Decimal(text)
     except InvalidOperation:  # an exponent beyond all memory
         return None
-    return number if is_usual(number) else None
+    return number if _has_usual_exponent(number) else None
