@@ -33,9 +33,7 @@ async def test_an_order_is_placed_edited_read_and_canceled(page: Page) -> None:
     await expect(form.get_by_label("Price")).to_have_value(NOT_FILLED)
     await form.get_by_role("button", name="Check …").click()
     confirmation = page.get_by_role("dialog", name="Place the order")
-    await expect(
-        confirmation.get_by_text("Buy 2 KCS on binance for StrankaXY for at most 11.500 USDT")
-    ).to_be_visible()
+    await expect(confirmation.get_by_text("Buy 2 KCS on binance for StrankaXY for at most 11.500 USDT")).to_be_visible()
     await page.get_by_role("button", name="Place the order").dblclick()
     done = page.get_by_text(re.compile(r"Done: order \d+ is open"))
     await expect(done).to_be_visible(timeout=30_000)

@@ -1,4 +1,5 @@
 import copy
+import json
 import pickle
 from decimal import Decimal
 
@@ -9,9 +10,11 @@ from hypothesis import strategies as st
 
 from millrace_core.decimals import ExactFloat, number, spelled
 from millrace_core.errors import InvalidMessage
-from millrace_core.exact_json import exactly
+from millrace_core.exact_json import exactly, without_exponents
 from millrace_core.market import Balance, Fee, Trade, TradesDelta
-from millrace_core.messages import encode
+from millrace_core.messages import Response, encode
+from millrace_core.orders import Order
+from millrace_core.states import AnswersState
 
 LONG = "0.123456789012345678901"
 TEXTS = st.builds(
@@ -99,3 +102,22 @@ def test_what_a_type_ignores_ends_nothing(ignored: bytes) -> None:
         assert encode(exactly(found, raw)) == b'{"KCS":{"total":1.00000000000000000001}}'
     except InvalidMessage as error:
         assert error.problems
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**20), max_value=10**20))
+def test_json_without_exponents_has_the_same_numbers_and_texts(exact: Decimal) -> None:
+    """Whatever a text says, it stays; a number keeps its digits."""
+    written = b'{"a\\"1e-8":["1E-8,2e5",%b,1e-8,-2.50E+3,1e400],"b":{"c":%b}}' % ((str(exact).encode(),) * 2)
+    found = without_exponents(written)
+    assert json.loads(found, parse_float=Decimal, parse_int=Decimal) == json.loads(
+        written, parse_float=Decimal, parse_int=Decimal
+    )
+    assert b'"1E-8,2e5"' in found and b"0.00000001,-2500" in found and b"1e400" in found
+    assert b"E" not in found.replace(b'"1E-8,2e5"', b"")
+
+
+def test_numbers_of_answers_keep_every_digit() -> None:
+    """An answer's order is read as it was written, whatever its numbers."""
+    order = Order(id="1", price=Decimal("0.123456789012345678901"), amount=Decimal("1E-8"), filled=Decimal(3))
+    data = AnswersState().apply(msgspec.Raw(encode(Response("f" * 32, "done", order))))
+    assert msgspec.convert(data, Response).order == order

@@ -79,7 +79,7 @@ def test_the_first_snapshots_of_an_account_add_what_no_delta_did() -> None:
         bodies = [body("snapshot", data, id=f"{ID.epoch}-{ID.seq + n}") for n in range(2)]
         assert not handle(batch, f"stream.snapshot.Ann.binance.{stream}", *bodies).dead
     assert [(*row[3:6], row[-1]) for row in batch.rows[tables.balances]] == [
-        (ID.seq, 0, "KCS", "1.0"),
+        (ID.seq, 0, "KCS", "1"),
         (ID.seq, 1, "USDT", None),
     ]
     assert [(observation.id, observation.record.order.id) for observation in batch.order_observations] == [(ID, "7")]

@@ -83,6 +83,17 @@ def number_or_text(text: str) -> float | str:
     return value.digits if isinstance(value, ExactFloat) else value
 
 
+def decimal_or_float(text: str) -> Decimal | float:
+    """Return the decimal of a number; one that no exchange has is rounded."""
+    exact = _finite(text)
+    return float(text) if exact is None or not is_usual(exact) else exact
+
+
+def number_text(value: float | Decimal) -> str:
+    """Return the digits that a number prints, without an exponent; a whole float has no point."""
+    return spelled(repr(value)).removesuffix(".0") if isinstance(value, float) else spelled(str(value))
+
+
 def spelled(text: str) -> str:
     """Return the text of a number without an exponent; one that no exchange has is returned as it is."""
     if "e" not in text and "E" not in text:

@@ -1,10 +1,11 @@
 """JSON whose numbers are floats here, and keep every digit: see `millrace_core.decimals.ExactFloat`. Pure."""
 
+import re
 from typing import Any, Final, TypeVar, cast
 
 import msgspec
 
-from millrace_core.decimals import ExactFloat, number
+from millrace_core.decimals import ExactFloat, number, spelled
 from millrace_core.errors import InvalidMessage
 from millrace_core.json_problems import UNREADABLE, problem_of
 
@@ -16,10 +17,32 @@ _LONG: Final = b"0" * 16
 
 With fewer, only numbers below 1e-300 may be rounded, which no exchange has.
 """
+_FIGURES: Final = bytes.maketrans(b"123456789E", b"000000000e")
+_EXPONENT: Final = b"0e"
+_LARGEST_SPELLED: Final = 1_048_576
+"""Bytes; numbers are some times as long without their exponents, and may fill a text that another program wrote."""
+_TOKEN: Final = re.compile(
+    rb'"[^"\\]*(?:\\.[^"\\]*)*"|(?P<number>-?[0-9]+(?:\.[0-9]+)?[eE][+-]?[0-9]{1,2}(?![0-9]))', re.DOTALL
+)
+"""A string, or a number with an exponent that numbers of exchanges have."""
 _decoder: Final[msgspec.json.Decoder[Any]] = msgspec.json.Decoder(float_hook=number)
 
 decode = _decoder.decode
 """Return JSON without a type, its numbers exact."""
+
+
+def without_exponents(text: bytes) -> bytes:
+    """Return JSON with the same numbers, spelled without exponents; those of more than 99 and strings stay.
+
+    A text of more than 1 MiB stays as it is.
+    """
+    if len(text) > _LARGEST_SPELLED or _EXPONENT not in text.translate(_FIGURES):
+        return text
+    return _TOKEN.sub(_spelled, text)
+
+
+def _spelled(token: "re.Match[bytes]") -> bytes:
+    return token[0] if token["number"] is None else spelled(token[0].decode()).encode()
 
 
 def digits_of(value: Any) -> msgspec.Raw:

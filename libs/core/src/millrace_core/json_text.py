@@ -1,6 +1,6 @@
-"""Values as JSON for programs of any language: decimals are texts without exponents, floats numbers. Pure.
+"""Values as JSON for programs of any language: decimals are texts, floats numbers. Pure.
 
-None loses a digit.
+None loses a digit, and none has an exponent.
 """
 
 import re
@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from millrace_core.decimals import spelled
-from millrace_core.exact_json import digits_of
+from millrace_core.exact_json import digits_of, without_exponents
 
 _encode = msgspec.json.Encoder(enc_hook=digits_of).encode
 _EXPONENT: Final = re.compile(rb'"-?[0-9](?:\.[0-9]+)?E[+-][0-9]+"')
@@ -19,9 +19,9 @@ _EXPONENT: Final = re.compile(rb'"-?[0-9](?:\.[0-9]+)?E[+-][0-9]+"')
 def json_text(value: object) -> bytes:
     """Return a value as JSON."""
     text = _encode(value)
-    if _EXPONENT.search(text) is None:
-        return text
-    return _encode(_spelled(msgspec.to_builtins(value, builtin_types=(Decimal, msgspec.Raw), enc_hook=digits_of)))
+    if _EXPONENT.search(text) is not None:
+        text = _encode(_spelled(msgspec.to_builtins(value, builtin_types=(Decimal, msgspec.Raw), enc_hook=digits_of)))
+    return without_exponents(text)
 
 
 def _spelled(value: Any) -> Any:

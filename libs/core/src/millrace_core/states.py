@@ -8,9 +8,11 @@ from typing import Any, Protocol
 
 import msgspec
 
-from millrace_core.actions import FIELDS_ACTIONS
+from millrace_core.access import ANSWERED
+from millrace_core.actions import ACTIONS, FIELDS_ACTIONS
 from millrace_core.book import OrderBook
 from millrace_core.contract_states import ExchangePositionsState, LiquidationsState
+from millrace_core.decimals import decimal_or_float
 from millrace_core.errors import InvalidMessage
 from millrace_core.ids import MessageId
 from millrace_core.json_problems import UNREADABLE, problem_of
@@ -70,6 +72,8 @@ _CANDLES_SNAPSHOT = msgspec.json.Decoder(CandlesSnapshot)
 _CANDLES_DELTA = msgspec.json.Decoder(CandlesDelta)
 _BALANCES = msgspec.json.Decoder(dict[str, Balance])
 _FIELDS = msgspec.json.Decoder(dict[str, Any])
+_OF_ACCOUNTS = frozenset(action.name for action in ACTIONS.values() if action.is_private)
+_ANSWER = msgspec.json.Decoder(dict[str, Any], float_hook=decimal_or_float)
 
 
 def _balances(fields: dict[str, Any]) -> Balances:
@@ -221,7 +225,7 @@ class CandlesState(Flawless):
 
 
 class EventsState(Flawless):
-    """The state of streams without one, such as answers: each message stands for itself."""
+    """The state of streams without one: each message stands for itself."""
 
     def reset(self, data: msgspec.Raw) -> MessageId:
         """Return the id of the last message that the snapshot includes."""
@@ -230,6 +234,14 @@ class EventsState(Flawless):
     def apply(self, data: msgspec.Raw) -> dict[str, Any]:
         """Decode the message's data."""
         return decode(_FIELDS, data)
+
+
+class AnswersState(EventsState):
+    """The state of streams of answers, which tell of orders: numbers with a point or an exponent are decimals."""
+
+    def apply(self, data: msgspec.Raw) -> dict[str, Any]:
+        """Decode the answer."""
+        return decode(_ANSWER, data)
 
 
 _STATES: dict[str, type[StreamState]] = {
@@ -242,9 +254,13 @@ _STATES: dict[str, type[StreamState]] = {
     "watchLiquidations": LiquidationsState,
     **dict.fromkeys(FIELDS_ACTIONS, FieldsState),
     "watchOHLCV": CandlesState,
+    **dict.fromkeys(ANSWERED, AnswersState),
 }
 
 
 def state_of(action: Action, *, exact: bool = False) -> StreamState:
-    """Return the empty state of a stream of this action, whose numbers are floats or exact."""
-    return _STATES.get(action, EventsState)(exact=exact)
+    """Return the empty state of a stream of this action, whose numbers are floats or exact.
+
+    Those of an account are always exact: profit is worked out of them.
+    """
+    return _STATES.get(action, EventsState)(exact=exact or action in _OF_ACCOUNTS)

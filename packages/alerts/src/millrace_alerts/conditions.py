@@ -6,6 +6,7 @@ from typing import Final
 
 from millrace_alerts.observation import Observation
 from millrace_core.config import AlertKind, AlertRule
+from millrace_core.decimals import number_text
 from millrace_core.heartbeat import Heartbeat, UnitHealth
 
 Conditions = Mapping[str, str]
@@ -98,7 +99,7 @@ def _losses(rule: AlertRule, seen: Observation) -> Iterator[tuple[str, str]]:
     for (tenant, currency), loss in seen.losses.items():
         if rule.tenant in (None, tenant) and currency == rule.currency and loss >= rule.limit:
             # Without the amount, which changes: it would be another sentence each time.
-            yield f"{tenant} {currency}", f"{tenant} has lost {rule.limit:g} {currency} or more today (UTC)"
+            yield f"{tenant} {currency}", f"{tenant} has lost {number_text(rule.limit)} {currency} or more today (UTC)"
 
 
 def _lags(rule: AlertRule, seen: Observation) -> Iterator[tuple[str, str]]:
@@ -106,7 +107,7 @@ def _lags(rule: AlertRule, seen: Observation) -> Iterator[tuple[str, str]]:
         used = unit.counters.get("retentionUsedPercent", 0)
         if used >= rule.limit:
             behind = unit.counters.get("behind", 0)
-            text = f"{unit.name}: {behind:g} messages wait to be stored, {used:g} % of what a journal keeps"
+            text = f"{unit.name}: {behind:,.0f} messages wait to be stored, {used:g} % of what a journal keeps"
             yield f"{beat.id} {unit.name}", text
 
 

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from millrace_cli.picture import Picture, StreamView, status_of
 from millrace_cli.trouble import troubles
+from millrace_core.decimals import number_text
 from millrace_core.orders import OrderKey, OrderRecord
 from millrace_core.states import BookState
 
@@ -107,8 +108,8 @@ def books(picture: Picture) -> RenderableType:
             table.add_row(
                 view.name.tenant,
                 f"{view.name.exchange} {view.name.symbol}",
-                *((f"{bid[1]:g}", f"[green]{bid[0]:.10g}[/]") if bid else ("", "")),
-                *((f"[red]{ask[0]:.10g}[/]", f"{ask[1]:g}") if ask else ("", "")),
+                *((number_text(bid[1]), f"[green]{number_text(bid[0])}[/]") if bid else ("", "")),
+                *((f"[red]{number_text(ask[0])}[/]", number_text(ask[1])) if ask else ("", "")),
                 _coloured(view.status) if view.trusted else "[yellow]untrusted[/]",
             )
     return table

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from millrace_core.contract_states import ExchangePositionsState, LiquidationsState
+from millrace_core.exact_json import without_exponents
 from millrace_core.ids import MessageId
 from millrace_core.market import (
     BookSnapshot,
@@ -86,8 +87,8 @@ def note(
 
 
 def framed(name: StreamName, message: bytes) -> bytes:
-    """Return a message with its stream's name added in front."""
-    return b'{"stream":%b,%b' % (msgspec.json.encode(str(name)), message[1:])
+    """Return a message with its stream's name added in front, and its numbers without exponents."""
+    return b'{"stream":%b,%b' % (msgspec.json.encode(str(name)), without_exponents(message)[1:])
 
 
 def snapshot(name: StreamName, at: MessageId, state: StreamState) -> bytes:

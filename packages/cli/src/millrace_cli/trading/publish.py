@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 from typing import Annotated, NamedTuple
 
 import msgspec
@@ -12,6 +11,7 @@ from millrace_bus import Bus, Update
 from millrace_cli.options import AsJson, RedisUrl
 from millrace_cli.running import CommandFailed, connected, run_short
 from millrace_core.errors import MalformedRequest
+from millrace_core.exact_json import without_exponents
 from millrace_core.ids import new_request_id
 from millrace_core.messages import Response, encode
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant, tenant_or_none, trader_actions
@@ -49,9 +49,8 @@ def add_command(app: typer.Typer) -> None:
         if text == "-":
             text = typer.get_text_stream("stdin").read()
         found = run_short(publish(redis_url, channel, text, wait), as_json=as_json)
-        answer = None if found.response is None else json.loads(encode(found.response))
         if as_json:
-            typer.echo(json.dumps({"receivers": found.receivers, "response": answer}))
+            typer.echo(without_exponents(encode({"receivers": found.receivers, "response": found.response})))
         else:
             typer.echo(f"{found.receivers} received it" if found.response is None else _described(found.response))
         if found.response is not None and found.response.status != "done":

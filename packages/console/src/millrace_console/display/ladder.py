@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
-from millrace_console.display.text import NONE, number, places
+from millrace_console.display.text import NONE, number, places, rounded
 from millrace_core.book import OrderBook
 from millrace_core.market import Level
 
@@ -106,7 +106,7 @@ def _row(rung: Rung, side: Side, scale: Scale, own: OwnAmounts, most: float) -> 
     share = 100 * rung.total / most if most else 0
     mine = own.by_row.get(rung.price)
     style, old = (' class="old"', ", not up to date") if own.is_old else ("", "")
-    mark = f'<b{style} title="own orders: {mine:g}{old}">◆</b>' if mine else ""
+    mark = f'<b{style} title="own orders: {rounded(mine)}{old}">◆</b>' if mine else ""
     return (
         f'<tr class="{side}" style="--share:{share:.0f}%"><td>{mark}{rung.price:,.{scale.price}f}</td>'
         f"<td>{rung.amount:,.{scale.amount}f}</td><td>{rung.total:,.{scale.amount}f}</td></tr>"

@@ -28,6 +28,11 @@ def number(value: Any, digits: int | None = None, *, signed: bool = False) -> st
     return f"+{text}" if signed and exact > 0 else text
 
 
+def rounded(value: float) -> str:
+    """Return a number with ten significant digits at most."""
+    return number(Decimal(f"{value:.10g}"))
+
+
 def short_number(value: Any, *, signed: bool = False) -> str:
     """Return a number with the digits that it has; of those of a division, with 8 decimals."""
     if value is None:

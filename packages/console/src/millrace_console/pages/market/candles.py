@@ -5,7 +5,7 @@ from typing import Any
 
 from nicegui import ui
 
-from millrace_console.display.text import date_and_time
+from millrace_console.display.text import date_and_time, rounded
 from millrace_console.pages.market.chart_frame import frame
 from millrace_console.pages.market.fills import Fill, FillMark, marks_of
 from millrace_core.market import Candle
@@ -69,7 +69,7 @@ def _line(side: str, price: float, amount: float, *, is_old: bool) -> dict[str, 
     style = {"color": "var(--up)" if side == "buy" else "var(--down)", "opacity": 0.45 if is_old else 1}
     return {
         "yAxis": price,
-        "name": f"{side} {amount:g} @ {price:g}" + (", not up to date" if is_old else ""),
+        "name": f"{side} {rounded(amount)} @ {rounded(price)}" + (", not up to date" if is_old else ""),
         "lineStyle": style | {"type": "dashed"},
         "label": style,
     }

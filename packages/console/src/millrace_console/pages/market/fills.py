@@ -4,6 +4,8 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from millrace_console.display.text import rounded
+
 
 class Fill(NamedTuple):
     """One own trade."""
@@ -34,7 +36,8 @@ class FillMark(NamedTuple):
     def words(self) -> str:
         """What was filled."""
         what = "bought" if self.side == "buy" else "sold"
-        return f"{what} {self.amount:.10g} @ {self.price:.10g}" + (f" ({self.fills} fills)" if self.fills > 1 else "")
+        several = f" ({self.fills} fills)" if self.fills > 1 else ""
+        return f"{what} {rounded(self.amount)} @ {rounded(self.price)}{several}"
 
 
 def marks_of(fills: Iterable[Fill], moments: Sequence[int], interval_ms: int) -> list[FillMark]:
