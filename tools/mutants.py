@@ -35,7 +35,11 @@ TARGETS: Final = {
     "ledger": Target(
         _EXECUTOR / "src", "millrace_executor/answering/intent_ledger.py", (_EXECUTOR / "tests/answering",), ""
     ),
-    "risk": Target(_EXECUTOR / "src", "millrace_executor/risk/checks.py", (_EXECUTOR / "tests/risk/test_checks.py",)),
+    "risk": Target(
+        _EXECUTOR / "src",
+        "millrace_executor/risk/checks.py",
+        tuple(_EXECUTOR / "tests/risk" / name for name in ("test_checks.py", "test_account_checks.py")),
+    ),
     "resolution": Target(
         _EXECUTOR / "src", "millrace_executor/resolution/rules.py", (_EXECUTOR / "tests/resolution/test_rules.py",)
     ),
