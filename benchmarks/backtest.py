@@ -10,21 +10,22 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from benchmarks.figures import Figure, interleaved
 from benchmarks.peers.busy_recording import CHANGES_A_SECOND, make
 from benchmarks.processes import peak_mb
 from benchmarks.strategies.watcher import Watcher
 from millrace_backtest.backtest import Backtest
-from millrace_backtest.playback import StreamPlayback
-from millrace_backtest.recording.files import Recorded, Recording
+from millrace_backtest.playback import StreamPlayback, arrived
+from millrace_backtest.recording.files import Recording
+from millrace_backtest.recording.held import HeldRecording
 from millrace_backtest.recording.lines import RecordedMessage
-from millrace_backtest.scan import scan
+from millrace_backtest.scan import Scan, scan
 from millrace_backtest.settings import BacktestSettings
 from millrace_backtest.strategies import BacktestedStrategy
 from millrace_backtest.subscriptions import subscriptions
@@ -42,18 +43,6 @@ ROUNDS = 3
 PEERS = {"nautilus_trader": "nautilus.py", "hftbacktest": "hft.py"}
 
 
-class InMemory(Recording):
-    """A recording that is read before anybody asks for it."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self._held = list(super().read(lambda _name: True))
-
-    def read(self, wants: Callable[[str], bool], _: Any = None) -> Iterator[Recorded]:
-        """Return what is held of some names."""
-        return (each for each in self._held if wants(each.name))
-
-
 class Run(NamedTuple):
     """A process that has ended."""
 
@@ -65,8 +54,9 @@ async def run(folder: Path) -> list[Figure]:
     """Measure."""
     path = folder / "busy.jsonl.gz"
     make(path, SYMBOLS, CHANGES)
+    held = HeldRecording(path)
     files, memory, reading = await interleaved(
-        ROUNDS, partial(_from_files, path), partial(_from_memory, path), partial(_reading, path)
+        ROUNDS, partial(_from_files, path), partial(_from_memory, held, scan([held])), partial(_reading, path)
     )
     figures = [
         Figure(
@@ -122,23 +112,25 @@ def _command(path: Path, out: Path) -> Run:
 
 async def _from_files(path: Path) -> float:
     """Return how many changes a second a strategy sees, from the file on."""
-    return await _backtested([Recording(path)])
-
-
-async def _from_memory(path: Path) -> float:
-    """Return the same of lines that are in memory, each of which is still decoded when its time comes."""
-    return await _backtested([InMemory(path)])
-
-
-async def _backtested(sources: Sequence[Recording]) -> float:
     began = time.perf_counter()
-    scanned = scan(sources)
+    source = Recording(path)
+    await _backtested(source, scan([source]))
+    return CHANGES / (time.perf_counter() - began)
+
+
+async def _from_memory(source: Recording, scanned: Scan) -> float:
+    """Return the same of a recording in memory."""
+    began = time.perf_counter()
+    await _backtested(source, scanned)
+    return CHANGES / (time.perf_counter() - began)
+
+
+async def _backtested(source: Recording, scanned: Scan) -> None:
     streams = subscriptions(scanned.streams, PUBLIC)
     plan = BacktestedStrategy(strategy=Watcher, tenant=PUBLIC, name="Watcher", streams=streams)
-    backtest = Backtest([plan], sources, BacktestSettings(), scanned)
+    backtest = Backtest([plan], [source], BacktestSettings(), scanned)
     await backtest.run()
     assert backtest.runs[0].runtime.strategy.seen >= CHANGES  # type: ignore[attr-defined]
-    return CHANGES / (time.perf_counter() - began)
 
 
 async def _reading(path: Path) -> float:
@@ -154,7 +146,7 @@ async def _reading(path: Path) -> float:
         if is_snapshot(recorded.name):
             players[stream].snapshot(message)
         else:
-            players[stream].message(message, recorded.at_ns)
+            players[stream].message(arrived(message, recorded.at_ns))
     return CHANGES / (time.perf_counter() - began)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from millrace_core.book import OrderBook
 from millrace_core.market import Trade
+from millrace_core.trace import NO_TRACE
 from millrace_strategy import (
     BookEvent,
     Context,
@@ -120,9 +121,10 @@ def test_a_chunk_of_changes_read_in_one_turn_does_not_call_a_slow_hook_for_each(
     book_events = harness.strategy.calls
     book_events.clear()
     book = OrderBook()
+    take = harness.runtime.book_taker(EXCHANGE, SYMBOL)  # type: ignore[arg-type]
     for bid in (10.0, 11.0, 12.0, 13.0):
         book.replace([(bid, 1.0)], [(100.0, 1.0)], None)
-        harness.runtime.book(EXCHANGE, SYMBOL, book, timestamp=1)  # type: ignore[arg-type]
+        take(book, 1, NO_TRACE)
     harness.host.run()
     assert [event.changes for name, event in book_events if name == "on_order_book"] == [1, 3]
     assert harness.strategy.books[EXCHANGE, SYMBOL].best_bid == (13.0, 1.0)

@@ -12,7 +12,7 @@ import pytest
 
 from millrace_backtest.errors import ImportFailed, NothingRecorded
 from millrace_backtest.imports.importing import Imported, import_files
-from millrace_backtest.playback import StreamPlayback
+from millrace_backtest.playback import StreamPlayback, arrived
 from millrace_backtest.recording.files import Recording
 from millrace_backtest.recording.lines import RecordedMessage
 from millrace_backtest.recording.summary import check
@@ -74,7 +74,7 @@ def last_book(recording: Recording) -> Any:
         if recorded.name == BOOK.snapshot:
             playback.snapshot(message)
         elif recorded.name == str(BOOK):
-            playback.message(message, recorded.at_ns)
+            playback.message(arrived(message, recorded.at_ns))
     assert playback.trusted
     book: Any = playback.state
     return book.book.bids.levels(), book.book.asks.levels()

@@ -122,7 +122,7 @@ def test_any_course_of_events(steps: list[tuple[object, ...]]) -> None:
             case _:
                 _undo(market, account, str(kind), int(rest[0]))  # type: ignore[call-overload]
         _consistent(market)
-    for number in list(market._places):
+    for number in list(market.places):
         market.cancel(number)
     assert not market._engine.levels(Side.BUY)
     assert not market._engine.levels(Side.SELL)
@@ -139,7 +139,7 @@ def _undo(market: RecordedMarket, account: Account, kind: str, number: int) -> N
 
 def _consistent(market: RecordedMarket) -> None:
     """Our resting orders are where they are thought to be, and no queue is without one."""
-    for number, (side, price) in market._places.items():
+    for number, (side, price) in market.places.items():
         assert market.remaining(number) > 0
         assert number in market._queues[side][price].orders
     for queues in market._queues.values():

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from millrace_backtest.playback import StreamPlayback
+from millrace_backtest.playback import StreamPlayback, arrived
 from millrace_backtest.recording.files import Recording
 from millrace_backtest.recording.lines import RecordedMessage
 from millrace_backtest.recording.resampling import Resampling, resample
@@ -84,7 +84,9 @@ def test_books_are_thinned(tmp_path: Path) -> None:
     for recorded in Recording(out):
         if recorded.name.endswith(str(BOOK)[7:]) and isinstance(recorded.what, RecordedMessage):
             message = decode(recorded.what.body)
-            playback.snapshot(message) if is_snapshot(recorded.name) else playback.message(message, recorded.at_ns)
+            playback.snapshot(message) if is_snapshot(recorded.name) else playback.message(
+                arrived(message, recorded.at_ns)
+            )
     state: Any = playback.state
     assert state.book.bids.best() == (100.0, 59.0)
 

@@ -7,7 +7,7 @@ import struct
 import zlib
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from math import inf
 
 from millrace_core.market import Level
@@ -18,54 +18,60 @@ CHECKSUM_DEPTH = 25
 class BookSide:
     """The levels of one side, best first."""
 
-    __slots__ = ("_amounts", "_keys", "_sign")
+    __slots__ = ("_amounts", "_is_descending", "_prices")
 
     def __init__(self, *, descending: bool) -> None:
-        self._sign = -1.0 if descending else 1.0
-        # Sorted keys are sign * price, so that the best level is always the first.
-        self._keys: list[float] = []
+        self._is_descending = descending
+        # Ascending on both sides: the best bid is the last, the best ask the first.
+        self._prices: list[float] = []
         self._amounts: dict[float, float] = {}
 
     def __len__(self) -> int:
-        return len(self._keys)
+        return len(self._prices)
 
     def __iter__(self) -> Iterator[Level]:
         """Iterate over the levels, best first; while that lasts, the side must not change."""
-        sign, amounts = self._sign, self._amounts
-        return ((sign * key, amounts[key]) for key in self._keys)
+        amounts = self._amounts
+        return ((price, amounts[price]) for price in self._best_first())
 
     def apply(self, levels: Iterable[Level]) -> None:
         """Set each level to its amount; 0 removes it. Removing an unknown level does nothing."""
-        amounts, keys, sign = self._amounts, self._keys, self._sign
+        amounts, prices = self._amounts, self._prices
+        known = len(amounts)
         for price, amount in levels:
-            key = sign * price
             if amount:
-                if key not in amounts:
-                    insort(keys, key)
-                amounts[key] = amount
-            elif amounts.pop(key, None) is not None:
-                del keys[bisect_left(keys, key)]
+                amounts[price] = amount
+                if len(amounts) != known:  # One look-up less than asking whether the price is there.
+                    insort(prices, price)
+                    known += 1
+            elif amounts.pop(price, None) is not None:
+                del prices[bisect_left(prices, price)]
+                known -= 1
 
     def replace(self, levels: Iterable[Level]) -> None:
         """Replace all levels by these."""
-        self._amounts = {self._sign * price: amount for price, amount in levels if amount}
-        self._keys = sorted(self._amounts)
+        self._amounts = {price: amount for price, amount in levels if amount}
+        self._prices = sorted(self._amounts)
 
     def best(self) -> Level | None:
         """Return the best level; None if the side is empty."""
-        if not self._keys:
+        prices = self._prices
+        if not prices:
             return None
-        key = self._keys[0]
-        return self._sign * key, self._amounts[key]
+        price = prices[-1] if self._is_descending else prices[0]
+        return price, self._amounts[price]
 
     def amount_at(self, price: float) -> float:
         """Return the amount at a price; 0 if there is no such level."""
-        return self._amounts.get(self._sign * price, 0.0)
+        return self._amounts.get(price, 0.0)
 
     def levels(self, depth: int | None = None) -> list[Level]:
         """Return the best `depth` levels, or all, best first."""
-        sign, amounts = self._sign, self._amounts
-        return [(sign * key, amounts[key]) for key in islice(self._keys, depth)]
+        amounts = self._amounts
+        return [(price, amounts[price]) for price in islice(self._best_first(), depth)]
+
+    def _best_first(self) -> Iterator[float]:
+        return reversed(self._prices) if self._is_descending else iter(self._prices)
 
 
 class OrderBook:
@@ -94,17 +100,17 @@ class OrderBook:
     @property
     def is_crossed(self) -> bool:
         """Tell whether the best bid is at or above the best ask, which no real book is."""
-        bid_keys, ask_keys = self.bids._keys, self.asks._keys
-        return bool(bid_keys and ask_keys) and -bid_keys[0] >= ask_keys[0]
+        bids, asks = self.bids._prices, self.asks._prices
+        return bool(bids and asks) and bids[-1] >= asks[0]
 
     def may_cross(self, bids: Iterable[Level], asks: Iterable[Level]) -> bool:
         """Tell whether the book can be crossed by setting these levels; False says that it cannot.
 
         Levels that are removed count as if they stayed: most messages touch neither best price, and are let through.
         """
-        bid_keys, ask_keys = self.bids._keys, self.asks._keys
-        highest = -bid_keys[0] if bid_keys else -inf
-        lowest = ask_keys[0] if ask_keys else inf
+        bid_prices, ask_prices = self.bids._prices, self.asks._prices
+        highest = bid_prices[-1] if bid_prices else -inf
+        lowest = ask_prices[0] if ask_prices else inf
         for price, amount in bids:
             if amount and price > highest:
                 highest = price
@@ -116,13 +122,13 @@ class OrderBook:
     @property
     def mid(self) -> float | None:
         """Return the price half-way between the best bid and ask; None if a side is empty."""
-        bid, ask = self.bids.best(), self.asks.best()
-        return None if bid is None or ask is None else (bid[0] + ask[0]) / 2
+        bids, asks = self.bids._prices, self.asks._prices
+        return (bids[-1] + asks[0]) / 2 if bids and asks else None
 
     def checksum(self) -> int:
         """Return CRC-32 over price, amount, … of the best 25 bids, then asks, as big-endian IEEE-754 doubles."""
-        levels = self.bids.levels(CHECKSUM_DEPTH) + self.asks.levels(CHECKSUM_DEPTH)
-        return zlib.crc32(struct.pack(f">{2 * len(levels)}d", *(number for level in levels for number in level)))
+        numbers = [*chain.from_iterable(self.bids.levels(CHECKSUM_DEPTH) + self.asks.levels(CHECKSUM_DEPTH))]
+        return zlib.crc32(struct.pack(f">{len(numbers)}d", *numbers))
 
     def difference(self, bids: Iterable[Level], asks: Iterable[Level]) -> tuple[list[Level], list[Level]]:
         """Return the deltas that would turn this book into one of these levels."""

@@ -100,7 +100,19 @@ class BookState:
 
     def apply(self, data: msgspec.Raw) -> BookDelta:
         """Set the levels that changed."""
-        delta = decode(_BOOK_DELTA, data)
+        return self.take(decode(_BOOK_DELTA, data))
+
+    @staticmethod
+    def read(data: msgspec.Raw) -> BookDelta:
+        """Return a delta that `take` applies later, once or several times.
+
+        Raises:
+            InvalidMessage: the data is not a delta of a book.
+        """
+        return decode(_BOOK_DELTA, data)
+
+    def take(self, delta: BookDelta) -> BookDelta:
+        """Set the levels that a delta changes, and return it."""
         self.book.apply(delta.bids, delta.asks, delta.nonce)
         self._expected = delta.checksum
         return delta
@@ -130,9 +142,21 @@ class TradesState(Flawless):
 
     def apply(self, data: msgspec.Raw) -> TradesDelta:
         """Add the new trades."""
-        delta = self._read(decode(_TRADES_DELTA, data), data)
+        return self.take(self._read(decode(_TRADES_DELTA, data), data))
+
+    @staticmethod
+    def read(data: msgspec.Raw) -> TradesDelta:
+        """Return a delta that `take` applies later, once or several times.
+
+        Raises:
+            InvalidMessage: the data is not a delta of trades.
+        """
+        return decode(_TRADES_DELTA, data)
+
+    def take(self, delta: TradesDelta) -> TradesDelta:
+        """Add the new trades; return the delta with a list of its own, which whoever gets it may change."""
         self.trades.extend(delta.trades)
-        return delta
+        return TradesDelta(delta.trades.copy())
 
 
 class OrdersState(Flawless):

@@ -37,6 +37,12 @@ class Trace(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
         """Return this trace with further hops stamped."""
         return msgspec.structs.replace(self, **hops)
 
+    def delivered_at(self, ns: int) -> "Trace":
+        """Return `at(delivered=ns)`, in half the time: it is made of every message."""
+        return Trace(
+            self.exchange, self.received, self.published, ns, self.decided, self.accepted, self.sent, self.acknowledged
+        )
+
     def latencies(self) -> dict[str, int]:
         """Return the ns between each two consecutive hops, by names such as `received→published`."""
         passed = [(hop, at) for hop in HOPS if (at := getattr(self, hop)) is not None]

@@ -7,7 +7,7 @@ hook, called for each message of a chunk that was read at once, would act on old
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from typing import Literal
+from typing import Final, Literal
 
 from millrace_core.config.magicbox import StrategyLimits
 from millrace_core.trace import NO_TRACE
@@ -21,6 +21,10 @@ from millrace_strategy.trader import Trader
 
 TURN_NS = 1_000_000
 """How long a strategy may keep the loop before newly arrived messages are read. A hook is never interrupted."""
+
+
+_NO_LIMIT: Final = 1 << 63
+"""ns: longer than anything lasts."""
 
 
 class Dispatcher:
@@ -42,15 +46,17 @@ class Dispatcher:
         self._hooks = hooks_of(strategy)
         self._trader = trader
         self._host = host
-        self._now_ns = host.monotonic_ns
+        self._now_ns, self._call_soon, self._event_handled = host.monotonic_ns, host.call_soon, host.event_handled
         self._after_event = handled
         self._gave_up = gave_up
         self._ended = ended
         self._starts_without_error = starts_without_error
         self._inbox = Inbox()
+        self._waiting = self._inbox.entries
         self._errors: list[BaseException] = []
         """What the hooks of the present event raised."""
         self._breaker = CircuitBreaker(strategy.name, limits)
+        self._limit_ns = _NO_LIMIT if self._breaker.event_limit_ns is None else self._breaker.event_limit_ns
         self._state: Literal["new", "holding", "running", "stopping", "ended"] = "new"
         self._is_busy = False
         self._waiting_hook: tuple[Event, int] | None = None
@@ -96,7 +102,7 @@ class Dispatcher:
     def offer(self, event: Event) -> None:
         """Take an event. If the strategy is idle, it is handled before this returns."""
         state = self._state
-        if state == "running" and not (self._is_busy or self._is_turn_taken or self._inbox):
+        if state == "running" and not (self._is_busy or self._is_turn_taken or self._waiting):
             self._work(event)
         elif state in ("running", "holding") and self._inbox.put(event):
             self._host.backlog(len(self._inbox))
@@ -120,16 +126,20 @@ class Dispatcher:
         """Handle an event and those that wait, for the rest of a turn or until a hook waits for something."""
         if not self._is_turn_taken:
             self._is_turn_taken = True
-            self._host.call_soon(self._next_turn)
+            self._call_soon(self._next_turn)
         until = 0
         while event is not None:
             # Busy from here on: a hook may cause events before it returns.
             self._is_busy = True
-            hooks = self._hooks_for(event)
+            hooks = self._hooks[type(event)]
+            if self._strategy.has_parts or isinstance(event, TimerEvent):
+                hooks = self._hooks_for(event, hooks)
+            # An answer carries the trace of its request, which must not go on in what the answer causes.
+            self._trader.cause = NO_TRACE if isinstance(event, ResponseEvent) else event.trace
             rest = iter(hooks)
             started_ns = self._now_ns()
             until = until or started_ns + TURN_NS
-            if (pending := self._call(rest, event)) is not None:
+            if hooks and (pending := self._call(rest, event)) is not None:
                 self._waiting_hook = event, started_ns
                 self._host.spawn(self._finish(pending, rest, event, started_ns))
                 return
@@ -138,15 +148,15 @@ class Dispatcher:
             self._handled(event, ended_ns - started_ns if hooks else None)
             if ended_ns >= until:
                 return
-            event = self._inbox.take()
+            event = self._inbox.take() if self._waiting else None
 
     def _next_turn(self) -> None:
         self._is_turn_taken = False
-        if self._inbox and not self._is_busy:
+        if self._waiting and not self._is_busy:
             self._work(self._inbox.take())
 
-    def _hooks_for(self, event: Event) -> tuple[Hook, ...]:
-        hooks = self._hooks[type(event)]
+    def _hooks_for(self, event: Event, hooks: tuple[Hook, ...]) -> tuple[Hook, ...]:
+        """Return what is called for an event: parts, then hooks, then the timer's own callback."""
         if self._strategy.has_parts:
             hooks = (*self._strategy.parts(type(event)), *hooks)
         if not isinstance(event, TimerEvent):
@@ -159,8 +169,6 @@ class Dispatcher:
 
     def _call(self, hooks: Iterator[Hook], event: Event) -> HookResult:
         """Call hooks until one returns an awaitable, and return that; None if none does."""
-        # An answer carries the trace of its request, which must not go on in what the answer causes.
-        self._trader.cause = NO_TRACE if isinstance(event, ResponseEvent) else event.trace
         for hook in hooks:
             try:
                 pending = hook(event)
@@ -195,7 +203,7 @@ class Dispatcher:
         took_ns = self._now_ns() - started_ns
         # The timer may have been a little early.
         self._handled(event, max(took_ns, (limit_ns or 0) + 1) if limit.expired() else took_ns)
-        if self._inbox and not self._is_busy:
+        if self._waiting and not self._is_busy:
             self._work(self._inbox.take())
 
     async def _within(self, limit: asyncio.Timeout, pending: Awaitable[None], end_ns: int) -> None:
@@ -210,8 +218,17 @@ class Dispatcher:
                 cut_off.cancel()
 
     def _handled(self, event: Event, ns: int | None) -> None:
-        """Report an event that took so long, None if it has no hooks, and stop the strategy if it exceeds a limit."""
+        """Report an event that took so long; None if it has no hooks."""
         self._after_event()
+        if ns is not None:
+            self._event_handled(event, ns)
+        if self._errors or isinstance(event, StopEvent) or (ns is not None and ns > self._limit_ns):
+            self._judge(event, ns)
+        else:
+            self._breaker.errors_in_a_row = 0
+
+    def _judge(self, event: Event, ns: int | None) -> None:
+        """Report what the hooks of an event raised, and stop the strategy if it exceeds a limit."""
         errors, fault = self._errors, None
         if errors:
             self._errors = []
@@ -222,7 +239,6 @@ class Dispatcher:
         else:
             self._breaker.errors_in_a_row = 0
         if ns is not None:
-            self._host.event_handled(event, ns)
             fault = self._breaker.took(HOOK_NAMES[type(event)], ns, errors) or fault
         for error in errors:
             self._host.hook_failed(event, error, self._breaker.errors_in_a_row)

@@ -23,22 +23,23 @@ class Inbox:
     """
 
     def __init__(self, alarm_at: int = DEFAULT_ALARM_AT) -> None:
-        self._queue: deque[Event | _BookKey] = deque()
+        self.entries: deque[Event | _BookKey] = deque()
+        """What waits, oldest first; for reading."""
         self._books: dict[_BookKey, BookEvent] = {}
         self._first_alarm = self._next_alarm = alarm_at
 
     def __len__(self) -> int:
-        return len(self._queue)
+        return len(self.entries)
 
     def put(self, event: Event) -> bool:
         """Add an event, and tell whether the number of waiting events is an alarm."""
         if not isinstance(event, BookEvent):
-            self._queue.append(event)
+            self.entries.append(event)
         else:
             key = (event.exchange, event.symbol)
             waiting = self._books.get(key)
             if waiting is None:
-                self._queue.append(key)
+                self.entries.append(key)
             else:
                 event = msgspec.structs.replace(event, changes=waiting.changes + event.changes)
             self._books[key] = event
@@ -46,10 +47,11 @@ class Inbox:
 
     def take(self) -> Event | None:
         """Return the event that waited longest; None if none waits."""
-        if not self._queue:
-            self._next_alarm = self._first_alarm
+        if not self.entries:
             return None
-        entry = self._queue.popleft()
+        entry = self.entries.popleft()
+        if not self.entries:
+            self._next_alarm = self._first_alarm
         return self._books.pop(entry) if isinstance(entry, tuple) else entry
 
     def take_all(self) -> list[Event]:
@@ -61,11 +63,11 @@ class Inbox:
 
     def clear(self) -> None:
         """Drop all events: the strategy has ended."""
-        self._queue.clear()
+        self.entries.clear()
         self._books.clear()
 
     def _alarms(self) -> bool:
-        if len(self._queue) < self._next_alarm:
+        if len(self.entries) < self._next_alarm:
             return False
         self._next_alarm *= 2
         return True

@@ -171,11 +171,15 @@ class MarketCandles(Mapping[tuple[str, str, str], Candles]):
         for timeframe, candles in timeframes.items():
             self[exchange, symbol, timeframe].show(candles)
 
-    def build(self, exchange: str, symbol: str, trades: Sequence[Trade]) -> Iterator[tuple[str, list[Candle]]]:
-        """Add trades to what is built from them; yield timeframe and changed candles. For hosts only."""
-        for (of_exchange, of_symbol, timeframe), candles in self._candles.items():
-            if candles.is_built and (of_exchange, of_symbol) == (exchange, symbol):
-                yield timeframe, candles.build(trades)
+    def build(self, exchange: str, symbol: str, trades: Sequence[Trade]) -> list[tuple[str, list[Candle]]]:
+        """Add trades to what is built from them; return timeframes and changed candles. For hosts only."""
+        if not self._candles:
+            return []
+        return [
+            (timeframe, candles.build(trades))
+            for (of_exchange, of_symbol, timeframe), candles in self._candles.items()
+            if candles.is_built and (of_exchange, of_symbol) == (exchange, symbol)
+        ]
 
 
 def _with_trade(candle: Candle | None, at_ms: int, trade: Trade) -> Candle:

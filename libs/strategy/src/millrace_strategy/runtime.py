@@ -177,13 +177,16 @@ class Runtime:
         """Take the terms of a market, which are no event: the strategy reads them when it decides."""
         self.markets.show(exchange, symbol, terms)
 
-    def book(
-        self, exchange: ExchangeId, symbol: Symbol, book: OrderBook, *, timestamp: int | None, trace: Trace = NO_TRACE
-    ) -> None:
-        """Take a verified order book that changed."""
-        local = self.books[exchange, symbol]
-        local.show(book, timestamp)
-        self._offer(BookEvent(exchange=exchange, symbol=symbol, book=local, timestamp=timestamp, trace=trace))
+    def book_taker(self, exchange: ExchangeId, symbol: Symbol) -> Callable[[OrderBook, int | None, Trace], None]:
+        """Return what takes a market's verified order book each time that it changed, with timestamp and trace."""
+        local, instances = self.books[exchange, symbol], self._instances
+
+        def take(book: OrderBook, timestamp: int | None, trace: Trace) -> None:
+            local.show(book, timestamp)
+            event = BookEvent(exchange=exchange, symbol=symbol, book=local, timestamp=timestamp, trace=trace)
+            instances.present.dispatcher.offer(event)
+
+        return take
 
     def trades(
         self,
@@ -196,9 +199,9 @@ class Runtime:
     ) -> None:
         """Take trades on the market."""
         built = self._learn_trades(exchange, symbol, trades)
-        about: dict[str, Any] = {"exchange": exchange, "symbol": symbol, "timestamp": timestamp, "trace": trace}
-        self._offer(TradesEvent(trades=trades, **about))
+        self._offer(TradesEvent(exchange=exchange, symbol=symbol, trades=trades, timestamp=timestamp, trace=trace))
         for timeframe, candles in built:
+            about: dict[str, Any] = {"exchange": exchange, "symbol": symbol, "timestamp": timestamp, "trace": trace}
             self._offer(CandlesEvent(timeframe=timeframe, candles=candles, **about))
 
     def earlier_trades(self, exchange: ExchangeId, symbol: Symbol, trades: list[Trade]) -> None:
@@ -326,7 +329,7 @@ class Runtime:
         recent = self.recent_trades.get((exchange, symbol))
         if recent is not None:
             recent.add(trades)
-        return list(self.candles.build(exchange, symbol, trades))
+        return self.candles.build(exchange, symbol, trades)
 
     def _offer(self, event: Event) -> None:
         self._instances.present.dispatcher.offer(event)

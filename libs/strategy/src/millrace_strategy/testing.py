@@ -180,13 +180,8 @@ class StrategyHarness:
         """Set an order book."""
         book = self._books.setdefault((exchange, symbol), OrderBook())
         book.replace(bids, asks, None)
-        self.runtime.book(
-            ExchangeId(exchange),
-            Symbol(symbol),
-            book,
-            timestamp=self._now_ms(),
-            trace=trace or Trace(delivered=self.host.now_ns()),
-        )
+        take = self.runtime.book_taker(ExchangeId(exchange), Symbol(symbol))
+        take(book, self._now_ms(), trace or Trace(delivered=self.host.now_ns()))
         self._run_hooks_now()
 
     def feed_market(self, exchange: str, symbol: str, terms: MarketTerms) -> None:

@@ -132,10 +132,10 @@ class Books(Mapping[tuple[str, str], LocalBook]):
         }
 
     def __getitem__(self, key: tuple[str, str] | SubscribedStream) -> LocalBook:
-        book = self._books.get((key[0], key[1] or ""))
-        if book is None:
-            raise NotSubscribed(f"{key[0]} {key[1]}", ORDER_BOOK)
-        return book
+        try:
+            return self._books[key[:2]]  # type: ignore[index]  # None, for a stream of no symbol, is no key
+        except KeyError:
+            raise NotSubscribed(f"{key[0]} {key[1]}", ORDER_BOOK) from None
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return iter(self._books)

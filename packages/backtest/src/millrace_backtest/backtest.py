@@ -17,8 +17,9 @@ from millrace_backtest.exchange.model import ExchangeModel
 from millrace_backtest.exchange.orders import OwnFill
 from millrace_backtest.feeds import MarketFeeds
 from millrace_backtest.ledger import DrawdownMeter, Ledger
-from millrace_backtest.playback import StreamPlayback
+from millrace_backtest.playback import StreamPlayback, arrived
 from millrace_backtest.recording.files import Recorded, Recording, merged
+from millrace_backtest.recording.held import HeldMessage
 from millrace_backtest.recording.lines import GapRecorded
 from millrace_backtest.samples import Sample, Samples
 from millrace_backtest.scan import Scan, scan
@@ -106,14 +107,20 @@ class Backtest:
         Raises:
             RecordingUnreadable: a file is no recording.
         """
-        since, until = self.settings.since_ns or 0, self.settings.until_ns
+        since_ns, end_ns, timeline = self.settings.since_ns or 0, self.settings.end_ns, self._timeline
         for recorded in merged(self._sources):
-            if until is not None and recorded.at_ns >= until:
+            at_ns = recorded.at_ns
+            if at_ns >= end_ns:
                 break
-            if not self._is_started and recorded.at_ns >= since:
-                self._start(recorded.at_ns)
-            if self._timeline.advance(recorded.at_ns):
-                await self._run_due(recorded.at_ns)
+            if not self._is_started and at_ns >= since_ns:
+                self._start(at_ns)
+            while timeline.next_ns <= at_ns:
+                timeline.run_next()
+                timeline.settle()
+                if self._hooks:
+                    await self._settle()
+            if at_ns > timeline.now_ns:
+                timeline.now_ns = at_ns
             self._take(recorded)
             if self._hooks:
                 await self._settle()
@@ -151,7 +158,9 @@ class Backtest:
         for player in self._players.values():
             if player is not None and not player.is_snapshot:
                 for update in player.playback.welcome():
-                    self._tell(player, update)
+                    for listen in player.strategies:
+                        listen(update)
+                    self._timeline.settle()
         self._timeline.at(self.samples.next_ns(at_ns), self._sample)
 
     def _show_balances(self, run: StrategyRun) -> None:
@@ -170,13 +179,6 @@ class Backtest:
         for hook in self._hooks:
             hook.cancel()
 
-    async def _run_due(self, until_ns: int) -> None:
-        while self._timeline.next_due(until_ns):
-            self._timeline.settle()
-            if self._hooks:
-                await self._settle()
-        self._timeline.advance(until_ns)
-
     async def _settle(self) -> None:
         """Let asynchronous hooks run until they have returned or wait for something."""
         for _ in range(_TURNS):
@@ -186,22 +188,21 @@ class Backtest:
             self._timeline.settle()
 
     def _take(self, recorded: Recorded) -> None:
-        name = recorded.name
-        if name not in self._players:
-            self._players[name] = self._player(name)
-        player = self._players[name]
+        try:
+            player = self._players[recorded.name]
+        except KeyError:
+            player = self._players[recorded.name] = self._player(recorded.name)
         if player is None:
             return
-        for update in _updates(player, recorded):
+        what = recorded.what
+        updates = player.playback.message(what.arrived) if isinstance(what, HeldMessage) else _updates(player, recorded)
+        for update in updates:
             for listen in player.exchanges:
                 listen(update)
             if self._is_started:
-                self._tell(player, update)
-
-    def _tell(self, player: "_Player", update: Update) -> None:
-        for listen in player.strategies:
-            listen(update)
-        self._timeline.settle()
+                for listen in player.strategies:
+                    listen(update)
+                self._timeline.settle()
 
     def _player(self, name: str) -> "_Player | None":
         """Return what plays a stream, and who listens; None if nobody does."""
@@ -257,10 +258,12 @@ class Backtest:
 
     def _sample_now(self) -> None:
         positions: dict[str, Decimal] = {}
-        for holder, position in self.ledger.positions.items():
-            market = f"{holder.exchange} {holder.symbol}"
-            positions[market] = plain(positions.get(market, Decimal(0)) + position.quantity)
-        equity = {currency: plain(value) for currency, value in self._measure().items()}
+        equity: dict[str, Decimal] = {}
+        if self.ledger.positions:
+            for holder, position in self.ledger.positions.items():
+                market = f"{holder.exchange} {holder.symbol}"
+                positions[market] = plain(positions.get(market, Decimal(0)) + position.quantity)
+            equity = {currency: plain(value) for currency, value in self._measure().items()}
         self.samples.keep(Sample(self._timeline.now_ns, self._feeds.mids(), positions, equity))
 
     def _balances(self, tenant: Tenant, exchange: ExchangeId) -> Mapping[str, Decimal] | None:
@@ -282,7 +285,7 @@ def _updates(player: _Player, recorded: Recorded) -> Sequence[Update]:
             return () if player.is_snapshot else playback.gap()
         message = decode(what.body)
         if not player.is_snapshot:
-            return playback.message(message, recorded.at_ns)
+            return playback.message(arrived(message, recorded.at_ns))
         playback.snapshot(message)
     except (InvalidMessage, InvalidName):
         pass

@@ -33,6 +33,7 @@ class MarketFeeds:
         self._books: dict[tuple[ExchangeId, Symbol], RecordedMarket] = {}
         for plan in plans:
             self._add(plan)
+        self._named = [(f"{exchange} {symbol}", market) for (exchange, symbol), market in self._books.items()]
 
     def listeners(self, name: StreamName, timeline: Timeline) -> Iterator[Listening]:
         """Return what the exchanges listen to a stream with."""
@@ -51,8 +52,7 @@ class MarketFeeds:
 
     def mids(self) -> dict[str, float]:
         """Return the price half-way between best bid and ask of each market that has both."""
-        found = {f"{exchange} {symbol}": market.book.mid for (exchange, symbol), market in self._books.items()}
-        return {market: mid for market, mid in found.items() if mid is not None}
+        return {name: mid for name, market in self._named if (mid := market.book.mid) is not None}
 
     def _add(self, plan: BacktestedStrategy) -> None:
         books = {(each.exchange, each.symbol): each for each in plan.streams if each.action == "watchOrderBook"}
@@ -72,11 +72,16 @@ class MarketFeeds:
 
 
 def _book_listener(market: RecordedMarket, exchanges: ExchangeModel, timeline: Timeline) -> Listening:
+    places, taken = market.places, market.taken
+
     def listen(update: Update) -> None:
+        kind = update.kind
+        if kind == "delta" and not (places or taken):
+            return  # None of our orders rests here, and none took anything.
         market.now_ns = timeline.now_ns
-        if update.kind == "delta":
+        if kind == "delta":
             events = market.book_changed(update.data.bids, update.data.asks)
-        elif update.kind == "snapshot":
+        elif kind == "snapshot":
             market.terms = update.market or market.terms
             market.book = cast("BookState", update.state).book
             events = market.book_replaced()

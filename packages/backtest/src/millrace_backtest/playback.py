@@ -1,7 +1,7 @@
 """One recorded stream, played to its listeners as a reader of the live stream would show it. Pure."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -9,12 +9,42 @@ from millrace_bus import FollowerStatus, Update, UpdateKind
 from millrace_core.errors import InvalidMessage, InvalidName
 from millrace_core.ids import MessageId
 from millrace_core.json_problems import UNREADABLE
+from millrace_core.market import BookDelta, TradesDelta
 from millrace_core.market_terms import MarketTerms
-from millrace_core.messages import Message, Status
+from millrace_core.messages import Message, MessageType, Status
 from millrace_core.names import StreamName
 from millrace_core.states import StreamState, state_of
+from millrace_core.trace import Trace
 
 _NOTHING: Final[Sequence[Update]] = ()
+
+
+class ArrivedMessage(msgspec.Struct, frozen=True):
+    """A message with everything that is known of it before its turn comes."""
+
+    place: MessageId
+    after: tuple[int, int]
+    """The place before it."""
+    type: MessageType
+    timestamp: int | None
+    trace: Trace
+    """With `delivered` stamped, except of an answer, which has the trace of its request."""
+    data: msgspec.Raw
+    delta: BookDelta | TradesDelta | None = None
+    """The data of a book or of trades, where it was decoded ahead."""
+
+
+def arrived(message: Message, at_ns: int, delta: BookDelta | TradesDelta | None = None) -> ArrivedMessage:
+    """Return a message that arrived at a time (ns).
+
+    Raises:
+        InvalidName: its id has another form.
+    """
+    trace = message.trace if message.type == "response" else message.trace.delivered_at(at_ns)
+    place = message.message_id
+    return ArrivedMessage(
+        place, (place.epoch, place.seq - 1), message.type, message.timestamp, trace, message.data, delta
+    )
 
 
 class StreamPlayback:
@@ -52,22 +82,22 @@ class StreamPlayback:
         if not self.trusted and (self._at is None or as_of >= self._at):
             self._restore(as_of, message.data)
 
-    def message(self, message: Message, at_ns: int) -> Sequence[Update]:
-        """Take a message of the stream that arrived at a time (ns); return the updates that a reader gets."""
-        place, last = message.message_id, self._at
-        if not self._is_hidden and last is not None and place.follows(last):
-            return self._apply(place, message, at_ns)
+    def message(self, message: ArrivedMessage) -> Sequence[Update]:
+        """Take the next message of the stream; return the updates that a reader gets."""
+        place, last = message.place, self._at
+        if not self._is_hidden and message.after == last:
+            return self._apply(message)
         if last is not None and place <= last:
             return _NOTHING
         updates: list[Update] = []
-        if self._has_snapshots and (last is None or not place.follows(last)):
+        if self._has_snapshots and (message.after != last):
             updates += self._resume(place)
-            if self._at is None or not place.follows(self._at):
+            if message.after != self._at:
                 return updates
         if self._is_hidden and not self._belongs_to_the_beginning(message):
             self._is_hidden = False
             updates.append(self._shown("snapshot"))
-        updates += self._apply(place, message, at_ns)
+        updates += self._apply(message)
         return updates
 
     def welcome(self) -> Sequence[Update]:
@@ -83,7 +113,7 @@ class StreamPlayback:
         self.lost += 1
         return self._distrust()
 
-    def _belongs_to_the_beginning(self, message: Message) -> bool:
+    def _belongs_to_the_beginning(self, message: ArrivedMessage) -> bool:
         published = message.trace.published
         return not self.trusted or (published is not None and published < self._began_ns)
 
@@ -106,13 +136,19 @@ class StreamPlayback:
         self.trusted = state.flaw() is None
         self.flaws += not self.trusted
 
-    def _apply(self, place: MessageId, message: Message, at_ns: int) -> Sequence[Update]:
+    def _apply(self, message: ArrivedMessage) -> Sequence[Update]:
+        state: Any = self.state
+        data: Any
+        kind, delta = message.type, message.delta
         try:
-            data = self._status(message) if message.type == "status" else self.state.apply(message.data)
-            flaw = self.state.flaw()
+            if delta is not None:
+                data = state.take(delta)
+            else:
+                data = self._status(message.data) if kind == "status" else state.apply(message.data)
+            flaw = state.flaw()
         except InvalidMessage as error:
             data, flaw = None, str(error)
-        self._at = place
+        place = self._at = message.place
         if flaw is not None:
             self.flaws += 1
             return self._distrust()
@@ -120,15 +156,12 @@ class StreamPlayback:
             self._said = "live"
         if self._is_hidden:
             return _NOTHING
-        kind, trace = message.type, message.trace
-        if kind != "response":
-            trace = trace.at(delivered=at_ns)
-        said, timestamp = self._said, message.timestamp
-        return (Update(self.name, place, kind, data, self.state, self.trusted, said, timestamp, trace, self._market),)
+        timestamp, trace = message.timestamp, message.trace
+        return (Update(self.name, place, kind, data, state, self.trusted, self._said, timestamp, trace, self._market),)
 
-    def _status(self, message: Message) -> Status:
+    def _status(self, data: msgspec.Raw) -> Status:
         try:
-            status = _STATUS.decode(message.data)
+            status = _STATUS.decode(data)
         except UNREADABLE as error:
             raise InvalidMessage(()) from error
         self._said = status.status

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from math import inf
 
 from millrace_backtest.exchange.fees import ANY_EXCHANGE, FeeRates
 
@@ -20,3 +21,8 @@ class BacktestSettings:
     since_ns: int | None = None
     """From when on strategies run; what is before only builds the state of streams."""
     until_ns: int | None = None
+
+    @property
+    def end_ns(self) -> float:
+        """Return when the backtest ends at the latest."""
+        return inf if self.until_ns is None else self.until_ns

@@ -1,8 +1,10 @@
 """The virtual clock of a backtest: it moves from event to event, and runs what is due in between. Pure."""
 
+from collections import deque
 from collections.abc import Callable
 from heapq import heappop, heappush
 from itertools import count
+from math import inf
 
 Callback = Callable[[], None]
 
@@ -28,43 +30,32 @@ class Timeline:
 
     def __init__(self, now_ns: int) -> None:
         self.now_ns = now_ns
+        self.next_ns: float = inf
+        """When something is due next."""
         self._numbers = count()
         self._due: list[tuple[int, int, DueCall]] = []
-        self._soon: list[Callback] = []
+        self._soon: deque[Callback] = deque()
+        self.soon: Callable[[Callback], None] = self._soon.append
+        """Runs a callback once the present event is handled."""
 
     def at(self, due_ns: int, callback: Callback) -> DueCall:
         """Run a callback at a time, or as soon as possible if that is over."""
         call = DueCall(callback)
         heappush(self._due, (due_ns, next(self._numbers), call))
+        self.next_ns = self._due[0][0]
         return call
 
-    def soon(self, callback: Callback) -> None:
-        """Run a callback once the present event is handled."""
-        self._soon.append(callback)
-
-    def advance(self, until_ns: int) -> bool:
-        """Move on to a time, or tell that something is due before, which `next_due` runs."""
-        if self._due and self._due[0][0] <= until_ns:
-            return True
-        if until_ns > self.now_ns:
-            self.now_ns = until_ns
-        return False
-
-    def next_due(self, until_ns: int) -> bool:
-        """Move to the next callback that is due by then, and run it; False if there is none."""
-        due = self._due
-        if not due or due[0][0] > until_ns:
-            return False
-        due_ns, _, call = heappop(due)
+    def run_next(self) -> None:
+        """Move to the callback that is due next, and run it; there must be one."""
+        due_ns, _, call = heappop(self._due)
+        self.next_ns = self._due[0][0] if self._due else inf
         if due_ns > self.now_ns:
             self.now_ns = due_ns
         if call.callback is not None:
             call.callback()
-        return True
 
     def settle(self) -> None:
         """Run what was to run soon, and what that causes."""
-        while self._soon:
-            soon, self._soon = self._soon, []
-            for callback in soon:
-                callback()
+        soon = self._soon
+        while soon:
+            soon.popleft()()

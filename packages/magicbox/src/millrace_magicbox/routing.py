@@ -1,7 +1,7 @@
 """Routes the messages of streams to a strategy's runtime, with one callback for each stream."""
 
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 
@@ -11,7 +11,7 @@ from millrace_core.market import Trade
 from millrace_core.market_terms import MarketTerms
 from millrace_core.messages import Response, Status
 from millrace_core.names import ExchangeId, Symbol
-from millrace_core.states import BalanceState, BookState, OrdersState, TradesState
+from millrace_core.states import BalanceState, OrdersState, TradesState
 from millrace_service import UnitHealthReporter
 from millrace_strategy import Runtime, SubscribedStream
 
@@ -105,14 +105,14 @@ def _forwarder(stream: SubscribedStream, runtime: Runtime) -> UpdateListener:
 
 
 def _book_forwarder(stream: SubscribedStream, runtime: Runtime) -> UpdateListener:
-    exchange, symbol = stream.exchange, stream.symbol
-    if symbol is None:
+    if stream.symbol is None:
         raise ValueError("an order book needs a symbol")
+    take = runtime.book_taker(stream.exchange, stream.symbol)
 
     def forward(update: Update) -> None:
         if update.trusted:
-            book = cast("BookState", update.state).book
-            runtime.book(exchange, symbol, book, timestamp=update.timestamp, trace=update.trace)
+            state: Any = update.state
+            take(state.book, update.timestamp, update.trace)
 
     return forward
 

@@ -280,7 +280,7 @@ class FollowedStream:
         timestamp, trace = (None, NO_TRACE) if message is None else (message.timestamp, message.trace)
         # An answer carries its request's way: `delivered` there is when the strategy read its cause.
         if message is not None and message.type != "response":
-            trace = trace.at(delivered=now_ns())
+            trace = trace.delivered_at(now_ns())
         state, trusted, market = held.state, held.trusted, held.market
         return Update(self.name, identity, kind, data, state, trusted, self.status, timestamp, trace, market)
 

@@ -59,9 +59,10 @@ class RecordedMarket:
         self._engine = Engine()
         self._numbers = count(_FIRST_RECORDED)
         self._queues: dict[Side, dict[float, Queue]] = {Side.BUY: {}, Side.SELL: {}}
-        self._places: dict[int, tuple[Side, float]] = {}
+        self.places: dict[int, tuple[Side, float]] = {}
         """Where each of our resting orders is."""
-        self._taken: dict[tuple[Side, float], int] = {}
+        self.taken: dict[tuple[Side, float], int] = {}
+        """By level, what our orders took of the recorded amount."""
         self._shown: dict[tuple[Side, float], int] = {}
         """By level, what of the recorded amount is the recorded account's own."""
         self._waiting = Triggers()
@@ -125,11 +126,11 @@ class RecordedMarket:
 
     def book_changed(self, bids: Sequence[Level], asks: Sequence[Level]) -> list[Event]:
         """Take levels of the book that changed; it holds them already."""
-        if self._taken:
+        if self.taken:
             for side, levels in ((Side.BUY, bids), (Side.SELL, asks)):
                 for price, _ in levels:
-                    self._taken.pop((side, price), None)
-        if not self._places:
+                    self.taken.pop((side, price), None)
+        if not self.places:
             return []
         for side, levels in ((Side.BUY, bids), (Side.SELL, asks)):
             queues = self._queues[side]
@@ -140,20 +141,20 @@ class RecordedMarket:
 
     def book_replaced(self) -> list[Event]:
         """Take it that the whole book is another one."""
-        self._taken.clear()
+        self.taken.clear()
         for side, queues in self._queues.items():
             for price, queue in queues.items():
                 queue.limit(self._recorded(side, price), self.now_ns)
-        return self._fill_crossed() if self._places else []
+        return self._fill_crossed() if self.places else []
 
     def traded(self, price: float, amount: float, taker: Side | None) -> list[Event]:
         """Take a trade of the recorded market; without its taker's side it reaches whichever of our sides it can."""
         self._last_price = price
         events: list[Event] = []
-        if not self._places and not self._waiting:
+        if not self.places and not self._waiting:
             return events
         ticks = level_units(price)
-        if self._places:
+        if self.places:
             for side in (taker,) if taker is not None else Side:
                 if self._queues[side.opposite]:
                     events += self._reach(side, price, ticks, level_units(amount))
@@ -209,7 +210,7 @@ class RecordedMarket:
         finally:
             if self._engine.remaining(order.order_id):
                 queue.orders.add(order.order_id)
-                self._places[order.order_id] = order.side, level
+                self.places[order.order_id] = order.side, level
             self._close(order.side, level)
         return events
 
@@ -231,7 +232,7 @@ class RecordedMarket:
         """Return what the recorded market has at a price, less what our orders took and the recorded account's own."""
         levels = self.book.bids if side is Side.BUY else self.book.asks
         key = side, price
-        return max(0, level_units(levels.amount_at(price)) - self._taken.get(key, 0) - self._shown.get(key, 0))
+        return max(0, level_units(levels.amount_at(price)) - self.taken.get(key, 0) - self._shown.get(key, 0))
 
     @contextmanager
     def _offered(self, order: NewOrder) -> Iterator[list[Event]]:
@@ -263,7 +264,7 @@ class RecordedMarket:
     def _take_from(self, side: Side, price: float, quantity: int) -> None:
         """Remember what our orders took from a recorded level, until the book reports it again."""
         if quantity > 0:
-            self._taken[side, price] = self._taken.get((side, price), 0) + quantity
+            self.taken[side, price] = self.taken.get((side, price), 0) + quantity
 
     def _reached(self, order: NewOrder) -> Iterator[tuple[float, int, int]]:
         """Return price, price in units and quantity of the levels that an order may take, best first."""
@@ -301,7 +302,7 @@ class RecordedMarket:
         return found
 
     def _leave(self, number: int) -> None:
-        place = self._places.pop(number, None)
+        place = self.places.pop(number, None)
         if place is not None:
             self._queues[place[0]][place[1]].orders.discard(number)
             self._close(*place)

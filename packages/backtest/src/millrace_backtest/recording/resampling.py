@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, NamedTuple, cast
 
 from millrace_backtest.errors import NothingRecorded
-from millrace_backtest.playback import StreamPlayback
+from millrace_backtest.playback import StreamPlayback, arrived
 from millrace_backtest.recording.files import Recorded, Recording, RecordingWriter, merged, new_recording
 from millrace_backtest.recording.lines import GapRecorded
 from millrace_backtest.recording.numbered import NumberedStreams
@@ -92,9 +92,9 @@ class _Resampled:
 
     def take(self, recorded: Recorded) -> None:
         """Take a message or a gap; first write what was due before it."""
-        while self.timeline.next_due(recorded.at_ns):
-            pass
-        self.timeline.advance(recorded.at_ns)
+        while self.timeline.next_ns <= recorded.at_ns:
+            self.timeline.run_next()
+        self.timeline.now_ns = max(self.timeline.now_ns, recorded.at_ns)
         try:
             name = StreamName.parse(recorded.name)
         except InvalidName:
@@ -145,7 +145,7 @@ class _Played:
             if is_snapshot(recorded.name):
                 self._playback.snapshot(message)
                 return ()
-            return self._playback.message(message, recorded.at_ns)
+            return self._playback.message(arrived(message, recorded.at_ns))
         except (InvalidMessage, InvalidName):
             return ()
 

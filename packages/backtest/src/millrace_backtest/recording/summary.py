@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from millrace_backtest.playback import StreamPlayback
+from millrace_backtest.playback import StreamPlayback, arrived
 from millrace_backtest.recording.files import Recorded, Recording, merged
 from millrace_backtest.recording.lines import GapRecorded
 from millrace_core.errors import InvalidMessage, InvalidName
@@ -99,7 +99,7 @@ class _Checker:
             if is_snapshot(recorded.name):
                 playback.snapshot(message)
             else:
-                playback.message(message, recorded.at_ns)
+                playback.message(arrived(message, recorded.at_ns))
         except (InvalidMessage, InvalidName):
             stream.malformed += 1
         if not is_snapshot(recorded.name):

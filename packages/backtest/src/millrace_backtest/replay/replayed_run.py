@@ -194,7 +194,7 @@ class ReplayedRun:
             raise ValueError(f"{name} {place} was taken twice")
         message, data = applied
         kind: UpdateKind = "delta" if message.type == "snapshot" else message.type
-        trace = message.trace if kind == "response" else message.trace.at(delivered=self.host.now_ns())
+        trace = message.trace if kind == "response" else message.trace.delivered_at(self.host.now_ns())
         said, timestamp = followed.status, message.timestamp
         return Update(name, place, kind, data, state, trusted, said, timestamp, trace or NO_TRACE, market)
 
