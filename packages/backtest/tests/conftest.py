@@ -45,16 +45,19 @@ class Tape:
         """Write the first snapshots."""
         self.book.replace(bids, asks, None)
         self.open(BOOK, bids, asks)
-        self._write(TRADES.snapshot, f"{EPOCH}-1", "snapshot", TradesSnapshot([], f"{EPOCH}-0"))
+        self.snapshot(TRADES, TradesSnapshot([], f"{EPOCH}-0"))
         self.message(TRADES, "status", {"status": "live"})
 
     def open(self, name: StreamName, bids: Sequence[Level], asks: Sequence[Level]) -> None:
         """Write the first snapshot of a book, and its status."""
         book = OrderBook()
         book.replace(bids, asks, None)
-        data = BookSnapshot(list(bids), list(asks), f"{EPOCH}-0", book.checksum())
-        self._write(name.snapshot, f"{EPOCH}-1", "snapshot", data)
+        self.snapshot(name, BookSnapshot(list(bids), list(asks), f"{EPOCH}-0", book.checksum()))
         self.message(name, "status", {"status": "live"})
+
+    def snapshot(self, name: StreamName, data: Any) -> None:
+        """Write the first snapshot of a stream."""
+        self._write(name.snapshot, f"{EPOCH}-1", "snapshot", data)
 
     def wait(self, ms: float) -> None:
         """Let time pass."""
@@ -91,11 +94,16 @@ class Tape:
 
 
 async def run(
-    strategy: type[Strategy], recording: Recording, *, configuration: dict[str, Any] | None = None, **settings: Any
+    strategy: type[Strategy],
+    recording: Recording,
+    *,
+    configuration: dict[str, Any] | None = None,
+    streams: tuple[SubscribedStream, ...] = STREAMS,
+    **settings: Any,
 ) -> Backtest:
     """Run a strategy over a recording."""
     plan = BacktestedStrategy(
-        strategy=strategy, tenant=TENANT, name="S", configuration=configuration or {}, streams=STREAMS
+        strategy=strategy, tenant=TENANT, name="S", configuration=configuration or {}, streams=streams
     )
     backtest = Backtest([plan], [recording], BacktestSettings(**settings))
     await backtest.run()

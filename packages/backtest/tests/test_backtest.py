@@ -12,14 +12,16 @@ from millrace_backtest.errors import NothingRecorded
 from millrace_backtest.exchange.fees import read_fees
 from millrace_backtest.outputs import FILLS, REPORT, REQUESTS, RESULT, write_report, write_result, write_tables
 from millrace_backtest.recording.files import Recording, RecordingWriter, merged, recordings
+from millrace_backtest.recording.held import HeldRecording
 from millrace_backtest.result import result_of
+from millrace_backtest.scan import scan
 from millrace_backtest.settings import BacktestSettings
 from millrace_backtest.strategies import BacktestedStrategy
 from millrace_core.market import BookDelta
-from millrace_core.names import PUBLIC, ExchangeId, Tenant
-from millrace_strategy import BookEvent, StartEvent, StatusEvent, Strategy, SubscribedStream, TradesEvent
+from millrace_core.names import PUBLIC, Action, ExchangeId, Tenant
+from millrace_strategy import BookEvent, StartEvent, StatusEvent, Strategy, SubscribedStream, TickerEvent, TradesEvent
 
-from .conftest import BOOK, EXCHANGE, MS, START_NS, SYMBOL, TRADES, Tape, run
+from .conftest import BOOK, EPOCH, EXCHANGE, MS, START_NS, STREAMS, SYMBOL, TRADES, Tape, run
 
 
 class Watcher(Strategy):
@@ -156,6 +158,44 @@ async def test_the_files_of_a_backtest(tape: Tape, tmp_path: Path) -> None:
     assert "http" not in page.replace("http://www.w3.org", "")
     assert "<script src" not in page
     assert all((tmp_path / name).stat().st_size for name in (RESULT, FILLS, REQUESTS))
+
+
+class Spoiler(Watcher):
+    """Changes what it gets hold of."""
+
+    def on_trades(self, event: TradesEvent) -> None:
+        """Keep the trades, and leave none."""
+        super().on_trades(event)
+        event.trades.clear()
+
+    def on_ticker(self, event: TickerEvent) -> None:
+        """Keep the ticker, and leave none."""
+        self.seen.append(("ticker", dict(event.fields), dict(event.changed)))
+        event.fields.clear()
+        event.changed.clear()
+
+
+async def test_a_recording_in_memory_leads_to_the_same_whatever_a_strategy_did_to_it(tape: Tape) -> None:
+    """Of all that a recording may hold: changes, trades, fields, status, holes, and what is no message, twice."""
+    ticker = BOOK._replace(action=Action("watchTicker"))
+    tape.snapshot(ticker, {"last": 100.5, "asOf": f"{EPOCH}-0"})
+    for number in range(20):
+        tape.wait(10)
+        tape.change(bids=[(100.0 + number / 100, 1.0)], asks=[(101.0, number % 3)])
+        tape.trade(100.5, 1.0, "buy")
+        tape.message(ticker, "delta", {"last": 100.0 + number})
+    tape.message(TRADES, "delta", {"trades": "none"})
+    tape.message(TRADES, "status", {"status": "stale"})
+    tape.writer.message(str(BOOK), tape.at_ns, "1-1", b'{"id": "1"}')
+    tape.skip(BOOK)
+    tape.change(bids=[(100.0, 6.0)])
+    streams = (*STREAMS, SubscribedStream(EXCHANGE, SYMBOL, ticker.action))
+    file = tape.end()
+    held = HeldRecording(file.path)
+    assert scan([held]) == scan([file])
+    from_file, *from_memory = [seen(await run(Spoiler, source, streams=streams)) for source in (file, held, held)]
+    assert {what for what, *_ in from_file} >= {"book", "trades", "ticker", "timer", "watchOrderBook", "watchTrades"}
+    assert from_memory == [from_file, from_file]
 
 
 async def _peak(folder: Path, messages: int) -> int:

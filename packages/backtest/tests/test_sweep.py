@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -98,10 +99,10 @@ async def searched(
 
 
 async def test_a_seed_has_one_result(swept: SweptStrategy, tmp_path: Path) -> None:
-    """With one worker and with two; and once more of what was kept, when the strategy is gone."""
+    """With one worker and with two that hold the recording; and once more of what was kept, without the strategy."""
     whole = [Window(None, None)]
     found = await searched(swept, tmp_path / "one", whole, workers=1)
-    assert found == await searched(swept, tmp_path / "two", whole, workers=2)
+    assert found == await searched(replace(swept, is_held=True), tmp_path / "two", whole, workers=2)
     assert len({str(trial.parameters) for trial in found[0].trials}) > 5
     best = found[0].best
     assert best is not None

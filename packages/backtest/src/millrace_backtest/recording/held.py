@@ -1,5 +1,6 @@
 """A recording in memory, for many backtests over it: what each of them would decode is decoded once."""
 
+import gc
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -26,6 +27,8 @@ class HeldMessage(RecordedMessage, frozen=True):
 class HeldRecording(Recording):
     """A file that is read once, when it is made.
 
+    What the process holds by then is kept from the garbage collector, which would look through it again and again.
+
     Raises:
         RecordingUnreadable: the file is no recording.
     """
@@ -34,6 +37,8 @@ class HeldRecording(Recording):
         super().__init__(path)
         action_of, prices = cache(_action), dict[float, float]()
         self._held = [_held(each, action_of(each.name), prices) for each in super().read(lambda _name: True)]
+        gc.collect()
+        gc.freeze()
 
     def read(
         self, wants: Callable[[str], bool], on_progress: Callable[[int], None] = lambda _lines: None

@@ -1,6 +1,6 @@
 """What goes to a worker, and what comes back: plain data."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -10,6 +10,7 @@ import msgspec
 
 from millrace_backtest.backtest import Backtest
 from millrace_backtest.recording.files import Recording
+from millrace_backtest.recording.held import HeldRecording
 from millrace_backtest.result import result_of
 from millrace_backtest.scan import Scan
 from millrace_backtest.settings import BacktestSettings
@@ -35,6 +36,8 @@ class SweptStrategy:
     streams: tuple[SubscribedStream, ...]
     limits: StrategyLimits
     recordings: tuple[Path, ...]
+    is_held: bool = False
+    """Whether each worker holds the recordings in memory."""
     settings: BacktestSettings
     scanned: Scan
     currency: str | None
@@ -59,7 +62,17 @@ class Outcome(msgspec.Struct, frozen=True):
     error: str | None = None
 
 
-async def run_job(swept: SweptStrategy, job: Job) -> Outcome:
+def sources_of(swept: SweptStrategy) -> Sequence[Recording]:
+    """Return the recordings of a sweep, for all of a worker's backtests.
+
+    Raises:
+        RecordingUnreadable: a file is no recording.
+    """
+    kind = HeldRecording if swept.is_held else Recording
+    return [kind(path) for path in swept.recordings]
+
+
+async def run_job(swept: SweptStrategy, sources: Sequence[Recording], job: Job) -> Outcome:
     """Run one backtest; whatever the strategy raises when it is made is its outcome."""
     try:
         plan = BacktestedStrategy(
@@ -71,7 +84,7 @@ async def run_job(swept: SweptStrategy, job: Job) -> Outcome:
             limits=swept.limits,
         )
         settings = replace(swept.settings, since_ns=job.since_ns, until_ns=job.until_ns)
-        backtest = Backtest([plan], [Recording(path) for path in swept.recordings], settings, swept.scanned)
+        backtest = Backtest([plan], sources, settings, swept.scanned)
         await backtest.run()
         result = result_of(backtest, ())
         figures = figures_of(result, swept.currency)

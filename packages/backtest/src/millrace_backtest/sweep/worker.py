@@ -10,7 +10,7 @@ import sys
 
 import msgspec
 
-from millrace_backtest.sweep.job import Job, SweptStrategy, run_job
+from millrace_backtest.sweep.job import Job, SweptStrategy, run_job, sources_of
 from millrace_core.messages import encode
 
 
@@ -19,9 +19,9 @@ def main() -> None:
     with os.fdopen(os.dup(1), "wb") as outcomes:
         os.dup2(2, 1)
         swept: SweptStrategy = pickle.load(sys.stdin.buffer)  # noqa: S301 - the process that started this one
-        jobs = msgspec.json.Decoder(Job)
+        sources, jobs = sources_of(swept), msgspec.json.Decoder(Job)
         for line in sys.stdin.buffer:
-            outcome = asyncio.run(run_job(swept, jobs.decode(line)))
+            outcome = asyncio.run(run_job(swept, sources, jobs.decode(line)))
             outcomes.write(encode(outcome) + b"\n")
             outcomes.flush()
 

@@ -51,6 +51,9 @@ class SearchArguments:
         typer.Option(metavar="IN:OUT", help="Choose in windows such as 6h:2h or 30d:1w, test on what follows."),
     ] = None
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; by default as many as cores.")] = None
+    in_memory: Annotated[
+        bool, typer.Option("--in-memory", help="Hold the recordings, decoded, in each process: faster.")
+    ] = False
 
     def read_space(self) -> "SearchSpace":
         """Return the search space.
@@ -169,7 +172,7 @@ async def _sweep(
         def show(done: "Progress") -> None:
             progress.update(task, completed=done.done, description=_described(done.best, searched.objective))
 
-        swept = _swept(arguments, plan, sources, settings, scanned, searched.currency)
+        swept = _swept(arguments, searched, plan, sources, settings, scanned)
         described = _described_sweep(arguments, searched, swept, sources)
         log = TrialLog(out, described)
         if log.found:
@@ -190,11 +193,11 @@ async def _sweep(
 
 def _swept(
     arguments: StrategyArguments,
+    searched: SearchArguments,
     plan: "BacktestedStrategy",
     sources: "Sequence[Recording]",
     settings: "BacktestSettings",
     scanned: "Scan",
-    currency: str | None,
 ) -> "SweptStrategy":
     from millrace_backtest.sweep.job import SweptStrategy
 
@@ -209,7 +212,8 @@ def _swept(
         recordings=tuple(source.path for source in sources),
         settings=settings,
         scanned=scanned,
-        currency=currency,
+        currency=searched.currency,
+        is_held=searched.in_memory,
     )
 
 
