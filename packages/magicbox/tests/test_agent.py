@@ -15,7 +15,7 @@ from millrace_core.names import ExchangeId, Symbol, Tenant, order_key
 from millrace_core.orders import OrderKey
 from millrace_core.requests import CancelOrder, CreateOrder
 from millrace_magicbox import order_gateway
-from millrace_strategy import BookEvent, ResponseEvent, Runtime, StopEvent, Strategy
+from millrace_strategy import BookEvent, LocalBook, ResponseEvent, StopEvent, Strategy
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "strategies"
 TENANT, EXCHANGE, SYMBOL = Tenant("StrankaXY"), ExchangeId("binance"), Symbol("KCS/USDT")
@@ -240,7 +240,7 @@ async def test_a_listener_that_raises_fails_its_strategy(
     await magicbox.unit_in_state("Spy", "live")
     first = spies()
     with monkeypatch.context() as defect:
-        defect.setattr(Runtime, "book", _raise_defect)
+        defect.setattr(LocalBook, "show", _raise_defect)
         venue.tell_book(9.98, 10.03)
         await saw(first, lambda spy: isinstance(spy.events[-1], StopEvent))
     await magicbox.unit_in_state("Spy", "live")
