@@ -127,24 +127,25 @@ class Dispatcher:
         if not self._is_turn_taken:
             self._is_turn_taken = True
             self._call_soon(self._next_turn)
-        until = 0
+        until, now_ns = 0, self._now_ns
         while event is not None:
             # Busy from here on: a hook may cause events before it returns.
             self._is_busy = True
-            hooks = self._hooks[type(event)]
-            if self._strategy.has_parts or isinstance(event, TimerEvent):
+            kind = type(event)
+            hooks = self._hooks[kind]
+            if self._strategy.has_parts or kind is TimerEvent:
                 hooks = self._hooks_for(event, hooks)
             # An answer carries the trace of its request, which must not go on in what the answer causes.
-            self._trader.cause = NO_TRACE if isinstance(event, ResponseEvent) else event.trace
+            self._trader.cause = NO_TRACE if kind is ResponseEvent else event.trace
             rest = iter(hooks)
-            started_ns = self._now_ns()
+            started_ns = now_ns()
             until = until or started_ns + TURN_NS
             if hooks and (pending := self._call(rest, event)) is not None:
                 self._waiting_hook = event, started_ns
                 self._host.spawn(self._finish(pending, rest, event, started_ns))
                 return
             self._is_busy = False
-            ended_ns = self._now_ns()
+            ended_ns = now_ns()
             self._handled(event, ended_ns - started_ns if hooks else None)
             if ended_ns >= until:
                 return
