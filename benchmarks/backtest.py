@@ -72,9 +72,9 @@ async def run(folder: Path) -> list[Figure]:
         peer = await _peer(python, script, path)
         if (theirs := peer.get("from_files")) is not None:
             figures.append(Figure("backtest, changes of books, from files", "changes/s", files, theirs, name, 1.0))
-        figures.append(
-            Figure("backtest, changes of books, from memory", "changes/s", memory, peer["from_memory"], name)
-        )
+        target = 1.0 if name == "nautilus_trader" else None
+        of = "backtest, changes of books, from memory"
+        figures.append(Figure(of, "changes/s", memory, peer["from_memory"], name, target))
     return figures
 
 

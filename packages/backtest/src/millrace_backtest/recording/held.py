@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -36,9 +37,8 @@ class HeldRecording(Recording):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         action_of, prices = cache(_action), dict[float, float]()
-        self._held = [_held(each, action_of(each.name), prices) for each in super().read(lambda _name: True)]
-        gc.collect()
-        gc.freeze()
+        with _kept_from_collector():
+            self._held = [_held(each, action_of(each.name), prices) for each in super().read(lambda _name: True)]
 
     def read(
         self, wants: Callable[[str], bool], on_progress: Callable[[int], None] = lambda _lines: None
@@ -54,6 +54,19 @@ class HeldRecording(Recording):
                 yield each
             else:
                 self.passed_over += 1
+
+
+@contextmanager
+def _kept_from_collector() -> Iterator[None]:
+    """Have the garbage collector look neither now nor later through what is made in this block, or was before."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_enabled:
+            gc.enable()
 
 
 def _action(name: str) -> Action | None:
