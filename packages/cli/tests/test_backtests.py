@@ -186,7 +186,7 @@ def test_a_sweep_is_written(recording: Path, tmp_path: Path) -> None:
     space, out = tmp_path / "space.json", tmp_path / "sweep"
     space.write_text('{"amount": {"from": 1, "to": 3}}')
     arguments = (*PING_PONG, "--data", str(recording), "--space", str(space), "--out", str(out), "--search", "grid")
-    found = _typed("sweep", *arguments, "--json")
+    found = _typed("sweep", *arguments, "--in-memory", "--json")
     assert found.exit_code == 0, found.output
     assert json.loads(found.stdout) == json.loads((out / "sweep.json").read_text())
     assert json.loads((out / "best.json").read_text()) == {"amount": 1, "tickSize": "0.01"}
