@@ -103,8 +103,8 @@ class BookState:
         return self.take(decode(_BOOK_DELTA, data))
 
     @staticmethod
-    def read(data: msgspec.Raw) -> BookDelta:
-        """Return a delta that `take` applies later, once or several times.
+    def delta_of(data: msgspec.Raw) -> BookDelta:
+        """Return a delta, not exact, that `take` applies later, once or several times.
 
         Raises:
             InvalidMessage: the data is not a delta of a book.
@@ -145,8 +145,8 @@ class TradesState(Flawless):
         return self.take(self._read(decode(_TRADES_DELTA, data), data))
 
     @staticmethod
-    def read(data: msgspec.Raw) -> TradesDelta:
-        """Return a delta that `take` applies later, once or several times.
+    def delta_of(data: msgspec.Raw) -> TradesDelta:
+        """Return a delta, not exact, that `take` applies later, once or several times.
 
         Raises:
             InvalidMessage: the data is not a delta of trades.

@@ -95,10 +95,10 @@ def _delta(message: Message, action: Action, prices: dict[float, float]) -> Book
     if message.type != "delta":
         return None
     if action == "watchTrades":
-        return TradesState.read(message.data)
+        return TradesState.delta_of(message.data)
     if action != "watchOrderBook":
         return None
-    delta = BookState.read(message.data)
+    delta = BookState.delta_of(message.data)
     bids, asks = (
         [(prices.setdefault(price, price), amount) for price, amount in side] for side in (delta.bids, delta.asks)
     )
