@@ -99,7 +99,7 @@ def test_an_account_may_have_so_many_open_orders(orders: int, passes: bool) -> N
     ],
 )
 def test_a_position_may_grow_up_to_its_limit(terms: Terms, limit: dict[str, int], held: str, room: str | None) -> None:
-    """A purchase adds base currency, a sale quote currency; what would have passed is said."""
+    """A purchase adds base currency, a sale quote currency; what would have passed is given."""
     limits = RiskLimits(max_position={code: Decimal(most) for code, most in limit.items()})
     holding = Holding(held=Decimal(held))
     decision = judged(terms, limits, holding, book=BOOK)
@@ -150,11 +150,11 @@ def test_each_position_that_cannot_be_measured_is_named() -> None:
     assert "maxPosition.KCS" in refusal(judged(unknown, both, Holding()))
 
 
-def test_a_long_number_is_told_with_twelve_digits() -> None:
-    """One of 18 digits is told whole."""
+def test_a_long_number_is_rounded_to_twelve_digits() -> None:
+    """One of 18 digits is given whole."""
     limits = RiskLimits(max_position={"KCS": Decimal(1)})
-    for held, told in (("1E-17", "2.00000000000000001"), ("1E-18", "2"), ("123456789012345678", "123456789012345680")):
-        assert f"it could be {told};" in refusal(judged(BUY, limits, Holding(held=Decimal(held))))
+    for held, text in (("1E-17", "2.00000000000000001"), ("1E-18", "2"), ("123456789012345678", "123456789012345680")):
+        assert f"it could be {text};" in refusal(judged(BUY, limits, Holding(held=Decimal(held))))
 
 
 def test_a_refused_rate_says_when_the_next_may_be_sent() -> None:
