@@ -1,7 +1,7 @@
 """Random fills from the simulator's own venue, and what they add up to by a count that shares nothing with the store's.
 
 The venue charges fees in the currency that was received. Exchanges let accounts pay in a currency of their own
-instead: for some of the fills the fee is in BNB, and for some hours BNB has no price.
+instead: for some of the fills the fee is in BNB, with 18 decimals, and for some hours BNB has no price.
 """
 
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ from fractions import Fraction
 from random import Random
 from typing import NamedTuple
 
+from millrace_core.decimals import number
 from millrace_core.market import Candle, Fee, Trade
 from millrace_matching import OrderType, Side, TimeInForce
 from millrace_simulator.venue import AccountSettings, ManualClock, OrderRequest, OwnTrade, SymbolRules, Venue
@@ -60,7 +61,7 @@ class Paid(NamedTuple):
     def as_reported(self) -> Trade:
         """Return it as a gatherer publishes it."""
         trade = self.trade
-        fee = Fee(self.currency, float(self.fee))
+        fee = Fee(self.currency, number(str(self.fee)))
         numbers = (float(trade.price), float(trade.quantity))
         side = "buy" if trade.side is Side.BUY else "sell"
         return Trade(str(trade.trade_id), self.at_ms, SYMBOL, side, *numbers, order=str(self.order), fee=fee)
@@ -95,7 +96,7 @@ def random_fills(random: Random, count: int) -> list[Paid]:
 
 def _paid(random: Random, trade: OwnTrade) -> Paid:
     if random.randrange(3) == 0:
-        return Paid(trade, Decimal(random.randrange(1, 10**8)).scaleb(-8), "BNB")
+        return Paid(trade, Decimal(random.randrange(1, 10**18)).scaleb(-18), "BNB")
     return Paid(trade, trade.commission, trade.commission_asset)
 
 
