@@ -31,6 +31,7 @@ from millrace_exchange.errors import (
 )
 from millrace_exchange.listeners import EventTimes
 from millrace_exchange.opening import open_exchange
+from millrace_exchange.order_ids import is_same_id, plain_id
 from millrace_exchange.ports import (
     AccountFeed,
     Acknowledgement,
@@ -65,7 +66,9 @@ __all__ = [
     "UnknownExchange",
     "capability_mistakes",
     "guarded",
+    "is_same_id",
     "open_exchange",
+    "plain_id",
     "profile_of",
     "stream_mistakes",
 ]

@@ -1,7 +1,8 @@
 """The ids of an exchange's orders, ours and its own, and the form of its answers about them; part of its profile."""
 
 import string
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from millrace_core.ids import RequestId
@@ -58,6 +59,23 @@ class IdScopes:
     """Whether a symbol's public trades are numbered consecutively, so that a gap shows."""
 
 
+Fields = Mapping[str | int, frozenset[str | int]]
+"""Names of fields, or places in a list, by one that shows of what kind a record is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequiredFields:
+    """What the exchange's records of orders, trades and balances always hold, where ccxt makes up what is missing.
+
+    A record that has the field in front has a value in each of the others, or proves nothing: ccxt takes an amount that
+    was not sent for 0, another number or side for one that was not sent, or leaves the record out.
+    """
+
+    order: Fields = field(default_factory=dict)
+    trade: Fields = field(default_factory=dict)
+    balance: Fields = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListAnswers:
     """The form of answers to questions about an account's orders and trades."""
@@ -73,6 +91,16 @@ class ListAnswers:
     without an id of that."""
     are_of_all_symbols: bool = False
     """Whether a list that is asked for one symbol holds the rows of others too, which ccxt leaves out."""
+
+
+def is_same_id(found: str, wanted: str) -> bool:
+    """Tell whether an exchange's id of an order is the one that was asked for: a number may have been typed as 007."""
+    return plain_id(found) == plain_id(wanted)
+
+
+def plain_id(order_id: str) -> str:
+    """Return an exchange's id of an order without zeros before a number."""
+    return order_id.lstrip("0") or "0" if order_id.isdigit() else order_id
 
 
 def _base62(number: int) -> str:

@@ -191,6 +191,10 @@ class Exchange(Protocol):
         """Everything specific to it."""
 
     @property
+    def clock_offset_ms(self) -> int:
+        """The exchange's clock minus ours, as last measured; 0 where it does not tell its time."""
+
+    @property
     def market(self) -> MarketFeed:
         """Public data."""
 

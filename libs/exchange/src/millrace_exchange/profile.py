@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from millrace_core.names import ExchangeId
-from millrace_exchange.order_ids import ClientOrderIds, IdScopes, ListAnswers
+from millrace_exchange.order_ids import ClientOrderIds, IdScopes, ListAnswers, RequiredFields
 
 PUBLIC_ACTIONS: Final = frozenset({"fetchOHLCV", "fetchOrderBook", "fetchTicker", "fetchTrades", "loadMarkets"})
 """Actions that need no key; exchanges limit them by IP."""
@@ -233,6 +233,7 @@ class ExchangeProfile:
     client_order_ids: ClientOrderIds = field(default_factory=ClientOrderIds)
     ids: IdScopes = field(default_factory=IdScopes)
     lists: ListAnswers = field(default_factory=ListAnswers)
+    required: RequiredFields = field(default_factory=RequiredFields)
     book: BookRules = BookRules()
     history: History = History()
     open_symbols_method: str | None = None

@@ -81,6 +81,7 @@ WRONG: Final[list[tuple[Request, Any]]] = [
     (create, ORDER | {"price": "20.01"}),
     (create, ORDER | {"origQty": "1.0001"}),
     (create, ORDER | {"type": "MARKET"}),
+    *((create, ORDER | {"orderId": number}) for number in (-1, 0, "-7", "0", 7.5, True)),
     (cancel, CANCELED | ELSEWHERE),
     (cancel, CANCELED | OTHER_ID),
     *((request, right | {"executedQty": "-5"}) for request, right in ((create, ORDER), (cancel, CANCELED))),
@@ -102,6 +103,7 @@ WRONG: Final[list[tuple[Request, Any]]] = [
     (open_orders, [ORDER | {"orderId": None}]),
     (my_trades, [TRADE | ELSEWHERE]),
     (my_trades, [TRADE | {"price": None}]),
+    *((my_trades, [TRADE | {"time": time}]) for time in (None, 0, -1, "soon")),
 ]
 
 

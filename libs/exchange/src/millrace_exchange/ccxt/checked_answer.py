@@ -19,6 +19,7 @@ from millrace_exchange.ccxt.classification import classify
 from millrace_exchange.ccxt.conversion import balances_of, order_of, positions_of, trade_of
 from millrace_exchange.ccxt.recording.sending import NOTHING, Sending
 from millrace_exchange.errors import ExchangeError, OrderNotFound
+from millrace_exchange.order_ids import Fields, is_same_id
 from millrace_exchange.profile import ExchangeProfile
 
 _MESSAGES: Final = frozenset({"error", "errors", "message", "msg"})
@@ -27,7 +28,8 @@ _OTHER_TYPE: Final = {"limit": frozenset({"market"}), "market": frozenset({"limi
 """What ccxt calls neither, an exchange's own name of a stop for one, may be either."""
 _ROUNDING: Final = 1e-9
 """The part of a number that it may lose as a float on its way; lots and ticks are coarser."""
-_NO_IDS: Final = frozenset({"", "None", "null", "undefined"})
+_SIDES: Final = frozenset({"buy", "sell"})
+_NO_IDS: Final = frozenset({"None", "null", "undefined"})
 
 
 class Asked(NamedTuple):
@@ -76,6 +78,7 @@ class CheckedAnswer:
             self._prove_nothing("the answer names no order")
         answer = self._under_its_own_id(answer)
         self._check_identity(answer, asked)
+        self._check_fields(answer.get("info"), self._profile.required.order)
         if answer["id"] not in _texts(self._sending.contents or answer.get("info")):
             self._prove_nothing(f"the answer does not mention the order {answer['id']}")
         return self._order_of(answer)
@@ -112,7 +115,7 @@ class CheckedAnswer:
         Raises:
             OutcomeUnknown, Retryable: the answer does not prove them.
         """
-        asked, rows = self._list(answer, symbol)
+        asked, rows = self._list(answer, symbol, self._profile.required.order)
         if not all(_is_id(row.get("id")) and _says_something(row) for row in rows):
             self._prove_nothing("the answer names no order")
         if self._sending.contents:
@@ -123,6 +126,8 @@ class CheckedAnswer:
 
     def _order_of(self, answer: Mapping[str, Any]) -> Order:
         order = order_of(answer)
+        if order.side is not None and order.side not in _SIDES:
+            self._prove_nothing(f"the order's side is {order.side}")
         # What an edit may still trade is worked out of these.
         for name, number in (("amount", order.amount), ("filled", order.filled), ("price", order.price)):
             if number is not None and not number >= 0:
@@ -135,9 +140,9 @@ class CheckedAnswer:
         Raises:
             Retryable: the answer does not prove them.
         """
-        asked, rows = self._list(answer, symbol)
-        if any(row.get(name) is None for row in rows for name in ("price", "amount")):
-            self._prove_nothing("the answer holds no trade")
+        asked, rows = self._list(answer, symbol, self._profile.required.trade)
+        if not all(map(_is_own_trade, rows)):
+            self._prove_nothing("the answer holds no trade, or one of which it does not say what was traded, or when")
         return [trade_of(row) for row in asked]
 
     def positions(self, answer: Any) -> list[ExchangePosition]:
@@ -148,6 +153,8 @@ class CheckedAnswer:
         """
         if not isinstance(answer, list) or not (answer or self._holds_rows(frozenset())):
             self._prove_nothing("the answer is no list")
+        if any(not _is_position(row) for row in answer):
+            self._prove_nothing("the answer does not say how large a position is, or of which side")
         return positions_of(answer)
 
     def balances(self, answer: Any) -> Balances:
@@ -156,9 +163,14 @@ class CheckedAnswer:
         Raises:
             Retryable: the answer does not prove them.
         """
-        balances = balances_of(answer) if isinstance(answer, Mapping) else {}
+        if not isinstance(answer, Mapping):
+            self._prove_nothing("the answer holds no balances")
+        balances, totals = balances_of(answer), answer.get("total") or {}
         if not balances and not self._holds_rows(self._profile.lists.balances_in):
             self._prove_nothing("the answer holds no balances")
+        if unsaid := [str(code) for code, total in totals.items() if code is None or total is None]:
+            self._prove_nothing(f"the answer does not say how much is held of {', '.join(unsaid)}")
+        self._check_fields(answer.get("info"), self._profile.required.balance)
         return balances
 
     def check_absence(self, error: OrderNotFound) -> None:
@@ -171,7 +183,9 @@ class CheckedAnswer:
         if not is_said and not self._holds_rows(self._profile.lists.rows_in):
             self._prove_nothing(str(error))
 
-    def _list(self, answer: Any, symbol: str | None) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
+    def _list(
+        self, answer: Any, symbol: str | None, required: Fields
+    ) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
         """Return the rows that were asked for, and all rows of the answer."""
         lists, content = self._profile.lists, self._sending.content
         if not isinstance(answer, list) or not all(isinstance(row, Mapping) for row in answer):
@@ -184,7 +198,18 @@ class CheckedAnswer:
             self._prove_nothing(f"the answer is about another symbol than {symbol}")
         if not rows and not self._holds_rows(lists.rows_in):
             self._prove_nothing("the answer holds no list")
+        for row in rows:
+            self._check_fields(row.get("info"), required)
         return answer, rows
+
+    def _check_fields(self, record: Any, required: Fields) -> None:
+        """Return if a record holds what the exchange always sends: ccxt makes up what is missing."""
+        for sign, names in required.items():
+            for node in _nodes(record):
+                if missing := sorted(
+                    str(each) for each in names if _has(node, sign) and not _has(node, each, filled=True)
+                ):
+                    self._prove_nothing(f"the answer lacks {', '.join(missing)}")
 
     def _holds_rows(self, names: frozenset[str]) -> bool:
         """Tell whether the answer is an empty list, or holds something of that kind under one of the names."""
@@ -197,22 +222,47 @@ class CheckedAnswer:
         raise proves_nothing(self._profile, self._action, why)
 
 
-def is_same_id(found: str, wanted: str) -> bool:
-    """Tell whether an exchange's id of an order is the one that was asked for: a number may have been typed as 007."""
-    return found == wanted or (found.isdigit() and wanted.isdigit() and found.lstrip("0") == wanted.lstrip("0"))
-
-
 def proves_nothing(profile: ExchangeProfile, action: str, why: str) -> ExchangeError:
     """Return the error for an answer that proves nothing: a change is then unknown, a question may be asked again."""
     return classify(profile, action, BadResponse(why))
 
 
 def _is_id(value: Any) -> bool:
-    return type(value) is str and value not in _NO_IDS
+    """Tell whether a text names an order. No exchange numbers one 0 or below: so they say that there is none."""
+    return type(value) is str and value not in _NO_IDS and not value.startswith("-") and value.strip("0") != ""
+
+
+def _is_own_trade(row: Mapping[str, Any]) -> bool:
+    # How far back an answer reaches is told by the times of its trades.
+    has_time = isinstance(at := row.get("timestamp"), int) and at > 0
+    return has_time and row.get("price") is not None and row.get("amount") is not None and row.get("side") in _SIDES
 
 
 def _is_about(answered: Any, number: Decimal) -> bool:
     return abs(float(answered) - float(number)) <= float(number) * _ROUNDING
+
+
+def _nodes(tree: Any) -> Iterator[Any]:
+    """Return every object and list in an answer."""
+    waiting: list[Any] = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, Mapping | list):
+            yield node
+            waiting.extend(node.values() if isinstance(node, Mapping) else node)
+
+
+def _has(node: Any, name: str | int, *, filled: bool = False) -> bool:
+    """Tell whether an object has a field, or a list a place; or a value in it."""
+    if isinstance(node, Mapping):
+        return name in node and (not filled or node[name] not in (None, ""))
+    is_place = isinstance(name, int) and name < len(node)
+    return is_place and (not filled or node[name] not in (None, ""))
+
+
+def _is_position(row: Any) -> bool:
+    size = row.get("contracts")
+    return size is not None and (not size or row.get("side") in ("long", "short"))
 
 
 def _says_something(order: Mapping[str, Any]) -> bool:

@@ -110,16 +110,15 @@ def _fees(order: CcxtDict) -> list[OrderFee]:
 
 
 def balances_of(balance: CcxtDict) -> Balances:
-    """Return the balances by currency code; incomplete ones are omitted."""
+    """Return the balances by currency code; those of which nothing is said in all are omitted."""
     return {
-        code: Balance(free=held["free"], used=held["used"], total=held["total"])
+        code: Balance(free=held.get("free"), used=held.get("used"), total=held["total"])
         for code, held in balance.items()
-        if code not in _NO_CURRENCIES and isinstance(held, dict) and None not in (held.get(n) for n in _PARTS)
+        if code is not None and code not in _NO_CURRENCIES and isinstance(held, dict) and held.get("total") is not None
     }
 
 
 _NO_CURRENCIES = frozenset({"info", "free", "used", "total", "debt", "timestamp", "datetime"})
-_PARTS = ("free", "used", "total")
 
 
 def positions_of(positions: Iterable[CcxtDict]) -> list[ExchangePosition]:

@@ -18,7 +18,7 @@ from millrace_core.requests import EditPayload
 from millrace_exchange.ccxt.amendment import keep_priority
 from millrace_exchange.ccxt.caller import CcxtCaller
 from millrace_exchange.ccxt.changes import OrderChanges
-from millrace_exchange.ccxt.checked_answer import Asked
+from millrace_exchange.ccxt.checked_answer import Asked, proves_nothing
 from millrace_exchange.ccxt.order_arguments import digits, edit_params
 from millrace_exchange.ccxt.order_queries import FetchedOrder
 from millrace_exchange.ccxt.recording.digits import decided
@@ -49,12 +49,29 @@ class OrderEditor:
             self._refuse(f"an edit is not supported on {profile.exchange}: cancel the order and create another")
         edit_params(profile, payload, client_order_id)  # Refuses what must not be sent, before anything is asked.
         found = await self._orders.found("editOrder", payload)
+        self._check_known(payload, found.order)
         total = self._total(payload, found.order)
         if total is not None and self._only_reduces(payload, found.order, total):
             return await self._reduce(found.order, total)
         if total is None or profile.edit == "amend" or profile.edit_amount == "total":
             return await self._send(payload, found, total, client_order_id)
         return await self._replace(payload, found, total, client_order_id)
+
+    def _check_known(self, payload: EditPayload, order: Order) -> None:
+        """Return if the exchange said all that an edit is worked out of; nothing was sent yet.
+
+        Raises:
+            Retryable: it did not.
+        """
+        known: dict[str, object] = {"side": order.side, "status": order.status}
+        if self._profile.edit_amount != "left_out":
+            known["filled amount"] = order.filled
+        if self._profile.edit == "cancel_replace" and order.type != "market":
+            known["price"] = payload.price or order.price
+        if unsaid := [name for name, value in known.items() if value is None]:
+            raise proves_nothing(
+                self._profile, "fetchOrder", f"the answer does not say the order's {', '.join(unsaid)}"
+            )
 
     def _total(self, payload: EditPayload, order: Order) -> Decimal | None:
         """Return the amount of the whole order after the edit; None if none is to be sent."""
@@ -96,6 +113,7 @@ class OrderEditor:
                 return await self._send(payload, found, total, client_order_id, unfilled)
             except Rejected as refusal:
                 found = await self._filled_since(payload, refusal)
+                self._check_known(payload, found.order)
                 self._total(payload, found.order)
         elif payload.trigger_price is not None or found.order.trigger_price is not None:
             self._refuse(f"the edit of a stop is not supported on {self._profile.exchange}")

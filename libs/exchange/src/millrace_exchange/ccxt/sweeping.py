@@ -9,7 +9,7 @@ from millrace_core.orders import Order
 from millrace_core.requests import CancelAllPayload, CancelPayload
 from millrace_exchange.ccxt.caller import CcxtCaller
 from millrace_exchange.ccxt.changes import OrderChanges
-from millrace_exchange.ccxt.checked_answer import CheckedAnswer
+from millrace_exchange.ccxt.checked_answer import CheckedAnswer, proves_nothing
 from millrace_exchange.ccxt.order_arguments import further_params
 from millrace_exchange.ccxt.recording.sending import Sending
 from millrace_exchange.errors import ExchangeError, Fatal, OrderNotFound, OutcomeUnknown, Rejected
@@ -45,7 +45,10 @@ class OrderSweeper:
         return Acknowledgement(tuple(canceled), timed.at_ns or acknowledged_ns, acknowledged_ns)
 
     async def _open_symbols(self) -> list[str]:
-        return sorted({order.symbol for order in await self._orders.fetch_open_orders() if order.symbol is not None})
+        symbols = {order.symbol or "" for order in await self._orders.fetch_open_orders()}
+        if "" in symbols:
+            raise proves_nothing(self._profile, "fetchOpenOrders", "the answer does not say the symbol of an order")
+        return sorted(symbols)
 
     async def _all_of(self, symbols: Sequence[str], params: dict[str, Any], timed: Sending) -> list[Order]:
         """Cancel the orders of whole symbols, each in one request."""

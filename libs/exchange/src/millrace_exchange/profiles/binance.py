@@ -8,7 +8,7 @@ from typing import Final
 
 from millrace_core.clock import DAY_MS, MINUTE_MS
 from millrace_core.names import ExchangeId
-from millrace_exchange.order_ids import ClientOrderIds, IdScopes, ListAnswers
+from millrace_exchange.order_ids import ClientOrderIds, IdScopes, ListAnswers, RequiredFields
 from millrace_exchange.profile import (
     CONNECT,
     BookRules,
@@ -33,6 +33,16 @@ PROFILE: Final = ExchangeProfile(
     # Order ids count per symbol. A self-trade is a buy and a sell under one trade id. Trade ids have no hole (seen).
     ids=IdScopes(order="symbol", own_trade="trade_and_order", numbers_public_trades=True),
     lists=ListAnswers(are_bare=True, balances_in=frozenset({"balances", "userAssets"})),
+    # ccxt takes `executedQty` that is missing for 0, and `isBuyer` for false.
+    required=RequiredFields(
+        order={
+            "orderId": frozenset(
+                {"symbol", "side", "type", "status", "price", "origQty", "executedQty", "cummulativeQuoteQty"}
+            )
+        },
+        trade={"orderId": frozenset({"symbol", "id", "price", "qty", "isBuyer"})},
+        balance={"free": frozenset({"asset"})},
+    ),
     # web-socket-streams.md, "How to manage a local order book correctly"; ccxt compares U and u. It asks for 1,000
     # levels where no depth is asked for (option watchOrderBookLimit); the diff stream has the whole book.
     book=BookRules(proof="sequence", checked_by="ccxt", snapshot_levels=1_000, unsubscribes=True),

@@ -8,7 +8,7 @@ from typing import Final
 
 from millrace_core.clock import DAY_MS, MINUTE_MS
 from millrace_core.names import ExchangeId
-from millrace_exchange.order_ids import ClientOrderIds, IdScopes, ListAnswers
+from millrace_exchange.order_ids import ClientOrderIds, IdScopes, ListAnswers, RequiredFields
 from millrace_exchange.profile import (
     BookRules,
     ErrorRule,
@@ -25,6 +25,14 @@ PROFILE: Final = ExchangeProfile(
     client_order_ids=ClientOrderIds(fetches=True, finds_closed=True, cancels=True),
     ids=IdScopes(order="symbol", own_trade="trade_and_order"),
     lists=ListAnswers(are_bare=True, balances_in=frozenset({"assets", "positions"})),
+    # ccxt takes `executedQty` that is missing for 0.
+    required=RequiredFields(
+        order={
+            "orderId": frozenset({"symbol", "side", "type", "status", "price", "origQty", "executedQty", "cumQuote"})
+        },
+        trade={"orderId": frozenset({"symbol", "id", "price", "qty", "side"})},
+        balance={"marginBalance": frozenset({"asset"})},
+    ),
     # "How to manage a local order book correctly": pu equals the previous u; ccxt compares them. Snapshots have 1,000
     # levels at most.
     book=BookRules(proof="sequence", checked_by="ccxt", snapshot_levels=1_000, unsubscribes=True),

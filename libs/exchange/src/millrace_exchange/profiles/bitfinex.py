@@ -7,7 +7,7 @@ Source: docs.bitfinex.com: "Submit Order", "WS Inputs, New Order", "WS Inputs, U
 from typing import Final
 
 from millrace_core.names import ExchangeId
-from millrace_exchange.order_ids import ClientOrderIds, ListAnswers
+from millrace_exchange.order_ids import ClientOrderIds, ListAnswers, RequiredFields
 from millrace_exchange.profile import BookRules, ExchangeProfile, History, HistoryWindow, RateLimit, RequestLimits
 
 PROFILE: Final = ExchangeProfile(
@@ -18,6 +18,13 @@ PROFILE: Final = ExchangeProfile(
         form="int45", uniqueness="not_enforced", fetches=False, finds_closed=False, cancels=False
     ),
     lists=ListAnswers(are_bare=True),
+    # ccxt takes an order without an amount for a buy: the sign tells the side. Places in the lists: id, symbol, amount
+    # left, amount, type, status, price; id, symbol, order, amount, price; kind, currency, balance.
+    required=RequiredFields(
+        order={16: frozenset({0, 3, 6, 7, 8, 13, 16})},
+        trade={10: frozenset({0, 1, 3, 4, 5})},
+        balance={4: frozenset({0, 1, 2})},
+    ),
     # CRC-32 of the best 25, in a frame of its own behind the changes. ccxt asks for it after its first call returned,
     # which a followed stream never does; after a wrong one it takes the next change for a whole book, since its new
     # subscription is refused as a double. 25 levels unless 100 are asked for.

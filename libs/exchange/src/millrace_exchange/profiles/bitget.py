@@ -8,7 +8,7 @@ from typing import Final
 
 from millrace_core.clock import DAY_MS
 from millrace_core.names import ExchangeId
-from millrace_exchange.order_ids import ClientOrderIds, ListAnswers
+from millrace_exchange.order_ids import ClientOrderIds, ListAnswers, RequiredFields
 from millrace_exchange.profile import BookRules, ExchangeProfile, History, HistoryWindow, RateLimit, RequestLimits
 
 _BY_QUARTER: Final = HistoryWindow(reach_ms=90 * DAY_MS, width_ms=90 * DAY_MS, page=100)
@@ -22,6 +22,8 @@ PROFILE: Final = ExchangeProfile(
         rows_in=frozenset({"data", "entrustedList", "fillList", "list", "orderList"}),
         balances_in=frozenset({"data", "list"}),
     ),
+    # ccxt leaves out a balance without a currency.
+    required=RequiredFields(balance={"frozen": frozenset({"coin"})}),
     # Channel `books`: "All levels of depth", books1, books5 and books15 "snapshot each time". `seq` "is incrementing",
     # by how much is not said, so it shows no loss. ccxt checks a CRC-32 of the best 25 where a frame has one (option
     # watchOrderBook.checksum, on by default); the documentation knows it no more. ccxt has a method to unsubscribe, but

@@ -8,7 +8,7 @@ from typing import Final
 
 from millrace_core.clock import DAY_MS
 from millrace_core.names import ExchangeId
-from millrace_exchange.order_ids import ClientOrderIds, ListAnswers
+from millrace_exchange.order_ids import ClientOrderIds, ListAnswers, RequiredFields
 from millrace_exchange.profile import (
     BookRules,
     ErrorRule,
@@ -35,6 +35,13 @@ PROFILE: Final = ExchangeProfile(
         cancels=True,
     ),
     lists=ListAnswers(are_bare=False, rows_in=frozenset({"list"}), balances_in=frozenset({"coin", "list"})),
+    # ccxt takes what is left of a canceled order, which is 0, for what was not filled of it; terms of the order for
+    # those of a trade; and `locked` that is missing for 0.
+    required=RequiredFields(
+        order={"createdTime": frozenset({"symbol", "side", "qty", "cumExecQty", "orderStatus"})},
+        trade={"execId": frozenset({"symbol", "side", "execPrice", "execQty"})},
+        balance={"walletBalance": frozenset({"coin", "locked"})},
+    ),
     # Each frame has the next `u`, a snapshot starts again; ccxt compares nothing. It subscribes to 50 levels.
     book=BookRules(
         proof="sequence",

@@ -7,7 +7,7 @@ Source: docs.cdp.coinbase.com, Advanced Trade API: "Create order", "Edit order",
 from typing import Final
 
 from millrace_core.names import ExchangeId
-from millrace_exchange.order_ids import ClientOrderIds, ListAnswers
+from millrace_exchange.order_ids import ClientOrderIds, ListAnswers, RequiredFields
 from millrace_exchange.profile import (
     PUBLIC_ACTIONS,
     BookRules,
@@ -31,6 +31,14 @@ PROFILE: Final = ExchangeProfile(
     ),
     lists=ListAnswers(
         are_bare=False, rows_in=frozenset({"fills", "orders"}), balances_in=frozenset({"accounts", "data"})
+    ),
+    # ccxt leaves out balances without a kind or an amount.
+    required=RequiredFields(
+        balance={
+            "hold": frozenset({"type", "available_balance"}),
+            "available_balance": frozenset({"type", "hold"}),
+            "value": frozenset({"currency"}),
+        }
     ),
     # sequence_num counts all frames of a connection; ccxt compares nothing. Channel level2 has the whole book. ccxt has
     # a method to unsubscribe, but its `has` does not say so.

@@ -8,7 +8,7 @@ from typing import Final
 
 from millrace_core.clock import DAY_MS
 from millrace_core.names import ExchangeId
-from millrace_exchange.order_ids import ClientOrderIds, ListAnswers
+from millrace_exchange.order_ids import ClientOrderIds, ListAnswers, RequiredFields
 from millrace_exchange.profile import (
     BookRules,
     ErrorRule,
@@ -27,6 +27,8 @@ PROFILE: Final = ExchangeProfile(
     # be checked in pending orders". ccxt's cancel_order knows no clientOrderId; Gate takes ours in place of the id.
     client_order_ids=ClientOrderIds(form="base62", prefix="t-", fetches=True, finds_closed=False, cancels=False),
     lists=ListAnswers(are_bare=True, are_of_all_symbols=True),
+    # ccxt takes a trade without a side for a buy.
+    required=RequiredFields(trade={"currency_pair": frozenset({"id", "side"})}),
     # ccxt subscribes to spot.obu with 50 levels, whose U and u it never compares (seen: up to 29 wrong books). It does
     # on futures. "If U ≠ local depth ID + 1, the depth data is not continuous" (announcement 45317).
     book=BookRules(

@@ -9,7 +9,7 @@ from typing import Final
 
 from millrace_core.clock import DAY_MS
 from millrace_core.names import ExchangeId
-from millrace_exchange.order_ids import ClientOrderIds, ListAnswers
+from millrace_exchange.order_ids import ClientOrderIds, ListAnswers, RequiredFields
 from millrace_exchange.profile import (
     PUBLIC_ACTIONS,
     BookRules,
@@ -29,6 +29,10 @@ PROFILE: Final = ExchangeProfile(
     client_order_ids=ClientOrderIds(uniqueness="not_enforced", fetches=True, finds_closed=False, cancels=True),
     lists=ListAnswers(
         are_bare=False, rows_in=frozenset({"data", "list", "orders", "trades"}), balances_in=frozenset({"data", "list"})
+    ),
+    # ccxt takes another number for the id of a trade, and leaves out balances without a currency or kind.
+    required=RequiredFields(
+        trade={"order-id": frozenset({"trade-id"})}, balance={"balance": frozenset({"currency", "type"})}
     ),
     # prevSeqNum is the seqNum before. ccxt applies nothing that does not follow, on spot with an exception that ends
     # the reading of the socket (off by the option), on contracts without a word. 150 levels unless 5, 20 or 400 are

@@ -9,7 +9,7 @@ from typing import Final
 
 from millrace_core.clock import DAY_MS
 from millrace_core.names import ExchangeId
-from millrace_exchange.order_ids import ClientOrderIds, ListAnswers
+from millrace_exchange.order_ids import ClientOrderIds, ListAnswers, RequiredFields
 from millrace_exchange.profile import BookRules, ExchangeProfile, History, HistoryWindow, RateLimit, RequestLimits
 
 PROFILE: Final = ExchangeProfile(
@@ -17,6 +17,13 @@ PROFILE: Final = ExchangeProfile(
     # cloid: 128 bits as hex digits after 0x. orderStatus takes it in place of the oid.
     client_order_ids=ClientOrderIds(prefix="0x", fetches=True, finds_closed=False, cancels=True),
     lists=ListAnswers(are_bare=True, are_of_all_symbols=True, balances_in=frozenset({"assetPositions", "balances"})),
+    # An order or a trade without its market is none of the symbol's to ccxt, which leaves it out, as it does a balance
+    # without a currency.
+    required=RequiredFields(
+        order={"limitPx": frozenset({"coin", "side", "oid"})},
+        trade={"px": frozenset({"coin", "side", "tid"})},
+        balance={"hold": frozenset({"coin"})},
+    ),
     # l2Book: each frame is the book, 20 levels a side at most.
     book=BookRules(
         proof="none",

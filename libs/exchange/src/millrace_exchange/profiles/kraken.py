@@ -7,7 +7,7 @@ Source: docs.kraken.com: "Spot Client Order Identifiers", "Amend Order", "Spot R
 from typing import Final
 
 from millrace_core.names import ExchangeId
-from millrace_exchange.order_ids import ClientOrderIds, IdScopes, ListAnswers
+from millrace_exchange.order_ids import ClientOrderIds, IdScopes, ListAnswers, RequiredFields
 from millrace_exchange.profile import BookRules, ExchangeProfile, History, HistoryWindow, RateLimit, RequestLimits
 
 # "50 results are returned at a time, the most recent by default".
@@ -25,6 +25,11 @@ PROFILE: Final = ExchangeProfile(
         are_of_all_symbols=True,
         rows_in=frozenset({"closed", "open", "trades"}),
         balances_in=frozenset({"result"}),
+    ),
+    # An order or a trade without its pair is none of the symbol's to ccxt, which leaves it out.
+    required=RequiredFields(
+        order={"opentm": frozenset({"descr"}), "ordertype": frozenset({"pair", "type"})},
+        trade={"ordertxid": frozenset({"pair", "type"})},
     ),
     # CRC-32 of the best 10, in every frame. ccxt's option watchOrderBook.checksum must stay off: its check calls
     # split() on a float and ends the connection at the first book (seen). 10 levels unless 25, 100, 500 or

@@ -9,7 +9,7 @@ from typing import Final
 
 from millrace_core.clock import DAY_MS, MINUTE_MS
 from millrace_core.names import ExchangeId
-from millrace_exchange.order_ids import ClientOrderIds, ListAnswers
+from millrace_exchange.order_ids import ClientOrderIds, ListAnswers, RequiredFields
 from millrace_exchange.profile import (
     CONNECT,
     PUBLIC_ACTIONS,
@@ -58,6 +58,13 @@ PROFILE: Final = ExchangeProfile(
     # cancel by it is answered without the exchange's id, so that the answer names no order.
     client_order_ids=ClientOrderIds(uniqueness="not_enforced", fetches=True, finds_closed=False, cancels=False),
     lists=ListAnswers(are_bare=False, rows_in=frozenset({"data", "items"}), balances_in=frozenset({"data"})),
+    # ccxt takes an order that is not active for filled unless it says that it was canceled, and another number for the
+    # id of a trade.
+    required=RequiredFields(
+        order=dict.fromkeys(("active", "isActive"), frozenset({"symbol", "side", "cancelExist", "dealSize"})),
+        trade={"orderId": frozenset({"tradeId", "side"})},
+        balance={"available": frozenset({"currency", "type"})},
+    ),
     # sequenceStart(new) ≤ sequenceEnd(old) + 1; ccxt compares nothing. Without keys ccxt asks for level2_100, and the
     # stream has the whole book.
     book=BookRules(

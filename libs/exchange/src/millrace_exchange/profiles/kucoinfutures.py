@@ -8,7 +8,7 @@ from typing import Final
 
 from millrace_core.clock import DAY_MS
 from millrace_core.names import ExchangeId
-from millrace_exchange.order_ids import ClientOrderIds, ListAnswers
+from millrace_exchange.order_ids import ClientOrderIds, ListAnswers, RequiredFields
 from millrace_exchange.profile import BookRules, ExchangeProfile, History, HistoryWindow, RateLimit, RequestLimits
 
 PROFILE: Final = ExchangeProfile(
@@ -16,6 +16,12 @@ PROFILE: Final = ExchangeProfile(
     # "Add Order", clientOid: letters, digits, - and _, 40 at most.
     client_order_ids=ClientOrderIds(fetches=True, finds_closed=False, cancels=True),
     lists=ListAnswers(are_bare=False, rows_in=frozenset({"data", "items"}), balances_in=frozenset({"data"})),
+    # ccxt takes an order that is not active for filled unless it says that it was canceled, and another number for the
+    # id of a trade.
+    required=RequiredFields(
+        order=dict.fromkeys(("active", "isActive"), frozenset({"symbol", "side", "cancelExist", "filledSize"})),
+        trade={"orderId": frozenset({"tradeId", "side"})},
+    ),
     # Each frame has the next `sequence`; ccxt compares nothing. It asks for the whole book (level2/snapshot).
     book=BookRules(
         proof="sequence",

@@ -8,7 +8,7 @@ from typing import Final
 
 from millrace_core.clock import DAY_MS
 from millrace_core.names import ExchangeId
-from millrace_exchange.order_ids import ClientOrderIds, ListAnswers
+from millrace_exchange.order_ids import ClientOrderIds, ListAnswers, RequiredFields
 from millrace_exchange.profile import BookRules, ExchangeProfile, History, HistoryWindow, RateLimit, RequestLimits
 
 PROFILE: Final = ExchangeProfile(
@@ -16,6 +16,8 @@ PROFILE: Final = ExchangeProfile(
     # newClientOrderId has no documented form.
     client_order_ids=ClientOrderIds(fetches=True, finds_closed=False, cancels=True),
     lists=ListAnswers(rows_in=frozenset({"data", "resultList"}), balances_in=frozenset({"balances", "data"})),
+    # ccxt makes up the id of a trade without one, and leaves out a balance without a currency.
+    required=RequiredFields(trade={"orderId": frozenset({"id"})}, balance={"free": frozenset({"asset"})}),
     # "fromVersion … exactly equal to the toVersion + 1 of the previous message"; ccxt only leaves out old frames. It
     # asks for the default of 100 levels, and the stream has the whole book.
     book=BookRules(

@@ -8,7 +8,7 @@ from typing import Final
 
 from millrace_core.clock import DAY_MS
 from millrace_core.names import ExchangeId
-from millrace_exchange.order_ids import ClientOrderIds, ListAnswers
+from millrace_exchange.order_ids import ClientOrderIds, ListAnswers, RequiredFields
 from millrace_exchange.profile import (
     BookRules,
     ErrorRule,
@@ -27,6 +27,8 @@ PROFILE: Final = ExchangeProfile(
     # were canceled without a fill can be asked for during 2 hours.
     client_order_ids=ClientOrderIds(fetches=True, finds_closed=False, cancels=True),
     lists=ListAnswers(are_bare=False, rows_in=frozenset({"data"}), balances_in=frozenset({"data", "details"})),
+    # ccxt leaves out a balance without a currency.
+    required=RequiredFields(balance={"eq": frozenset({"ccy"})}),
     # prevSeqId is the seqId before; ccxt compares them. The checksum is always 0 since June 2026. Channel `books`.
     book=BookRules(proof="sequence", checked_by="ccxt", snapshot_levels=400, stream_levels=400, unsubscribes=True),
     history=History(

@@ -6,7 +6,7 @@ to the price's tick, for one. What a request decided has been checked against th
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from decimal import Decimal
@@ -129,8 +129,23 @@ class DigitKeeper(Shortcuts):
             return json.dumps(data, separators=(",", ":"), default=str)
 
     def safe_order(self, order: dict[str, Any], market: Any = None) -> Any:
-        """Return ccxt's unified order, and beside its floats the texts that the exchange sent."""
+        """Return ccxt's unified order without its guesses, and beside its floats the texts that the exchange sent."""
         texts = {name: text for name in _NUMBERS if type(text := order.get(name)) is str and text}
+        guessed = () if order.get("trades") else tuple(_guessed(order))
         unified = super().safe_order(order, market)  # type: ignore[misc]
+        unified |= dict.fromkeys(guessed)
         unified[ANSWERED] = texts
         return unified
+
+
+def _guessed(order: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what ccxt would make up of an order: all of a closed one was filled, and at its limit."""
+    filled = order.get("filled")
+    if filled is None and order.get("remaining") is None:
+        yield from ("filled", "remaining")
+    if order.get("cost") is None and order.get("average") is None and not _is_zero(filled):
+        yield "cost"
+
+
+def _is_zero(number: Any) -> bool:
+    return number is not None and not float(number)

@@ -12,9 +12,10 @@ import msgspec
 from millrace_core.clock import LATEST_MS
 from millrace_core.decimals import is_usual
 from millrace_core.orders import Order, OrderFee
-from millrace_exchange.ccxt.checked_answer import Asked, is_same_id
+from millrace_exchange.ccxt.checked_answer import Asked
 from millrace_exchange.ccxt.conversion import plain
 from millrace_exchange.ccxt.recording.shortcuts import Shortcuts
+from millrace_exchange.order_ids import is_same_id
 
 _STATUSES: Final[Mapping[str, str]] = {
     "NEW": "open",
@@ -27,6 +28,7 @@ _STATUSES: Final[Mapping[str, str]] = {
     "EXPIRED_IN_MATCH": "expired",
 }
 _AT_MARKET: Final = frozenset({"MARKET", "STOP_LOSS", "TAKE_PROFIT"})
+_SIDES: Final = frozenset({"BUY", "SELL"})
 _ZERO: Final = Decimal(0)
 
 
@@ -85,6 +87,8 @@ def read(content: Any, market: Mapping[str, Any], asked: Asked, currency_code: C
     record = msgspec.convert(content, OrderRecord)
     if not all(map(is_usual, (record.price, record.trigger_price, record.amount, record.filled, record.cost))):
         raise msgspec.ValidationError("its numbers are none")
+    if record.side not in _SIDES or not record.status or record.id <= 0:
+        raise msgspec.ValidationError("it has no id, no side, or no status")
     if min(record.price, record.amount, record.filled) < 0 or record.filled > (record.amount or record.filled):
         raise msgspec.ValidationError(f"it cannot be: {record.filled:f} of {record.amount:f} are filled")
     _check(record, market, asked)
