@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from typing import Final
 
 from millrace_core.config import OrderLimits, RiskLimits
 from millrace_core.halts import HaltScope, HaltState
@@ -14,6 +15,7 @@ from millrace_executor.risk.terms import NewTerms, left_of_replaced
 
 Limits = Mapping[str, OrderLimits]
 """Limits by their place in the tenant's: empty for its own, `accounts.binance.`, `sources.PingPong.`."""
+SOURCES: Final = "sources."
 
 
 class TradingControls:
@@ -31,6 +33,8 @@ class TradingControls:
         self._binding: Limits = {}
         self.counts_exposure = False
         """Whether a limit of the tenant needs to know what its accounts hold or have open."""
+        self.limits_sources = False
+        """Whether there are limits on single sources."""
         self._recent: dict[str, RecentOrders] = {}
         self._rates = SourceRates()
 
@@ -49,6 +53,7 @@ class TradingControls:
         self._limits = limits
         self._binding = binding_limits(limits)
         self.counts_exposure = any(each.needs_exposure for each in self._binding.values())
+        self.limits_sources = any(path.startswith(SOURCES) for path in self._binding)
         self._recent = {path: recent for path, recent in self._recent.items() if path in self._binding}
         self._check_known()
 
@@ -88,14 +93,17 @@ class TradingControls:
             return None
         return f"runawayOrdersPerMinute is {limit}, and {source} asked for more within a minute"
 
-    def limits_on(self, exchange: ExchangeId, order_source: str | None) -> Limits:
-        """Return the limits that bind an order, without those that limit nothing."""
-        paths = ("", f"accounts.{exchange}.", f"sources.{order_source}.")
+    def limits_on(self, exchange: ExchangeId, *sources: str | None) -> Limits:
+        """Return the limits that bind an order, without those that limit nothing.
+
+        An edit is bound by those of its sender, and by those of the source whose order it is.
+        """
+        paths = ("", f"accounts.{exchange}.", *map(_path_of, sources))
         return {path: self._binding[path] for path in paths if path in self._binding}
 
     def decide(self, request: NewTerms, exchange: ExchangeId, facts: Facts) -> Approved | RiskRejection:
         """Decide by the limits in force; an approved order counts as sent from then on."""
-        limits = self.limits_on(exchange, facts.terms.source)
+        limits = self.limits_on(exchange, request.payload.order_source, facts.terms.source)
         bounds = [self._bound(path, each, exchange, facts) for path, each in limits.items()]
         decision = decide(request, bounds, facts)
         if isinstance(decision, Approved):
@@ -107,7 +115,7 @@ class TradingControls:
         recent, terms = self._recent_of(path), facts.terms
         own = self.exposures.get(exchange)
         others = [] if path.startswith("accounts.") else [e for e in self.exposures.values() if e is not own]
-        source = terms.source if path.startswith("sources.") else None
+        source = path.removeprefix(SOURCES).removesuffix(".") if path.startswith(SOURCES) else None
         left = left_of_replaced(terms, facts.market)
         exposure = None if own is None else BoundExposure(own, others, source, terms.replaces, left)
         return Bound(path, limits, recent.sent_ms, recent.duplicate_of_ms(terms, facts.now_ms), exposure)
@@ -128,8 +136,12 @@ def binding_limits(limits: RiskLimits) -> Limits:
     """Return all limits of a tenant, without those that limit nothing."""
     every: dict[str, OrderLimits] = {"": limits}
     every |= {f"accounts.{exchange}.": each for exchange, each in limits.accounts.items()}
-    every |= {f"sources.{source}.": each for source, each in limits.sources.items()}
+    every |= {_path_of(source): each for source, each in limits.sources.items()}
     return {path: each for path, each in every.items() if each.binds_orders}
+
+
+def _path_of(source: str | None) -> str:
+    return f"{SOURCES}{source}."
 
 
 def _subject(scope: HaltScope) -> str:

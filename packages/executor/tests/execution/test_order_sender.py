@@ -13,7 +13,16 @@ from millrace_core.clock import now_ms
 from millrace_core.messages import Response, encode
 from millrace_core.names import Tenant
 from millrace_core.orders import Order
-from millrace_core.requests import CancelAllOrders, CancelAllPayload, CancelPayload, CreateOrder, CreatePayload, Request
+from millrace_core.requests import (
+    CancelAllOrders,
+    CancelAllPayload,
+    CancelPayload,
+    CreateOrder,
+    CreatePayload,
+    EditOrder,
+    EditPayload,
+    Request,
+)
 from millrace_core.trace import Trace
 from millrace_exchange import (
     Acknowledgement,
@@ -208,29 +217,56 @@ async def test_what_the_exchange_refuses_to_say_stays_unknown() -> None:
 class _Sweeping(Account):
     """Its cancel-all finds order 7 of ETH/USDT; what is cancelled by itself is noted."""
 
-    def __init__(self) -> None:
+    def __init__(self, *failures: ExchangeError) -> None:
         super().__init__()
         self.canceled: list[str] = []
+        self._failures = list(failures)
+        self.sweeps = 0
 
     async def cancel_all_orders(self, payload: CancelAllPayload) -> Acknowledgement:
         """Cancel what is open."""
+        self.sweeps += 1
         return Acknowledgement((Order(id="7", symbol="ETH/USDT", status="canceled"),), 1, 2)
 
     async def cancel_order(self, payload: CancelPayload) -> Acknowledgement:
-        """Cancel one order."""
+        """Cancel one order, once nothing fails any more."""
+        if self._failures:
+            raise self._failures.pop(0)
         self.canceled.append(payload.symbol)
         return Acknowledgement((Order(id="7", symbol=payload.symbol, status="canceled"),), 1, 2)
 
 
 async def test_an_order_placed_during_a_cancel_all_is_cancelled_though_another_has_its_number() -> None:
     """Another symbol's order of the same number was cancelled with the rest; this one is still open."""
-    account, queue = _Sweeping(), OrderQueue()
-    creation, sweep = queue.enter(ORDER, "ours"), accepted(CancelAllOrders(exchange_id="binance"))
+    account = _Sweeping()
+    assert await swept_during(account, ORDER) == "done"
+    assert account.canceled == ["KCS/USDT"]
+
+
+async def test_an_order_that_an_edit_places_during_a_cancel_all_is_cancelled_too() -> None:
+    """The former one may be gone when all are cancelled, and the new one not there yet."""
+    account = _Sweeping()
+    edit = EditPayload(symbol="KCS/USDT", order_id="6", price=Decimal(24))
+    assert await swept_during(account, EditOrder(exchange_id="binance", payload=edit)) == "done"
+    assert account.canceled == ["KCS/USDT"]
+
+
+async def test_not_all_orders_are_cancelled_again_because_of_a_late_one() -> None:
+    """Orders that were requested since are there by then: the late one alone is tried again."""
+    account = _Sweeping(LIMITED, LOST)
+    assert await swept_during(account, ORDER) == "done"
+    assert (account.canceled, account.sweeps) == (["KCS/USDT"], 1)
+
+
+async def swept_during(account: _Sweeping, placement: Request) -> str:
+    """Cancel all orders while a request is being carried out that makes order 7 of KCS/USDT; return the last status."""
+    queue = OrderQueue()
+    placing, sweep = queue.enter(placement, "ours"), accepted(CancelAllOrders(exchange_id="binance"))
     turn = queue.enter(sweep.request, sweep.request_id)
     what = cast(CancelAllOrders, sweep.request)
     sending = asyncio.create_task(sender_of(account, queue).execute(sweep, intent_of(sweep, now_ms()), what, turn))
     await turn.ended()
-    queue.answered(creation, Order(id="7", symbol="KCS/USDT", status="open"))
-    creation.end()
+    queue.answered(placing, Order(id="7", symbol="KCS/USDT", status="open"))
+    placing.end()
     await sending
-    assert account.canceled == ["KCS/USDT"]
+    return account.said[-1]

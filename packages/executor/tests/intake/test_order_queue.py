@@ -106,14 +106,14 @@ async def test_to_cancel_all_waits_for_nothing_and_later_orders_wait_for_it() ->
     assert not before.is_over
 
 
-async def test_creations_under_way_are_known() -> None:
+async def test_placements_under_way_are_known() -> None:
     """What is being placed can be asked for, by symbol or all, until it has ended."""
     queue = OrderQueue()
     here, there = queue.enter(create(), "a"), queue.enter(create("ETH/BTC"), "b")
-    assert queue.creations_under_way("KCS/USDT") == [here]
-    assert set(queue.creations_under_way(None)) == {here, there}
+    assert queue.placements_under_way("KCS/USDT") == [here]
+    assert set(queue.placements_under_way(None)) == {here, there}
     here.end()
-    assert queue.creations_under_way("KCS/USDT") == []
+    assert queue.placements_under_way("KCS/USDT") == []
 
 
 async def test_orders_of_one_number_in_two_symbols_are_two_orders() -> None:

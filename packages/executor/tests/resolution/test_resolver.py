@@ -13,7 +13,15 @@ from millrace_core.config import Credentials
 from millrace_core.ids import RequestId, new_request_id
 from millrace_core.market import Trade
 from millrace_core.orders import Order
-from millrace_core.requests import CancelOrder, CancelPayload, CreateOrder, CreatePayload, EditOrder, EditPayload
+from millrace_core.requests import (
+    CancelAllOrders,
+    CancelOrder,
+    CancelPayload,
+    CreateOrder,
+    CreatePayload,
+    EditOrder,
+    EditPayload,
+)
 from millrace_exchange import Exchange, Fatal, Rejected, Retryable, open_exchange
 from millrace_executor.answering.intents import Intent
 from millrace_executor.resolution.resolver import VAIN_ANSWERS_BORNE, Resolver, Unresolvable
@@ -103,7 +111,7 @@ async def test_nothing_is_asked_while_the_exchange_wants_a_pause() -> None:
         return Order(id="7", symbol=symbol, client_order_id=client_order_id, status="open")
 
     execution, profile = SimpleNamespace(fetch_order=fetch_order), SimpleNamespace(settlement_window_ms=15_000)
-    exchange = cast(Exchange, SimpleNamespace(execution=execution, profile=profile))
+    exchange = cast(Exchange, SimpleNamespace(execution=execution, profile=profile, clock_offset_ms=0))
     resolver = Resolver(exchange, UnitHealthReporter("StrankaXY.binance", changed=lambda: None, errors=ErrorLog()))
     resolution = await resolver.resolve(asked(CreateOrder(exchange_id="binance", payload=BUY), new_request_id()))
     assert resolution.answer.status == "done"
@@ -139,13 +147,36 @@ async def test_answers_that_prove_nothing_end(answer: Any, monkeypatch: pytest.M
 
     execution = SimpleNamespace(fetch_order=answered, fetch_my_trades=trades, fetch_open_orders=open_orders)
     profile = SimpleNamespace(settlement_window_ms=50)
-    exchange = cast(Exchange, SimpleNamespace(execution=execution, profile=profile))
+    exchange = cast(Exchange, SimpleNamespace(execution=execution, profile=profile, clock_offset_ms=0))
     health = UnitHealthReporter("StrankaXY.binance", changed=lambda: None, errors=ErrorLog())
     intent, began = asked(CreateOrder(exchange_id="binance", payload=BUY), new_request_id()), now_ms()
     with pytest.raises(Unresolvable):
         await Resolver(exchange, health).resolve(intent)
     assert now_ms() - began >= 50
     assert len(asked_about) >= VAIN_ANSWERS_BORNE
+
+
+@pytest.mark.parametrize(
+    "request_", [CreateOrder(exchange_id="binance", payload=BUY), CancelAllOrders(exchange_id="binance")]
+)
+@pytest.mark.parametrize("account", ["", "these keys"])
+async def test_that_other_keys_know_no_order_proves_nothing(request_: Any, account: str) -> None:
+    """A request was sent, its keys were replaced before its outcome was known: they may be another account's."""
+
+    async def nothing(*_: Any, **__: Any) -> Any:
+        return None
+
+    async def none(*_: Any, **__: Any) -> list[Any]:
+        return []
+
+    execution = SimpleNamespace(fetch_order=nothing, fetch_my_trades=none, fetch_open_orders=none)
+    profile = SimpleNamespace(settlement_window_ms=0)
+    exchange = cast(Exchange, SimpleNamespace(execution=execution, profile=profile, clock_offset_ms=0))
+    health = UnitHealthReporter("StrankaXY.binance", changed=lambda: None, errors=ErrorLog())
+    intent = msgspec.structs.replace(asked(request_, new_request_id()), account=account, sent_by=1)
+    for keys, is_proof in (("these keys", True), ("other keys", not account)):
+        resolution = await Resolver(exchange, health, account=keys).ask_once(intent)
+        assert (resolution is not None) == is_proof
 
 
 async def test_an_outage_is_waited_out_however_long(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,30 +197,39 @@ async def test_an_outage_is_waited_out_however_long(monkeypatch: pytest.MonkeyPa
 
     execution = SimpleNamespace(fetch_order=fetch_order, fetch_my_trades=trades, fetch_open_orders=open_orders)
     profile = SimpleNamespace(settlement_window_ms=0)
-    exchange = cast(Exchange, SimpleNamespace(execution=execution, profile=profile))
+    exchange = cast(Exchange, SimpleNamespace(execution=execution, profile=profile, clock_offset_ms=0))
     resolver = Resolver(exchange, UnitHealthReporter("StrankaXY.binance", changed=lambda: None, errors=ErrorLog()))
     resolution = await resolver.resolve(asked(CreateOrder(exchange_id="binance", payload=BUY), new_request_id()))
     assert resolution.answer.status == "done"
 
 
-async def test_trades_are_searched_since_the_request_began() -> None:
-    """An executor was away for an hour: where only its trade shows a filled order, that is an hour old."""
-    ours, began_ms = new_request_id(), now_ms() - 3_600_000
+@pytest.mark.parametrize(("offset_ms", "redis_behind_ms"), [(0, 0), (-7_200_000, 0), (0, -7_200_000), (-5_000, 60_000)])
+async def test_trades_are_searched_since_the_request_began(offset_ms: int, redis_behind_ms: int) -> None:
+    """An executor was away for an hour: where only its trade shows a filled order, that is an hour old.
+
+    The exchange says so by its own clock, which may be hours behind ours, or behind Redis's.
+    """
+    ours, server_ms = new_request_id(), now_ms() - redis_behind_ms
+    began_ms, sold_ms = server_ms - 3_600_000, now_ms() + offset_ms - 3_600_000
 
     async def fetch_order(symbol: str, *, order_id: str | None = None, client_order_id: str | None = None) -> Any:
-        return None if order_id is None else Order(id=order_id, client_order_id=ours, status="closed")
+        return (
+            None if order_id is None else Order(id=order_id, client_order_id=ours, status="closed", timestamp=sold_ms)
+        )
 
     async def open_orders(symbol: str) -> list[Order]:
         return []
 
     async def trades(symbol: str, since_ms: int) -> list[Trade]:
-        return [] if since_ms > began_ms else [Trade("1", began_ms, symbol, "buy", 1.0, 1.0, order="7")]
+        return [] if since_ms > sold_ms else [Trade("1", sold_ms, symbol, "buy", 1.0, 1.0, order="7")]
 
     execution = SimpleNamespace(fetch_order=fetch_order, fetch_open_orders=open_orders, fetch_my_trades=trades)
-    exchange = cast(Exchange, SimpleNamespace(execution=execution, profile=SimpleNamespace(settlement_window_ms=50)))
-    resolver = Resolver(exchange, UnitHealthReporter("StrankaXY.kucoin", changed=lambda: None, errors=ErrorLog()))
+    profile = SimpleNamespace(settlement_window_ms=50)
+    exchange = cast(Exchange, SimpleNamespace(execution=execution, profile=profile, clock_offset_ms=offset_ms))
+    health = UnitHealthReporter("StrankaXY.kucoin", changed=lambda: None, errors=ErrorLog())
+    resolver = Resolver(exchange, health, lambda: now_ms() - redis_behind_ms)
     taken_over = msgspec.structs.replace(
-        asked(CreateOrder(exchange_id="kucoin", payload=BUY), ours), begun_at=began_ms, sent_by=now_ms() - 1_000
+        asked(CreateOrder(exchange_id="kucoin", payload=BUY), ours), begun_at=began_ms, sent_by=server_ms - 1_000
     )
     resolution = await resolver.ask_once(taken_over)
     assert resolution is not None

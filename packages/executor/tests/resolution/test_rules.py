@@ -169,3 +169,10 @@ def test_a_cancel_that_was_not_done_says_why(order: Order | None, reason: str) -
 def test_cancelling_all_is_settled_when_nothing_is_open() -> None:
     """No open order left is what was wanted."""
     assert status(CANCEL_ALL, Findings(window_over=False)) == "done"
+
+
+@pytest.mark.parametrize("window_over", [False, True])
+@pytest.mark.parametrize("request_", [CANCEL, EDIT])
+def test_an_order_whose_state_is_not_said_settles_nothing(request_: Any, window_over: bool) -> None:
+    """It is neither canceled nor open, and its terms may be those that it was canceled with."""
+    assert status(request_, Findings(window_over, order=Order(id="7", price=Decimal(26)))) is None

@@ -132,6 +132,31 @@ async def test_an_order_whose_handling_failed_counts_until_its_end(platform: Any
     assert (await ask(platform, order(), 3)).status == "done"
 
 
+async def edit(platform: Any, number: int, **terms: Any) -> Any:
+    """Have Ann edit an order; return the n-th answer to an edit."""
+    payload = EditPayload(symbol=KCS, order_source="Ann", **terms)
+    return await ask(platform, EditOrder(exchange_id="binance", valid_for=20_000, payload=payload), number, "editOrder")
+
+
+async def test_an_edit_by_another_leaves_an_order_to_its_source(platform: Any) -> None:
+    """It stays an open order of James, after a restart too, and his limits bind what it becomes."""
+    limits = {"sources": {"James": {"maxOpenOrders": 1, "maxOrderNotional": 50}}}
+    await start(platform, **limits)
+    first = await ask(platform, order(order_source="James"), 1)
+    edited = await edit(platform, 1, client_order_id=first.request_id, price=Decimal("8.4"))
+    assert edited.order.id != first.order.id
+    record = await platform.bus.orders.get("StrankaXY", edited.order.id, exchange="binance", symbol=KCS)
+    assert (record.order_source, record.request_id) == ("James", edited.request_id)
+    refused = await edit(platform, 2, order_id=edited.order.id, amount_base=Decimal(100))
+    assert refused.error.message.startswith("sources.James.maxOrderNotional is 50")
+    for number in (2, 3):
+        refused = await ask(platform, order(order_source="James"), number)
+        assert refused.error.message.startswith("sources.James.maxOpenOrders is 1, and 1 orders are open")
+        await platform.stop()
+        await start(platform, **limits)
+    assert (await ask(platform, order(order_source="Ann"), 4)).status == "done"
+
+
 async def test_a_position_counts_what_is_held_and_what_open_orders_would_add(platform: Any) -> None:
     """The room is told; a sale is not held back by the limit on what it sells, but by that on what it brings."""
     venue = platform.simulator.venue

@@ -15,7 +15,7 @@ from millrace_core.orders import Order
 from millrace_core.requests import CreateOrder, CreatePayload, EditOrder, EditPayload
 from millrace_executor.risk.books import TrustedBook
 from millrace_executor.risk.checks import Approved, Bound, Facts, RiskRejection, decide, rate_window
-from millrace_executor.risk.terms import NewTerms, base_amount, terms_of
+from millrace_executor.risk.terms import EditedOrder, NewTerms, base_amount, terms_of
 
 SPOT = MarketTerms("KCS", "USDT")
 prices = st.decimals(min_value="0.00000001", max_value=10**9, allow_nan=False, places=8)
@@ -43,7 +43,9 @@ def judged(
     request: NewTerms, limits: OrderLimits, *, edited: Order | None = None, sent_ms: Sequence[int] = (), **facts: Any
 ) -> Approved | RiskRejection:
     known: dict[str, Any] = {"now_ms": 1_000_000, "market": SPOT, "book": BOOK, "book_age_ms": 10} | facts
-    return decide(request, [Bound("", limits, sent_ms)], Facts(terms_of(request, edited), **known))
+    return decide(
+        request, [Bound("", limits, sent_ms)], Facts(terms_of(request, edited and EditedOrder(edited, None)), **known)
+    )
 
 
 def reason(decision: Approved | RiskRejection) -> str:

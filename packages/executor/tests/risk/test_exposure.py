@@ -4,10 +4,14 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+import pytest
+
 from millrace_core.market import Balance, Balances, ExchangePosition
 from millrace_core.market_terms import MarketTerms
 from millrace_core.messages import RequestError, Response
 from millrace_core.orders import Order
+from millrace_exchange import Retryable
 from millrace_executor.risk import exposure as module
 from millrace_executor.risk.exposure import AccountExposure, BoundExposure, PlacedOrder
 
@@ -19,6 +23,7 @@ class ReportedExchange:
     """An exchange's answers, written down: what is tested is what is made of them."""
 
     def __init__(self) -> None:
+        self.id = "binance"
         self.execution = self.account = self.rules = self
         self.open: Sequence[Order] = ()
         self.balances: Balances = {}
@@ -57,8 +62,11 @@ def holding(exposure: AccountExposure, currency: str = "KCS", side: str = "buy",
     return exposure.holding(currency, adding=Decimal(0), side=side, **({"without": None} | replaced))
 
 
-def exposure_of(reported: Any) -> AccountExposure:
-    return AccountExposure(reported)
+def exposure_of(reported: Any, source: str | None = None) -> AccountExposure:
+    async def source_of(order: Order) -> str | None:
+        return source
+
+    return AccountExposure(reported, source_of)
 
 
 async def test_an_open_order_counts_whole_and_a_refused_one_not() -> None:
@@ -188,3 +196,22 @@ async def test_a_tenant_holds_what_all_its_accounts_hold() -> None:
     whole = BoundExposure(one, [two])
     assert (whole.open_orders(), whole.holding("KCS", adding=Decimal(1), side="buy")) == (2, 11)
     assert BoundExposure(one, [two], source="Ann").open_orders() == 1
+
+
+@pytest.mark.parametrize("unsaid", ["symbol", "side", "amount"])
+async def test_an_open_order_that_the_exchange_does_not_describe_is_not_taken_for_nothing(unsaid: str) -> None:
+    """Whether a limit is kept cannot be told then."""
+    reported = ReportedExchange()
+    whole = order("2", "open", side="sell", amount=Decimal(5))
+    reported.open = [msgspec.structs.replace(whole, **{unsaid: None})]
+    with pytest.raises(Retryable, match="does not say"):
+        await exposure_of(reported).confirm(with_positions=False)
+
+
+async def test_orders_from_before_the_start_count_for_their_source() -> None:
+    """Two of them under one id of ours, which some exchanges take, are two."""
+    reported = ReportedExchange()
+    reported.open = [order(number, "open", side="buy", amount=Decimal(5), client_order_id="ours") for number in "23"]
+    exposure = exposure_of(reported, "James")
+    await exposure.confirm(with_positions=False)
+    assert (exposure.open_orders("James"), exposure.open_orders("Ann"), holding(exposure)) == (2, 0, 10)

@@ -31,13 +31,15 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
     answer_to: str
     """Name of the stream that carries the answer."""
     begun_at: int
-    """ms; nothing was sent before."""
+    """ms, by Redis's clock; nothing was sent before."""
     keep_until: int
     """ms; until then a copy of the request may come."""
     request: Request | None = None
     """The request; None once settled, or if it could not be parsed."""
     client_order_id: str | None = None
     """The id that the exchange got for the order, if any."""
+    account: str = ""
+    """Digest of the keys with which it is sent: others may be another account's. Empty if nothing is sent."""
     sent_by: int | None = None
     """ms, by Redis's clock; once unknown: nothing was sent later."""
     verdict: Response | None = None
@@ -71,18 +73,27 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
 
 
 def intent_of(
-    accepted: AcceptedRequest, now_ms: int, *, client_order_id: str | None = None, verdict: Response | None = None
+    accepted: AcceptedRequest,
+    server_ms: int,
+    *,
+    client_order_id: str | None = None,
+    verdict: Response | None = None,
+    account: str = "",
 ) -> Intent:
-    """Return the intent to carry out a request, or to answer it with a verdict that needs no exchange."""
+    """Return the intent to carry out a request, or to answer it with a verdict that needs no exchange.
+
+    `server_ms` is the time by Redis's clock; one with a verdict may have another's.
+    """
     undated = accepted.request.requested_at is None and accepted.request.request_id is not None
     return Intent(
         request_id=accepted.request_id,
         state="pending",
         answer_to=str(accepted.answer_to),
-        begun_at=now_ms,
+        begun_at=server_ms,
         keep_until=accepted.valid_until_ms + (KEPT_UNDATED_MS if undated else KEPT_AFTER_VALIDITY_MS),
         request=accepted.request if verdict is None else None,
         client_order_id=client_order_id,
+        account=account,
         verdict=verdict,
         trace=accepted.request.trace.at(accepted=accepted.accepted_ns),
         claim=secrets.token_hex(8),

@@ -15,6 +15,7 @@ from millrace_core.names import ExchangeId, StreamName, Symbol
 from millrace_core.orders import Order, OrderRecord
 from millrace_core.requests import CreateOrder, EditOrder
 from millrace_core.trace import Trace
+from millrace_exchange import is_same_id
 from millrace_executor.accepted_request import error_answer
 from millrace_executor.answering.answer_streams import AnswerStreams
 from millrace_executor.answering.intent_ledger import IntentLedger
@@ -75,7 +76,7 @@ class Responder:
         """
         orders = answer.orders or [] if answer.order is None else [answer.order]
         for order in orders:
-            await self._merge(intent, order)
+            await self._merge(intent, order, seen)
         await self.merge(seen)
         await self._publish(intent.stream, answer, trace)
         await self._ledger.update(intent.settled(answer.status))
@@ -133,14 +134,14 @@ class Responder:
             self._health.error(refused)
             return {}
 
-    async def _merge(self, intent: Intent, order: Order) -> None:
+    async def _merge(self, intent: Intent, order: Order, seen: Sequence[Order]) -> None:
         source: str | None = None
         made_by: str | None = None
         if isinstance(intent.request, CreateOrder):
             source, made_by = intent.request.payload.order_source, intent.request_id
         elif isinstance(intent.request, EditOrder):
             # An exchange that replaces an order to change it assigns a new id; the order source stays.
-            source, made_by = await self._source_of_edited(intent.request, order)
+            source, made_by = await self._source_of_edited(intent.request, order, seen)
         await self._write(OrderRecord(order, self._exchange, now_ms(), order_source=source, request_id=made_by))
 
     async def _write(self, record: OrderRecord) -> None:
@@ -151,11 +152,14 @@ class Responder:
             log.warning("an order's hash cannot be written; its request is answered without", cause=str(error))
             self._health.error(error)
 
-    async def _source_of_edited(self, edit: EditOrder, order: Order) -> tuple[str | None, str | None]:
-        former = edit.payload.order_id
-        if former is None or former == order.id:
+    async def _source_of_edited(
+        self, edit: EditOrder, order: Order, seen: Sequence[Order]
+    ) -> tuple[str | None, str | None]:
+        """Return whose order took the place of another, and by which request; nothing if none did."""
+        former = next((each.id for each in seen if each.id != order.id), edit.payload.order_id)
+        if former is None or is_same_id(former, order.id):
             return None, None
         known = await self._bus.orders.get(
             self._tenant, former, exchange=self._exchange, symbol=Symbol(edit.payload.symbol)
         )
-        return (known.order_source if known else edit.payload.order_source), edit.request_id
+        return (None if known is None else known.order_source), edit.request_id

@@ -1,6 +1,7 @@
 """The unit that trades on one account: opens the exchange, and trades while it holds the tenant's lease."""
 
 import asyncio
+import hashlib
 from dataclasses import dataclass
 
 import structlog
@@ -24,6 +25,7 @@ from millrace_service import UnitHealthReporter
 from millrace_service.tasks import run_all
 
 PRUNE_EVERY_S = 60.0
+_DIGEST_DIGITS = 16
 PREPARE_AGAIN = BackoffPolicy(first_s=1.0, limit_s=30.0)
 
 log = structlog.get_logger()
@@ -35,6 +37,12 @@ class AccountUnitConfig:
 
     account: AccountKey
     credentials: Credentials
+
+
+def digest_of(credentials: Credentials) -> str:
+    """Return what tells an account's keys from others; no key can be worked out of it."""
+    named = (credentials.api_key, credentials.uid, credentials.test)
+    return hashlib.sha256(repr(named).encode()).hexdigest()[:_DIGEST_DIGITS]
 
 
 class AccountUnit:
@@ -89,6 +97,7 @@ class AccountUnit:
             self._unit.account,
             exchange,
             tenure,
+            digest=digest_of(self._unit.credentials),
             bus=self._bus,
             streams=self._streams,
             controls=self._controls,

@@ -47,16 +47,19 @@ class AccountExecutor:
         exchange: Exchange,
         tenure: Tenure,
         *,
+        digest: str,
         bus: Bus,
         streams: AnswerStreams,
         controls: TradingControls,
         halts: AutomaticHalts,
         health: UnitHealthReporter,
     ) -> None:
+        """`digest` tells the account's keys from others."""
         writes = RefusedWrites(health)
         self.ledger = IntentLedger(bus.intents, tenure, account.exchange, writes)
         self.tasks = RequestTasks()
         self._account = account
+        self._digest = digest
         self._tenure = tenure
         self._exchange = exchange
         self._bus = bus
@@ -68,7 +71,7 @@ class AccountExecutor:
         self._responder = Responder(
             tenure, account.exchange, bus=bus, streams=streams, ledger=self.ledger, health=health, writes=writes
         )
-        resolver = Resolver(exchange, health, tenure.server_ms)
+        resolver = Resolver(exchange, health, tenure.server_ms, digest)
         client = LeasedExecution(exchange.execution, tenure)
         self._sender = OrderSender(
             client, self._queue, self._responder, resolver, self._stop_reason, self._halt_account, health
@@ -148,7 +151,9 @@ class AccountExecutor:
     ) -> Response | None:
         """Answer a request by a decision; return the final answer, or None if it has none or another claimed it."""
         verdict = decision if isinstance(decision, Response) else None
-        intent = intent_of(accepted, now_ms(), client_order_id=our_id, verdict=verdict)
+        intent = intent_of(
+            accepted, self._tenure.server_ms(), client_order_id=our_id, verdict=verdict, account=self._digest
+        )
         if not await self.ledger.claim(intent):
             self._health.count("duplicates")
             return None

@@ -144,7 +144,7 @@ class OrderSender:
             ExchangeError: classified; see `millrace_exchange.errors`.
         """
         if isinstance(what, CancelAllOrders):
-            return await self._cancel_all(what, turn)
+            return await self._cancel_all(what, turn, accepted.valid_until_ms)
         if isinstance(what, CancelOrder):
             return await self._client.cancel_order(what.payload)
 
@@ -158,26 +158,42 @@ class OrderSender:
             return await self._client.create_order(what.request.payload, client_order_id, check)
         return await self._client.edit_order(what.request.payload, client_order_id, check)
 
-    async def _cancel_all(self, request: CancelAllOrders, turn: Turn) -> Acknowledgement:
+    async def _cancel_all(self, request: CancelAllOrders, turn: Turn, valid_until_ms: int) -> Acknowledgement:
         """Cancel all open orders now, and those that are still being placed as soon as they exist."""
-        under_way = self._queue.creations_under_way(request.payload.symbol)
+        under_way = self._queue.placements_under_way(request.payload.symbol)
         canceled = await self._client.cancel_all_orders(request.payload)
         turn.end()
         orders = _by_symbol_and_id(canceled.orders)
-        for creation in under_way:
-            await creation.ended()
-            late = creation.order
+        for placement in under_way:
+            await placement.ended()
+            late = placement.order
             if late is None or late.is_final or late.symbol is None or (late.symbol, late.id) in orders:
                 continue
-            orders.update(_by_symbol_and_id(await self._cancel_late(late.symbol, late.id)))
+            orders.update(_by_symbol_and_id(await self._cancel_late(late.symbol, late.id, valid_until_ms)))
         return canceled._replace(orders=tuple(orders.values()))
 
-    async def _cancel_late(self, symbol: str, order_id: str) -> Sequence[Order]:
-        try:
-            canceled = await self._client.cancel_order(CancelPayload(symbol=symbol, order_id=order_id))
-        except Rejected:
-            return ()  # It was filled, or canceled with the rest: nothing is left to cancel.
-        return canceled.orders
+    async def _cancel_late(self, symbol: str, order_id: str, valid_until_ms: int) -> Sequence[Order]:
+        """Cancel one order, again if need be: all of them once more would include orders that were requested since.
+
+        Raises:
+            OutcomeUnknown: it may still be open when the validity ends.
+            Fatal: the account cannot trade any more.
+        """
+        backoff = Backoff(TRY_AGAIN)
+        while True:
+            try:
+                return (await self._client.cancel_order(CancelPayload(symbol=symbol, order_id=order_id))).orders
+            except Rejected:
+                return ()  # It was filled, or canceled with the rest: nothing is left to cancel.
+            except (Retryable, OutcomeUnknown) as error:
+                self._resolver.report(error)
+                pause_s = backoff.failed(at_least_s=error.retry_after_s)
+                if now_ms() + pause_s * 1000 > valid_until_ms:
+                    text = f"whether the order {order_id} was canceled is not known: {error}"
+                    raise OutcomeUnknown(
+                        text, exchange=error.exchange, action="cancelAllOrders", kind=error.kind
+                    ) from error
+                await sleep(pause_s)
 
 
 def _by_symbol_and_id(orders: Iterable[Order]) -> dict[tuple[str | None, str], Order]:

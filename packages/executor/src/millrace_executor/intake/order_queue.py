@@ -20,6 +20,7 @@ from millrace_core.requests import (
     Request,
     symbol_of,
 )
+from millrace_exchange import plain_id
 
 KEPT_ALIASES = 10_000
 """Number of orders of which both ids, the exchange's and ours, are remembered."""
@@ -78,7 +79,7 @@ class OrderQueue:
 
     def __init__(self) -> None:
         self._last: dict[_Key, Turn] = {}
-        self._creations: set[Turn] = set()
+        self._placements: set[Turn] = set()
         self._clearances: set[Turn] = set()
         self._aliases: OrderedDict[_Key, str] = OrderedDict()
 
@@ -94,14 +95,14 @@ class OrderQueue:
             self._clearances.add(turn)
             return turn
         symbol = symbol_of(request)
-        keys = [(symbol or "", each) for each in self._ids(request, client_order_id)]
+        keys = [(symbol or "", plain_id(each)) for each in self._ids(request, client_order_id)]
         before = [self._last[key] for key in keys if key in self._last]
         before += [each for each in self._clearances if each.symbol in (None, symbol)]
         makes = client_order_id if isinstance(request, CreateOrder | EditOrder) else None
         turn = Turn(symbol, before, makes=makes)
         self._last.update(dict.fromkeys(keys, turn))
-        if isinstance(request, CreateOrder):
-            self._creations.add(turn)
+        if makes is not None:
+            self._placements.add(turn)
         return turn
 
     def answered(self, turn: Turn, order: Order | None) -> None:
@@ -109,13 +110,13 @@ class OrderQueue:
         if order is None or turn.makes is None:
             return
         turn.order = order
-        self._aliases[turn.symbol or "", order.id] = turn.makes
+        self._aliases[turn.symbol or "", plain_id(order.id)] = turn.makes
         if len(self._aliases) > KEPT_ALIASES:
             self._aliases.popitem(last=False)
 
-    def creations_under_way(self, symbol: str | None) -> list[Turn]:
-        """Return the turns of orders, of one symbol or all, that are being placed right now."""
-        return [turn for turn in self._creations if not turn.is_over and symbol in (None, turn.symbol)]
+    def placements_under_way(self, symbol: str | None) -> list[Turn]:
+        """Return the turns of orders, of one symbol or all, that are being placed right now, or replace others."""
+        return [turn for turn in self._placements if not turn.is_over and symbol in (None, turn.symbol)]
 
     def _ids(self, request: Request, client_order_id: str) -> list[str]:
         match request:
@@ -130,10 +131,10 @@ class OrderQueue:
 
     def _ids_of(self, named: CancelPayload | EditPayload) -> list[str]:
         ids = [each for each in (named.client_order_id, named.order_id) if each]
-        return ids + [alias for each in ids if (alias := self._aliases.get((named.symbol, each)))]
+        return ids + [alias for each in ids if (alias := self._aliases.get((named.symbol, plain_id(each))))]
 
     def _forget_ended(self) -> None:
-        self._creations = {turn for turn in self._creations if not turn.is_over}
+        self._placements = {turn for turn in self._placements if not turn.is_over}
         self._clearances = {turn for turn in self._clearances if not turn.is_over}
         if len(self._last) > KEPT_ALIASES:
             self._last = {key: turn for key, turn in self._last.items() if not turn.is_over}

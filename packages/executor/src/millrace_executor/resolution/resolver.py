@@ -35,6 +35,9 @@ EACH_UNKNOWN_S = 0.25
 CLOCK_SLACK_MS = 60_000
 """Allowed clock difference to the exchange when its trades are searched."""
 
+AMBIGUOUS = "an order that may be the one has no id of ours, or has it and is older or of the other side"
+OTHER_KEYS = "it was sent with other keys, which may be another account's: that these know no such order proves nothing"
+
 log = structlog.get_logger()
 
 
@@ -50,12 +53,8 @@ class Resolution(NamedTuple):
 class Unresolvable(MillraceError):
     """The exchange answers, and does not say what became of a request; `error` is its last answer, if that was one."""
 
-    def __init__(self, error: ExchangeError | None) -> None:
-        super().__init__(
-            "an order that may be the one has no id of ours, or has it and is older or of the other side"
-            if error is None
-            else str(error)
-        )
+    def __init__(self, error: ExchangeError | None, why: str = AMBIGUOUS) -> None:
+        super().__init__(why if error is None else str(error))
         self.kind = "OperationFailed" if error is None else error.kind
         """Name of ccxt's class for it."""
 
@@ -63,9 +62,13 @@ class Unresolvable(MillraceError):
 class Resolver:
     """Asks one account's exchange about requests."""
 
-    def __init__(self, exchange: Exchange, health: UnitHealthReporter, clock_ms: Clock = now_ms) -> None:
-        """`clock_ms` is the clock by which intents were marked as unknown."""
+    def __init__(
+        self, exchange: Exchange, health: UnitHealthReporter, clock_ms: Clock = now_ms, account: str = ""
+    ) -> None:
+        """`clock_ms` is the clock by which intents began and were marked as unknown; `account` is that of new ones."""
+        self._account = account
         self._clock_ms = clock_ms
+        self._exchange = exchange
         self._orders: OrderQueries = exchange.execution
         self._shared = SharedQuestions(exchange.execution)
         self._settlement_window_ms = exchange.profile.settlement_window_ms
@@ -101,22 +104,25 @@ class Resolver:
         if request is None:
             return None if intent.verdict is None else Resolution(intent.verdict)
         # Read before asking: absence proves something only if the exchange answered after the window.
-        window_over = self._is_window_over(intent)
+        is_other = self._is_of_other_keys(intent)
+        window_over = self._is_window_over(intent) and not is_other
         former: Order | None = None
         nameless: Order | None = None
         if isinstance(request, CancelAllOrders):
+            if is_other:
+                return None
             still_open = await self._shared.open_orders(request.payload.symbol)
             findings = Findings(window_over, still_open=tuple(still_open))
         else:
-            our_id, order = intent.client_order_id or "", None
+            our_id, order, begun_ms = intent.client_order_id or "", None, self._begun_ms(intent)
             if window_over and isinstance(request, CreateOrder):
                 # First, since all share it: while it is held back, nothing is spent on each alone.
                 # Since it began: who took it over says of it only that it was sent before then.
-                order, nameless = await self._by_own_trades(request.payload, our_id, intent.begun_at - CLOCK_SLACK_MS)
+                order, nameless = await self._by_own_trades(request.payload, our_id, begun_ms - CLOCK_SLACK_MS)
             if order is None:
                 order, former = await self._find(request, our_id)
             is_ours = order is not None and order.client_order_id == our_id
-            findings = Findings(window_over, order, is_ours=is_ours, nameless=nameless, begun_ms=intent.begun_at)
+            findings = Findings(window_over, order, is_ours=is_ours, nameless=nameless, begun_ms=begun_ms)
         answer = conclude(intent.request_id, request, findings)
         seen = tuple(each for each in (findings.order, former) if each is not None)
         return None if answer is None else Resolution(answer, seen)
@@ -132,6 +138,14 @@ class Resolver:
         except ExchangeError as error:
             self.report(error)
             return None
+
+    def _begun_ms(self, intent: Intent) -> int:
+        """Return when a request began by the exchange's clock, or earlier."""
+        exchange_ms = now_ms() + self._exchange.clock_offset_ms
+        return intent.begun_at + min(exchange_ms - self._clock_ms(), 0)
+
+    def _is_of_other_keys(self, intent: Intent) -> bool:
+        return intent.account not in ("", self._account)
 
     def _is_window_over(self, intent: Intent) -> bool:
         return self._left_ms(intent) < 0
@@ -149,7 +163,7 @@ class Resolver:
                 error = failure
             vain = vain + 1 if window_over and _is_answered(error) else 0
             if vain >= VAIN_ANSWERS_BORNE:
-                raise Unresolvable(error)
+                raise Unresolvable(error, OTHER_KEYS if self._is_of_other_keys(intent) else AMBIGUOUS)
             pause_s = 0.0 if error is None else error.retry_after_s
             await asyncio.sleep(self._pause_s(intent, backoff.failed(at_least_s=pause_s)))
 

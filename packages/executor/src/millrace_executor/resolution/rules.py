@@ -59,7 +59,7 @@ def conclude(request_id: RequestId, request: Request, findings: Findings) -> Res
         case EditOrder() if order is not None and findings.is_ours:
             # A replacement's amount lacks what was filled before: that it is there proves the edit.
             return done
-        case EditOrder(payload=edit) if order is not None and order.status != "canceled" and has_terms_of(order, edit):
+        case EditOrder(payload=edit) if order is not None and _stands(order) and has_terms_of(order, edit):
             return done
         case CancelOrder() if order is not None and order.is_final:
             if order.status != "closed":
@@ -68,7 +68,7 @@ def conclude(request_id: RequestId, request: Request, findings: Findings) -> Res
             return error_answer(request_id, "failed", "OrderNotFound", reason, source)
         case CancelAllOrders() if not findings.still_open:
             return Response(request_id, "done", order_source=source, orders=[])
-    if not findings.window_over or findings.nameless is not None:
+    if not findings.window_over or findings.nameless is not None or (order is not None and order.status is None):
         return None
     return error_answer(request_id, "failed", *_not_done(request, findings), source)
 
@@ -94,6 +94,11 @@ def may_be(order: Order, create: CreatePayload, since_ms: int) -> bool:
         and (create.amount_base is None or order.amount in (None, create.amount_base))
         and (order.timestamp is None or order.timestamp >= since_ms)
     )
+
+
+def _stands(order: Order) -> bool:
+    """Tell whether an order was not canceled, and the exchange says so."""
+    return order.status not in (None, "canceled")
 
 
 def has_terms_of(order: Order, edit: EditPayload) -> bool:

@@ -9,8 +9,8 @@ from millrace_core.clock import now_ms
 from millrace_core.market_terms import MarketTerms
 from millrace_core.messages import Response
 from millrace_core.names import Symbol
-from millrace_core.orders import Order
-from millrace_core.requests import CreateOrder, EditPayload
+from millrace_core.orders import Order, OrderRecord
+from millrace_core.requests import EditOrder, EditPayload
 from millrace_exchange import Exchange
 from millrace_executor.accepted_request import AccountKey
 from millrace_executor.risk.books import Books, JudgedBook
@@ -18,6 +18,7 @@ from millrace_executor.risk.checks import NO_MARKET, Approved, Facts, RiskReject
 from millrace_executor.risk.exposure import AccountExposure, PlacedOrder
 from millrace_executor.risk.terms import (
     BookView,
+    EditedOrder,
     NewTerms,
     Terms,
     Unmeasurable,
@@ -33,7 +34,7 @@ class AccountRisk:
     """Decides about one account's orders."""
 
     def __init__(self, account: AccountKey, exchange: Exchange, bus: Bus, controls: TradingControls) -> None:
-        self.exposure = AccountExposure(exchange)
+        self.exposure = AccountExposure(exchange, self._source_of)
         self._account = account
         self._exchange = exchange
         self._bus = bus
@@ -47,11 +48,12 @@ class AccountRisk:
         Raises:
             ExchangeError: the exchange must be asked, and cannot be.
         """
-        exchange = self._account.exchange
-        limits = self._controls.limits_on(exchange, request.payload.order_source)
-        if not self._controls.counts_exposure and not any(each.needs_terms for each in limits.values()):
+        exchange, source, edited = self._account.exchange, request.payload.order_source, None
+        limits = self._controls.limits_on(exchange, source)
+        if not self._needs_terms(request, limits):
             return self._controls.decide(request, exchange, Facts(terms_of(request, None), now_ms()))
-        edited = None if isinstance(request, CreateOrder) else await self._edited(request.payload)
+        if isinstance(request, EditOrder) and (edited := await self._edited(request.payload)) is not None:
+            limits = self._controls.limits_on(exchange, source, edited.source)
         terms = terms_of(request, edited)
         market = self._exchange.rules.terms(terms.symbol) or NO_MARKET
         book = await self._books.book(terms.symbol) if _needs_book(limits, terms) else JudgedBook(None)
@@ -85,18 +87,30 @@ class AccountRisk:
             decision = self._controls.decide(request, self._account.exchange, facts)
         return decision
 
-    async def _edited(self, payload: EditPayload) -> Order | None:
+    def _needs_terms(self, request: NewTerms, limits: Limits) -> bool:
+        """Tell whether it matters what an order comes to, or whose order is edited."""
+        needs_source = isinstance(request, EditOrder) and self._controls.limits_sources
+        return self._controls.counts_exposure or needs_source or any(each.needs_terms for each in limits.values())
+
+    async def _edited(self, payload: EditPayload) -> EditedOrder | None:
         """Return the order to edit, as Redis knows it or else the exchange."""
-        symbol = Symbol(payload.symbol)
         if payload.order_id is not None:
-            known = await self._bus.orders.get(
-                self._account.tenant, payload.order_id, exchange=self._account.exchange, symbol=symbol
-            )
+            known = await self._record(payload.symbol, payload.order_id)
             if known is not None and known.order.amount is not None:
-                return known.order
-        return await self._exchange.execution.fetch_order(
-            symbol, order_id=payload.order_id, client_order_id=payload.client_order_id
+                return EditedOrder(known.order, known.order_source)
+        order = await self._exchange.execution.fetch_order(
+            payload.symbol, order_id=payload.order_id, client_order_id=payload.client_order_id
         )
+        return None if order is None else EditedOrder(order, await self._source_of(order))
+
+    async def _source_of(self, order: Order) -> str | None:
+        """Return whose order it is, as Redis knows it; None if it is of no known request."""
+        known = None if order.symbol is None else await self._record(order.symbol, order.id)
+        return None if known is None else known.order_source
+
+    async def _record(self, symbol: str, order_id: str) -> OrderRecord | None:
+        account = self._account
+        return await self._bus.orders.get(account.tenant, order_id, exchange=account.exchange, symbol=Symbol(symbol))
 
 
 def _placed(terms: Terms, market: MarketTerms, book: BookView | None) -> PlacedOrder:

@@ -5,7 +5,7 @@ again. Between two questions the exposure is an upper bound: an order counts who
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from time import monotonic
@@ -15,7 +15,8 @@ from millrace_core.market import ExchangePosition
 from millrace_core.market_terms import MarketTerms
 from millrace_core.messages import Response
 from millrace_core.orders import Order
-from millrace_exchange import Exchange
+from millrace_exchange import Exchange, Retryable
+from millrace_executor.risk.checks import NO_MARKET
 
 CONFIRMED_FOR_S: Final = 60.0
 """Orders that others placed in the account are not seen in between."""
@@ -79,8 +80,10 @@ class PlacedOrder:
 class AccountExposure:
     """One account's exposure."""
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Exchange, source_of: Callable[[Order], Awaitable[str | None]]) -> None:
+        """`source_of` returns whose order it is, of one that was placed before."""
         self._exchange = exchange
+        self._source_of = source_of
         self._orders: dict[str, PlacedOrder] = {}
         """By our id, or for an order of somebody else by the exchange's."""
         self._balances: Mapping[str, Decimal] = {}
@@ -132,9 +135,10 @@ class AccountExposure:
             still_open = await self._exchange.execution.fetch_open_orders()
             balances = await self._exchange.account.fetch_balance()
             positions = await self._exchange.account.fetch_positions() if self._asks_positions else []
+            listed = await self._listed(still_open, known)
             self._balances = {code: Decimal(repr(held.total or 0.0)) for code, held in balances.items()}
             self._positions = self._in_base(positions)
-            self._take(known, still_open)
+            self._take(known, listed)
             self._confirmed_s = began_s
 
     def open_orders(self, source: str | None = None) -> int:
@@ -167,30 +171,53 @@ class AccountExposure:
         sides[side] += adding
         return max(net + sides["buy"], sides["sell"] - net)
 
-    def _take(self, known: Mapping[str, PlacedOrder], still_open: list[Order]) -> None:
+    async def _listed(self, still_open: Sequence[Order], known: Mapping[str, PlacedOrder]) -> dict[str, PlacedOrder]:
+        """Return what the exchange lists, by our ids; of an order that is not known here, Redis may know the source.
+
+        Raises:
+            Retryable: the exchange does not say what an order is.
+        """
+        listed: dict[str, PlacedOrder] = {}
+        for order in still_open:
+            # Not every exchange refuses a second order under the same id.
+            if (our_id := order.client_order_id) is None or our_id in listed:
+                our_id = f"{order.symbol} {order.id}"
+            listed[our_id] = self._placed(order)
+        sources = await asyncio.gather(
+            *(self._source_of(order) for our_id, order in zip(listed, still_open, strict=True) if our_id not in known)
+        )
+        earlier = iter(sources)
+        return {
+            our_id: replace(placed, source=known[our_id].source if our_id in known else next(earlier))
+            for our_id, placed in listed.items()
+        }
+
+    def _placed(self, order: Order) -> PlacedOrder:
+        left = order.amount if order.remaining is None else order.remaining
+        if order.symbol is None or order.side is None or left is None:
+            text = f"the exchange does not say symbol, side or amount of the open order {order.id}"
+            raise Retryable(text, exchange=self._exchange.id, action="fetchOpenOrders", kind="BadResponse")
+        market = self._exchange.rules.terms(order.symbol) or NO_MARKET
+        base, price = left * market.contract_size, order.price or order.trigger_price or Decimal(0)
+        return PlacedOrder(
+            order.symbol,
+            order.side,
+            base,
+            base * price,
+            market,
+            order_id=order.id,
+            is_under_way=False,
+            is_fresh=False,
+        )
+
+    def _take(self, known: Mapping[str, PlacedOrder], listed: Mapping[str, PlacedOrder]) -> None:
         """Hold what the exchange listed, and what was under way or was answered while it was asked."""
         kept = {
             our_id: replace(order, is_fresh=False)
             for our_id, order in self._orders.items()
             if order.is_under_way or known.get(our_id) != order
         }
-        for order in still_open:
-            our_id = order.client_order_id or order.id
-            if our_id not in kept and (placed := self._listed(order, known.get(our_id))) is not None:
-                kept[our_id] = placed
-        self._orders = kept
-
-    def _listed(self, order: Order, before: PlacedOrder | None) -> PlacedOrder | None:
-        market = self._exchange.rules.terms(order.symbol or "")
-        if market is None or order.symbol is None:
-            return None
-        left = order.remaining if order.remaining is not None else (order.amount or Decimal(0))
-        base, price = left * market.contract_size, order.price or order.trigger_price or Decimal(0)
-        source = None if before is None else before.source
-        side = order.side or "buy"
-        return PlacedOrder(
-            order.symbol, side, base, base * price, market, source, order.id, is_under_way=False, is_fresh=False
-        )
+        self._orders = {**listed, **kept}
 
     def _forget_replaced(self, placed: PlacedOrder, made: Order) -> None:
         if placed.replaces is None:

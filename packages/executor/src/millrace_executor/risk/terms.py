@@ -56,6 +56,7 @@ class Terms:
     """The limit."""
     trigger: Decimal | None
     source: str | None
+    """Whose order it is: of an edit that of the order, whoever asks for the edit."""
     is_reducing: bool = False
     """Whether it can only reduce a position."""
     replaces: str | None = None
@@ -68,12 +69,23 @@ class Unmeasurable(Exception):
     """What an order comes to cannot be told; the text says what is missing."""
 
 
-def terms_of(request: NewTerms, edited: Order | None) -> Terms:
+@dataclass(frozen=True, slots=True)
+class EditedOrder:
+    """The order that an edit changes."""
+
+    order: Order
+    source: str | None
+    """Whose it is; None if it is of no known request."""
+
+
+def terms_of(request: NewTerms, edited: EditedOrder | None) -> Terms:
     """Return the terms of a request. `edited` is the order that an edit changes, if it is known."""
     payload = request.payload
     if isinstance(payload, CreatePayload):
         return _created(payload)
-    return _edited(payload, edited)
+    if edited is None:
+        return _edited(payload, Order(id=""), payload.order_source)
+    return _edited(payload, edited.order, edited.source)
 
 
 def _created(payload: CreatePayload) -> Terms:
@@ -91,8 +103,7 @@ def _created(payload: CreatePayload) -> Terms:
     )
 
 
-def _edited(payload: EditPayload, edited: Order | None) -> Terms:
-    known = edited or Order(id="")
+def _edited(payload: EditPayload, known: Order, source: str | None) -> Terms:
     total = payload.amount_base or known.amount
     filled = known.filled or Decimal(0)
     amount = None if total is None else max(total - filled, Decimal(0))
@@ -104,9 +115,9 @@ def _edited(payload: EditPayload, edited: Order | None) -> Terms:
         quote=None,
         price=payload.price or known.price,
         trigger=payload.trigger_price or known.trigger_price,
-        source=payload.order_source,
+        source=source,
         is_reducing=bool(known.reduce_only),
-        replaces=payload.order_id or payload.client_order_id,
+        replaces=known.id or payload.order_id or payload.client_order_id,
         replaced_left=None if known.amount is None else max(known.amount - filled, Decimal(0)),
     )
 
