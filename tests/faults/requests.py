@@ -18,6 +18,7 @@ POISON: Final = (
     lambda text: text.replace('"payload":{', '"payload":{"params":{"quantity":[1,{"a":2}]},'),
     lambda text: text.replace('"payload":{', '"payload":{"amountBase":1e300,'),
     lambda text: text[:-1] + ',"requestedAt":-5}',
+    lambda text: text[:-1] + ',"trace":{"decided":1' + "0" * 400 + "}}",
     lambda text: "null",
 )
 

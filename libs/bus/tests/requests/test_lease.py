@@ -47,6 +47,17 @@ async def test_a_lease_that_is_not_renewed_ends(bus: Bus, tenant: Tenant) -> Non
     assert reply.token > first.token
 
 
+async def test_no_lease_ends_later_than_one_that_is_taken_now(server: EmbeddedServer, bus: Bus, tenant: Tenant) -> None:
+    """The server's clock was set back by an hour after it was written: others need not wait for that."""
+    first = await bus.leases.take(tenant, "A")
+    async with redis.asyncio.Redis.from_url(server.url) as client:
+        await client.hset(lease_key(tenant), "until", first.server_ms + 3_600_000)
+        reply = await bus.leases.take(tenant, "B")
+        ends_ms = int(await client.hget(lease_key(tenant), "until"))
+    assert (reply.token, ends_ms) == (None, reply.server_ms + LEASE_MS)
+    assert reply.left_ms == LEASE_MS
+
+
 async def test_a_token_grows_through_the_loss_of_all_data(server: EmbeddedServer, bus: Bus, tenant: Tenant) -> None:
     """A holder that asks first goes on under its token; who takes it otherwise gets a larger one."""
     first = await bus.leases.take(tenant, "A")

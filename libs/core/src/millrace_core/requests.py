@@ -7,10 +7,12 @@ Nothing is guessed where money is concerned: an unknown field or a wrong sign is
 import re
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any, Final, Literal, get_args
+from typing import Annotated, Any, Final, Literal, get_args
 
 import msgspec
+from msgspec import Meta
 
+from millrace_core.clock import DAY_MS
 from millrace_core.errors import MalformedRequest, Problem, RequestParts
 from millrace_core.ids import is_request_id
 from millrace_core.json_problems import (
@@ -27,6 +29,7 @@ from millrace_core.names import is_exchange, is_symbol
 from millrace_core.trace import Trace
 
 DEFAULT_VALID_FOR_MS = 5_000
+LONGEST_VALID_FOR_MS: Final = 366 * DAY_MS
 LARGEST_REQUEST: Final = 65_536
 """Bytes: what a request names stands in its answer and its order's hash."""
 MOST: Final = Decimal("1e30")
@@ -124,9 +127,9 @@ class _Request(
     exchange_id: str | None = None
     request_id: str | None = None
     """Idempotency key, 32 hex digits; the executor makes one where it is missing."""
-    requested_at: int | None = None
+    requested_at: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None
     """ms; the start of the validity."""
-    valid_for: int = DEFAULT_VALID_FOR_MS
+    valid_for: Annotated[int, Meta(le=LONGEST_VALID_FOR_MS)] = DEFAULT_VALID_FOR_MS
     """ms."""
     trace: Trace = Trace()
     journaled: bool = False

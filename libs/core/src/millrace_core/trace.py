@@ -5,9 +5,13 @@ answer to an order shows the whole way from the exchange's event to the exchange
 """
 
 from itertools import pairwise
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
+from msgspec import Meta
+
+Nanoseconds = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+"""A time. Anybody may write one into a request: no more than 64 bits, or nobody could count with it."""
 
 HOPS = ("exchange", "received", "published", "delivered", "decided", "accepted", "sent", "acknowledged")
 """The hops, in the order in which a tick that becomes an order passes them."""
@@ -16,21 +20,21 @@ HOPS = ("exchange", "received", "published", "delivered", "decided", "accepted",
 class Trace(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=False):
     """When each hop was passed, wall clock in ns; None for hops that were not passed, or not yet."""
 
-    exchange: int | None = None
+    exchange: Nanoseconds | None = None
     """The exchange's own time of the event."""
-    received: int | None = None
+    received: Nanoseconds | None = None
     """Read from the exchange's socket."""
-    published: int | None = None
+    published: Nanoseconds | None = None
     """Handed to Redis."""
-    delivered: int | None = None
+    delivered: Nanoseconds | None = None
     """Read by the strategy's process."""
-    decided: int | None = None
+    decided: Nanoseconds | None = None
     """The strategy returned a request."""
-    accepted: int | None = None
+    accepted: Nanoseconds | None = None
     """Read by the executor."""
-    sent: int | None = None
+    sent: Nanoseconds | None = None
     """Handed to the exchange's socket."""
-    acknowledged: int | None = None
+    acknowledged: Nanoseconds | None = None
     """The exchange's answer was read."""
 
     def at(self, **hops: int) -> "Trace":

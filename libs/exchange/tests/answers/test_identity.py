@@ -103,7 +103,7 @@ WRONG: Final[list[tuple[Request, Any]]] = [
     (open_orders, [ORDER | {"orderId": None}]),
     (my_trades, [TRADE | ELSEWHERE]),
     (my_trades, [TRADE | {"price": None}]),
-    *((my_trades, [TRADE | {"time": time}]) for time in (None, 0, -1, "soon")),
+    *((my_trades, [TRADE | {"time": time}]) for time in (None, 0, -1, "soon", 10**30)),
 ]
 
 

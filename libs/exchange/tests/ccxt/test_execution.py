@@ -36,8 +36,7 @@ class Answers:
     async def fetch_open_orders(self, symbol: str) -> list[dict[str, Any]]:
         """Return two open orders."""
         return [
-            {"id": str(n), "symbol": symbol, "clientOrderId": f"ours-{n}", "status": "open", "info": {}}
-            for n in range(2)
+            {"id": str(n), "symbol": symbol, "clientOrderId": f"ours-{n}", "status": "open", "info": {}} for n in (1, 2)
         ]
 
     async def cancel_order(self, order_id: str, symbol: str, params: dict[str, Any]) -> dict[str, Any]:
@@ -139,7 +138,8 @@ async def test_where_our_id_cannot_be_canceled_the_exchanges_own_is_found_first(
 async def test_an_edit_to_less_than_was_filled_is_rejected() -> None:
     """A replacement of no or a negative amount is never sent."""
     filled = Answers()
-    found = {"id": "1", "symbol": SYMBOL, "amount": 10.0, "filled": 4.0, "info": {"id": 1}}
+    found: dict[str, Any] = {"id": "1", "symbol": SYMBOL, "side": "buy", "status": "open", "info": {"id": 1}}
+    found |= {"amount": 10.0, "filled": 4.0}
     filled.fetch_order = AsyncMock(return_value=found)
     profile = ExchangeProfile(
         exchange=ExchangeId("x"), client_order_ids=BY_OUR_ID, edit="amend", edit_amount="remaining"

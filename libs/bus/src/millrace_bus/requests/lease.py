@@ -2,7 +2,8 @@
 
 It is a hash: `token`, `holder`, `until` (ms, the server's clock) and `born` (when it was first written). A token is
 larger than every token before it, also after Redis lost the hash, since it is at least the server's clock in ms. The
-hash outlives the lease, and with it the token.
+hash outlives the lease, and with it the token. No lease lasts longer than from now on: an end beyond that was written
+before the server's clock was set back, or by hand.
 """
 
 from typing import Any, Final, NamedTuple
@@ -37,7 +38,12 @@ if not token or not born then
   token, born = math.max(known, tonumber(token) or 0), now
   if token == 0 then token = now end
 elseif not (holder == mine and tonumber(token) == known) then
-  if (tonumber(ends) or 0) > now then return {{0, tonumber(ends) - now, tonumber(born), now}} end
+  ends = tonumber(ends) or 0
+  if ends > now + {LEASE_MS} then
+    ends = now + {LEASE_MS}
+    redis.call('HSET', KEYS[1], 'until', string.format('%d', ends))
+  end
+  if ends > now then return {{0, ends - now, tonumber(born), now}} end
   token = math.max(tonumber(token) + 1, now)
 end
 redis.call('HSET', KEYS[1], 'token', string.format('%d', token), 'holder', mine,

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple, NoReturn
 
 from ccxt.base.errors import BadResponse
 
+from millrace_core.clock import LATEST_MS
 from millrace_core.market import Balances, ExchangePosition, Trade
 from millrace_core.orders import Order
 from millrace_core.requests import CreatePayload
@@ -234,7 +235,7 @@ def _is_id(value: Any) -> bool:
 
 def _is_own_trade(row: Mapping[str, Any]) -> bool:
     # How far back an answer reaches is told by the times of its trades.
-    has_time = isinstance(at := row.get("timestamp"), int) and at > 0
+    has_time = isinstance(at := row.get("timestamp"), int) and 0 < at <= LATEST_MS
     return has_time and row.get("price") is not None and row.get("amount") is not None and row.get("side") in _SIDES
 
 

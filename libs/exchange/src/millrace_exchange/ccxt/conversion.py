@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
+from millrace_core.clock import LATEST_MS
 from millrace_core.decimals import number
 from millrace_core.market import Balance, Balances, ExchangePosition, Fee, Liquidation, Trade
 from millrace_core.messages import decimal_of
@@ -54,7 +55,7 @@ def order_of(order: CcxtDict) -> Order:
         id=str(order["id"]),
         symbol=order.get("symbol"),
         client_order_id=order.get("clientOrderId"),
-        timestamp=order.get("timestamp"),
+        timestamp=_time(order.get("timestamp")),
         datetime=order.get("datetime"),
         type=order.get("type"),
         side=order.get("side"),
@@ -70,9 +71,14 @@ def order_of(order: CcxtDict) -> Order:
         average=_exact(order, "average"),
         cost=_exact(order, "cost"),
         fees=_fees(order),
-        last_trade_timestamp=order.get("lastTradeTimestamp"),
-        last_update_timestamp=order.get("lastUpdateTimestamp"),
+        last_trade_timestamp=_time(order.get("lastTradeTimestamp")),
+        last_update_timestamp=_time(order.get("lastUpdateTimestamp")),
     )
+
+
+def _time(value: Any) -> int | None:
+    """Return a time, ms, that can be one; None for any other number that was sent in its place."""
+    return value if type(value) is int and 0 <= value <= LATEST_MS else None
 
 
 def _exact(order: CcxtDict, name: str) -> Decimal | None:
