@@ -12,6 +12,7 @@ from millrace_core.clock import now_ms
 from millrace_core.config import Credentials
 from millrace_core.ids import RequestId, new_request_id
 from millrace_core.market import Trade
+from millrace_core.names import ExchangeId
 from millrace_core.orders import Order
 from millrace_core.requests import (
     CancelAllOrders,
@@ -22,12 +23,23 @@ from millrace_core.requests import (
     EditOrder,
     EditPayload,
 )
-from millrace_exchange import Exchange, Fatal, Rejected, Retryable, open_exchange
+from millrace_exchange import Exchange, ExchangeProfile, Fatal, Rejected, Retryable, open_exchange
+from millrace_exchange.order_ids import ClientOrderIds
 from millrace_executor.answering.intents import Intent
 from millrace_executor.resolution.resolver import VAIN_ANSWERS_BORNE, Resolver, Unresolvable
 from millrace_executor.resolution.shared_questions import SharedQuestions
 from millrace_service import UnitHealthReporter
 from millrace_service.health import ErrorLog
+from millrace_simulator.config import default_config
+from millrace_simulator.server import Server, serve
+
+
+def settling_in(window_ms: int, **others: Any) -> ExchangeProfile:
+    """Return the profile of an exchange with such a settlement window, which finds orders by our id once they ended."""
+    ids = ClientOrderIds(finds_closed=True)
+    terms = {"recv_window_ms": 0, "backend_ms": window_ms, "client_order_ids": ids} | others
+    return ExchangeProfile(exchange=ExchangeId("x"), **terms)
+
 
 BUY = CreatePayload(symbol="KCS/USDT", side="buy", type="market", amount_base=Decimal(1))
 
@@ -53,6 +65,65 @@ async def test_a_filled_order_is_found_by_its_trades(exchange: Exchange) -> None
     assert found[-1].client_order_id == ours
     others = await shared.orders_of_own_trades(BUY, new_request_id(), began_ms)
     assert {order.client_order_id for order in others} == {other, ours}
+
+
+@pytest.fixture
+async def kucoin_simulator(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Server]:
+    """Start the simulator as KuCoin: it finds orders by our id only while they are open."""
+    monkeypatch.setattr("millrace_simulator.kucoin.signing.WINDOW_MS", 60_000)
+    async with await serve(default_config("kucoin"), drive_market=False) as server:
+        yield server
+
+
+@pytest.fixture
+async def kucoin(kucoin_simulator: Server) -> AsyncIterator[Exchange]:
+    """Return that simulator as an account sees it."""
+    keys = {"api_key": "demo-key", "secret": "demo-secret", "password": "demo-passphrase"}
+    exchange = await open_exchange("kucoin", Credentials(**keys, urls={"base": kucoin_simulator.url}))
+    await exchange.prepare()
+    yield exchange
+    await exchange.close()
+
+
+def long_ago(request: CreateOrder | EditOrder, our_id: str) -> Intent:
+    """The intent of a request whose settlement window is over."""
+    return msgspec.structs.replace(asked(request, our_id), sent_by=now_ms() - 3_600_000)
+
+
+@pytest.mark.parametrize("is_named_by_our_id", [False, True])
+@pytest.mark.parametrize("end", ["open", "closed", "canceled"])
+async def test_an_edit_is_proven_where_the_replacement_has_the_former_ones_id(
+    kucoin: Exchange, kucoin_simulator: Server, end: str, is_named_by_our_id: bool
+) -> None:
+    """The former order is canceled, which alone would prove the opposite; the new one may have ended since."""
+    ours, symbol, execution = new_request_id(), "KCS/USDT", kucoin.execution
+    bid = msgspec.structs.replace(BUY, type="limit", price=Decimal(5))
+    former = (await execution.create_order(bid, ours)).orders[0]
+    named = {"client_order_id": ours} if is_named_by_our_id else {"order_id": former.id}
+    kucoin_simulator.market.step(kucoin_simulator.market.now_us + 1_000)
+    edit = EditPayload(symbol=symbol, price=Decimal(20 if end == "closed" else 6), **named)
+    made = (await execution.edit_order(edit, new_request_id())).orders[0]
+    if end == "canceled":
+        await execution.cancel_order(CancelPayload(symbol=symbol, order_id=made.id))
+    health = UnitHealthReporter("StrankaXY.kucoin", changed=lambda: None, errors=ErrorLog())
+    request = EditOrder(exchange_id="kucoin", payload=edit)
+    resolution = await Resolver(kucoin, health).ask_once(long_ago(request, new_request_id()))
+    assert resolution is not None
+    assert resolution.answer.order is not None, resolution.answer.error
+    assert (resolution.answer.order.id, resolution.answer.order.status) == (made.id, end)
+
+
+async def test_an_order_that_was_canceled_before_it_was_asked_for_was_placed(kucoin: Exchange) -> None:
+    """None of its trades, and no open order, show it: the list of those that ended does."""
+    ours, bid = new_request_id(), msgspec.structs.replace(BUY, type="limit", price=Decimal(5))
+    placed = (await kucoin.execution.create_order(bid, ours)).orders[0]
+    await kucoin.execution.cancel_order(CancelPayload(symbol="KCS/USDT", order_id=placed.id))
+    health = UnitHealthReporter("StrankaXY.kucoin", changed=lambda: None, errors=ErrorLog())
+    request = CreateOrder(exchange_id="kucoin", payload=bid)
+    resolution = await Resolver(kucoin, health).ask_once(long_ago(request, ours))
+    assert resolution is not None
+    assert resolution.answer.order is not None, resolution.answer.error
+    assert (resolution.answer.order.id, resolution.answer.order.status) == (placed.id, "canceled")
 
 
 def asked(request: CreateOrder | CancelOrder | EditOrder, client_order_id: str) -> Intent:
@@ -110,7 +181,7 @@ async def test_nothing_is_asked_while_the_exchange_wants_a_pause() -> None:
             raise limited
         return Order(id="7", symbol=symbol, client_order_id=client_order_id, status="open")
 
-    execution, profile = SimpleNamespace(fetch_order=fetch_order), SimpleNamespace(settlement_window_ms=15_000)
+    execution, profile = SimpleNamespace(fetch_order=fetch_order), settling_in(15_000)
     exchange = cast(Exchange, SimpleNamespace(execution=execution, profile=profile, clock_offset_ms=0))
     resolver = Resolver(exchange, UnitHealthReporter("StrankaXY.binance", changed=lambda: None, errors=ErrorLog()))
     resolution = await resolver.resolve(asked(CreateOrder(exchange_id="binance", payload=BUY), new_request_id()))
@@ -146,7 +217,7 @@ async def test_answers_that_prove_nothing_end(answer: Any, monkeypatch: pytest.M
         return []
 
     execution = SimpleNamespace(fetch_order=answered, fetch_my_trades=trades, fetch_open_orders=open_orders)
-    profile = SimpleNamespace(settlement_window_ms=50)
+    profile = settling_in(50)
     exchange = cast(Exchange, SimpleNamespace(execution=execution, profile=profile, clock_offset_ms=0))
     health = UnitHealthReporter("StrankaXY.binance", changed=lambda: None, errors=ErrorLog())
     intent, began = asked(CreateOrder(exchange_id="binance", payload=BUY), new_request_id()), now_ms()
@@ -170,7 +241,7 @@ async def test_that_other_keys_know_no_order_proves_nothing(request_: Any, accou
         return []
 
     execution = SimpleNamespace(fetch_order=nothing, fetch_my_trades=none, fetch_open_orders=none)
-    profile = SimpleNamespace(settlement_window_ms=0)
+    profile = settling_in(0)
     exchange = cast(Exchange, SimpleNamespace(execution=execution, profile=profile, clock_offset_ms=0))
     health = UnitHealthReporter("StrankaXY.binance", changed=lambda: None, errors=ErrorLog())
     intent = msgspec.structs.replace(asked(request_, new_request_id()), account=account, sent_by=1)
@@ -196,7 +267,7 @@ async def test_an_outage_is_waited_out_however_long(monkeypatch: pytest.MonkeyPa
         return []
 
     execution = SimpleNamespace(fetch_order=fetch_order, fetch_my_trades=trades, fetch_open_orders=open_orders)
-    profile = SimpleNamespace(settlement_window_ms=0)
+    profile = settling_in(0)
     exchange = cast(Exchange, SimpleNamespace(execution=execution, profile=profile, clock_offset_ms=0))
     resolver = Resolver(exchange, UnitHealthReporter("StrankaXY.binance", changed=lambda: None, errors=ErrorLog()))
     resolution = await resolver.resolve(asked(CreateOrder(exchange_id="binance", payload=BUY), new_request_id()))
@@ -224,7 +295,7 @@ async def test_trades_are_searched_since_the_request_began(offset_ms: int, redis
         return [] if since_ms > sold_ms else [Trade("1", sold_ms, symbol, "buy", 1.0, 1.0, order="7")]
 
     execution = SimpleNamespace(fetch_order=fetch_order, fetch_open_orders=open_orders, fetch_my_trades=trades)
-    profile = SimpleNamespace(settlement_window_ms=50)
+    profile = settling_in(50)
     exchange = cast(Exchange, SimpleNamespace(execution=execution, profile=profile, clock_offset_ms=offset_ms))
     health = UnitHealthReporter("StrankaXY.kucoin", changed=lambda: None, errors=ErrorLog())
     resolver = Resolver(exchange, health, lambda: now_ms() - redis_behind_ms)

@@ -50,6 +50,18 @@ class Resolution(NamedTuple):
     """Orders that it showed besides those in the answer: what Redis holds of them may be older."""
 
 
+class Found(NamedTuple):
+    """What the exchange shows of the order that a request is about."""
+
+    order: Order | None = None
+    is_ours: bool = False
+    """Whether it is the one that the request made, and no other."""
+    nameless: Order | None = None
+    """One without any id of ours that may be it."""
+    former: Order | None = None
+    """The one that it took the place of."""
+
+
 class Unresolvable(MillraceError):
     """The exchange answers, and does not say what became of a request; `error` is its last answer, if that was one."""
 
@@ -71,7 +83,10 @@ class Resolver:
         self._exchange = exchange
         self._orders: OrderQueries = exchange.execution
         self._shared = SharedQuestions(exchange.execution)
-        self._settlement_window_ms = exchange.profile.settlement_window_ms
+        profile = exchange.profile
+        self._settlement_window_ms = profile.settlement_window_ms
+        self._ids = profile.client_order_ids
+        self._replaces_under_same_id = profile.edit == "cancel_replace" and profile.edit_client_order_id == "existing"
         self._health = health
         self._unknown = 0
 
@@ -106,25 +121,17 @@ class Resolver:
         # Read before asking: absence proves something only if the exchange answered after the window.
         is_other = self._is_of_other_keys(intent)
         window_over = self._is_window_over(intent) and not is_other
-        former: Order | None = None
-        nameless: Order | None = None
-        if isinstance(request, CancelAllOrders):
-            if is_other:
-                return None
+        found, begun_ms = Found(), self._begun_ms(intent)
+        if not isinstance(request, CancelAllOrders):
+            found = await self._found(request, intent.client_order_id or "", begun_ms, window_over=window_over)
+            findings = Findings(window_over, found.order, found.is_ours, found.nameless, begun_ms)
+        elif is_other:
+            return None
+        else:
             still_open = await self._shared.open_orders(request.payload.symbol)
             findings = Findings(window_over, still_open=tuple(still_open))
-        else:
-            our_id, order, begun_ms = intent.client_order_id or "", None, self._begun_ms(intent)
-            if window_over and isinstance(request, CreateOrder):
-                # First, since all share it: while it is held back, nothing is spent on each alone.
-                # Since it began: who took it over says of it only that it was sent before then.
-                order, nameless = await self._by_own_trades(request.payload, our_id, begun_ms - CLOCK_SLACK_MS)
-            if order is None:
-                order, former = await self._find(request, our_id)
-            is_ours = order is not None and order.client_order_id == our_id
-            findings = Findings(window_over, order, is_ours=is_ours, nameless=nameless, begun_ms=begun_ms)
         answer = conclude(intent.request_id, request, findings)
-        seen = tuple(each for each in (findings.order, former) if each is not None)
+        seen = tuple(each for each in (found.order, found.former) if each is not None)
         return None if answer is None else Resolution(answer, seen)
 
     def report(self, error: ExchangeError) -> None:
@@ -176,17 +183,57 @@ class Resolver:
         now_ms = self._clock_ms()
         return (intent.sent_by or now_ms) + self._settlement_window_ms - now_ms
 
-    async def _find(self, request: Request, client_order_id: str) -> tuple[Order | None, Order | None]:
-        """Return the order that a request is about, and the former one if an edit replaced it."""
+    async def _found(self, request: Request, our_id: str, begun_ms: int, *, window_over: bool) -> Found:
+        """Return the order that a request is about, as far as the exchange shows it."""
         match request:
             case CreateOrder(payload=create):
-                return await self._by_our_id(create.symbol, client_order_id), None
+                return await self._created(create, our_id, begun_ms, window_over=window_over)
             case CancelOrder(payload=cancel):
-                return await self._named(cancel), None
+                return Found(await self._named(cancel))
             case EditOrder(payload=edit):
-                replaced, named = await self._by_our_id(edit.symbol, client_order_id), await self._named(edit)
-                return (replaced, named) if replaced is not None and replaced.status != "rejected" else (named, None)
-        return None, None
+                return await self._edited(edit, our_id, begun_ms)
+        return Found()
+
+    async def _created(self, create: CreatePayload, our_id: str, begun_ms: int, *, window_over: bool) -> Found:
+        order = nameless = None
+        since_ms = begun_ms - CLOCK_SLACK_MS
+        if window_over:
+            # First, since all share it: while it is held back, nothing is spent on each alone.
+            # Since it began: who took it over says of it only that it was sent before then.
+            order, nameless = await self._by_own_trades(create, our_id, since_ms)
+        if order is None:
+            order = await self._by_our_id(create.symbol, our_id)
+        if order is None and window_over and not self._ids.finds_closed:
+            # It may have been canceled since, before any of it was filled.
+            ended = await self._shared.closed_orders(create.symbol, since_ms)
+            order = next((each for each in ended if each.client_order_id == our_id), None)
+        return Found(order, is_ours=order is not None and order.client_order_id == our_id, nameless=nameless)
+
+    async def _edited(self, edit: EditPayload, our_id: str, begun_ms: int) -> Found:
+        replaced, named = await self._by_our_id(edit.symbol, our_id), await self._named(edit)
+        if replaced is None and self._replaces_under_same_id and (named is None or named.is_final):
+            named, replaced = await self._under_same_id(edit, named, begun_ms - CLOCK_SLACK_MS)
+        if replaced is None or replaced.status == "rejected":
+            return Found(named)
+        return Found(replaced, is_ours=True, former=named)
+
+    async def _under_same_id(
+        self, edit: EditPayload, named: Order | None, since_ms: int
+    ) -> tuple[Order | None, Order | None]:
+        """Return an order, and the one that took its place under the same id of ours; None for what is not shown."""
+        our_id = edit.client_order_id if named is None else named.client_order_id
+        shown = await self._shared.open_orders(edit.symbol) + await self._shared.closed_orders(edit.symbol, since_ms)
+        shown += [] if named is None else [named]
+        same = {each.id: each for each in shown if our_id is not None and each.client_order_id == our_id}
+        # By our id the exchange may show either.
+        by_time = sorted(same.values(), key=lambda each: each.timestamp or since_ms)
+        if named is None and by_time:
+            named = by_time[0]
+        if named is None or len(by_time) < 2:
+            return named, None
+        former, newest = by_time[-2:]
+        is_later = newest.id != edit.order_id and (newest.timestamp or since_ms) >= since_ms
+        return (former, newest) if is_later else (named, None)
 
     async def _named(self, payload: CancelPayload | EditPayload) -> Order | None:
         return await self._orders.fetch_order(

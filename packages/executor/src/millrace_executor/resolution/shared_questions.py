@@ -26,7 +26,7 @@ class SharedQuestions:
         self._asked: dict[Hashable, asyncio.Task[Any]] = {}
         """Questions that are not sent yet."""
         self._turns: defaultdict[Hashable, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._since_ms: dict[str, int] = {}
+        self._since_ms: dict[tuple[str, str], int] = {}
         self._known: OrderedDict[tuple[str, str], Order] = OrderedDict()
 
     async def open_orders(self, symbol: str | None) -> list[Order]:
@@ -38,6 +38,16 @@ class SharedQuestions:
         found: list[Order] = await self._share(("open", symbol), lambda: self._orders.fetch_open_orders(symbol))
         return found
 
+    async def closed_orders(self, symbol: str, since_ms: int) -> list[Order]:
+        """Return a symbol's orders that ended, of those made or changed since a time.
+
+        Raises:
+            ExchangeError: the exchange cannot be asked.
+        """
+        ask = self._orders.fetch_closed_orders
+        found: list[Order] = await self._share_since("closed", symbol, since_ms, lambda since: ask(symbol, since))
+        return found
+
     async def orders_of_own_trades(self, payload: CreatePayload, client_order_id: str, since_ms: int) -> list[Order]:
         """Return the orders that made the account's trades on an order's side, up to the one under our id.
 
@@ -47,10 +57,8 @@ class SharedQuestions:
             ExchangeError: the exchange cannot be asked.
         """
         symbol, found = payload.symbol, list[Order]()
-        self._since_ms[symbol] = min(since_ms, self._since_ms.get(symbol, since_ms))
-        trades: list[Trade] = await self._share(
-            ("trades", symbol), lambda: self._orders.fetch_my_trades(symbol, self._since_ms.pop(symbol))
-        )
+        ask = self._orders.fetch_my_trades
+        trades: list[Trade] = await self._share_since("trades", symbol, since_ms, lambda since: ask(symbol, since))
         for order_id in dict.fromkeys(trade.order for trade in trades if trade.order and trade.side == payload.side):
             order = await self._order(symbol, order_id)
             if order is not None and order.client_order_id == client_order_id:
@@ -70,6 +78,12 @@ class SharedQuestions:
             if len(self._known) > KEPT_ORDERS:
                 self._known.popitem(last=False)
         return self._known[key]
+
+    async def _share_since(self, what: str, symbol: str, since_ms: int, ask: Callable[[int], Awaitable[Any]]) -> Any:
+        """Return what is there since the earliest of the times that those ask for who share the question."""
+        key = what, symbol
+        self._since_ms[key] = min(since_ms, self._since_ms.get(key, since_ms))
+        return await self._share(key, lambda: ask(self._since_ms.pop(key)))
 
     async def _share(self, key: Hashable, ask: Callable[[], Awaitable[Any]]) -> Any:
         asked = self._asked.get(key)
