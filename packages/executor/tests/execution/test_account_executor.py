@@ -4,6 +4,7 @@ import asyncio
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from millrace_core.clock import now_ms, now_ns
@@ -170,6 +171,20 @@ async def test_an_edited_order_has_its_new_terms_and_its_owner(platform: Any) ->
     assert (still_open.price, still_open.quantity) == (Decimal("8.4"), Decimal(2))
     record = await platform.bus.orders.get(TENANT, edited.order.id)
     assert record.order_source == "PingPong"
+
+
+async def test_another_request_under_an_id_that_was_used_is_told(platform: Any) -> None:
+    """It is taken for a copy, which has no answer: the heartbeat says that the cancel was not carried out."""
+    await platform.start()
+    answers, used = await platform.answers(), new_request_id()
+    await platform.bus.requests.send(TENANT, msgspec.structs.replace(create(), request_id=used))
+    placed = (await answers.number(1)).response.order
+    cancel = CancelPayload(symbol="KCS/USDT", order_id=placed.id)
+    request = CancelOrder(exchange_id="binance", request_id=used, payload=cancel)
+    await platform.bus.requests.send(TENANT, request)
+    text = f"the request id {used} was used before, for another request: cancelOrder of KCS/USDT"
+    await platform.heartbeat_where(lambda beat: any(text in error.message for error in beat.last_errors))
+    assert [order.status for order in platform.orders()] == ["NEW"]
 
 
 async def test_all_orders_are_canceled_at_once(platform: Any) -> None:

@@ -35,12 +35,8 @@ PROFILE: Final = ExchangeProfile(
     lists=ListAnswers(are_bare=True, balances_in=frozenset({"balances", "userAssets"})),
     # ccxt takes `executedQty` that is missing for 0, and `isBuyer` for false.
     required=RequiredFields(
-        order={
-            "orderId": frozenset(
-                {"symbol", "side", "type", "status", "price", "origQty", "executedQty", "cummulativeQuoteQty"}
-            )
-        },
-        trade={"orderId": frozenset({"symbol", "id", "price", "qty", "isBuyer"})},
+        order={"orderId": frozenset({"symbol", "side", "type", "status", "price", "origQty", "executedQty"})},
+        trade={"isBuyer": frozenset({"symbol", "id", "price", "qty", "isBuyer"})},
         balance={"free": frozenset({"asset"})},
     ),
     # web-socket-streams.md, "How to manage a local order book correctly"; ccxt compares U and u. It asks for 1,000

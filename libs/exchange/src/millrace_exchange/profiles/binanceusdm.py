@@ -27,9 +27,7 @@ PROFILE: Final = ExchangeProfile(
     lists=ListAnswers(are_bare=True, balances_in=frozenset({"assets", "positions"})),
     # ccxt takes `executedQty` that is missing for 0.
     required=RequiredFields(
-        order={
-            "orderId": frozenset({"symbol", "side", "type", "status", "price", "origQty", "executedQty", "cumQuote"})
-        },
+        order={"orderId": frozenset({"symbol", "side", "type", "status", "price", "origQty", "executedQty"})},
         trade={"orderId": frozenset({"symbol", "id", "price", "qty", "side"})},
         balance={"marginBalance": frozenset({"asset"})},
     ),

@@ -88,6 +88,12 @@ class IntentLedger:
         """Tell whether a request was claimed before, as far as this process has seen."""
         return request_id in self._memory.settled or request_id in self._memory.open
 
+    async def names_another(self, request_id: RequestId, answer_to: StreamName) -> bool:
+        """Tell whether the request of this id was another one: it was answered, or is to be, on another stream."""
+        raw = await self._intents.get(self._tenant, self._exchange, request_id)
+        intent = None if raw is None else decode_intent(raw)
+        return intent is not None and intent.stream.action != UNKNOWN and intent.stream != answer_to
+
     async def claim(self, intent: Intent) -> bool:
         """Write an intent before anything is done; False if its request has one already and must be left alone.
 

@@ -136,7 +136,7 @@ class AccountExecutor:
         self._streams.expect(accepted.answer_to, self._tenure)
         decision, answer = await self._decision(accepted, our_id, turn), None
         if decision is None:
-            self._health.count("duplicates")
+            await self._report_copy(accepted)
             return
         try:
             answer = await self._end(accepted, our_id, decision, turn)
@@ -155,7 +155,7 @@ class AccountExecutor:
             accepted, self._tenure.server_ms(), client_order_id=our_id, verdict=verdict, account=self._digest
         )
         if not await self.ledger.claim(intent):
-            self._health.count("duplicates")
+            await self._report_copy(accepted)
             return None
         try:
             if isinstance(decision, Response):
@@ -166,6 +166,15 @@ class AccountExecutor:
             raise
         except Exception as error:  # noqa: BLE001  What one request holds must not end the account's others.
             return await self._end_faulty(accepted, intent, turn, error)
+
+    async def _report_copy(self, accepted: AcceptedRequest) -> None:
+        """Count a copy, which gets no answer; tell people if it is another request under an id that was used before."""
+        self._health.count("duplicates")
+        if await self.ledger.names_another(accepted.request_id, accepted.answer_to):
+            action, symbol = accepted.answer_to.action, accepted.answer_to.symbol
+            text = f"the request id {accepted.request_id} was used before, for another request"
+            log.warning(f"{text}; this one is not carried out", action=action, symbol=symbol)
+            self._health.error(f"{text}: {action} of {symbol or 'all symbols'} under it is not carried out")
 
     async def _decision(self, accepted: AcceptedRequest, our_id: str, turn: Turn) -> Sendable | Response | None:
         """Decide about a request once its turn comes; None for a copy, whose turn is after that of the original."""
