@@ -173,7 +173,7 @@ async def test_an_edited_order_has_its_new_terms_and_its_owner(platform: Any) ->
     assert record.order_source == "PingPong"
 
 
-async def test_another_request_under_an_id_that_was_used_is_told(platform: Any) -> None:
+async def test_another_request_under_an_id_that_was_used_is_reported(platform: Any) -> None:
     """It is taken for a copy, which has no answer: the heartbeat says that the cancel was not carried out."""
     await platform.start()
     answers, used = await platform.answers(), new_request_id()

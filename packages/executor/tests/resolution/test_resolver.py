@@ -34,7 +34,7 @@ from millrace_simulator.config import default_config
 from millrace_simulator.server import Server, serve
 
 
-def settling_in(window_ms: int, **others: Any) -> ExchangeProfile:
+def profile_with_window(window_ms: int, **others: Any) -> ExchangeProfile:
     """Return the profile of an exchange with such a settlement window, which finds orders by our id once they ended."""
     ids = ClientOrderIds(finds_closed=True)
     terms = {"recv_window_ms": 0, "backend_ms": window_ms, "client_order_ids": ids} | others
@@ -181,7 +181,7 @@ async def test_nothing_is_asked_while_the_exchange_wants_a_pause() -> None:
             raise limited
         return Order(id="7", symbol=symbol, client_order_id=client_order_id, status="open")
 
-    execution, profile = SimpleNamespace(fetch_order=fetch_order), settling_in(15_000)
+    execution, profile = SimpleNamespace(fetch_order=fetch_order), profile_with_window(15_000)
     exchange = cast(Exchange, SimpleNamespace(execution=execution, profile=profile, clock_offset_ms=0))
     resolver = Resolver(exchange, UnitHealthReporter("StrankaXY.binance", changed=lambda: None, errors=ErrorLog()))
     resolution = await resolver.resolve(asked(CreateOrder(exchange_id="binance", payload=BUY), new_request_id()))
@@ -217,7 +217,7 @@ async def test_answers_that_prove_nothing_end(answer: Any, monkeypatch: pytest.M
         return []
 
     execution = SimpleNamespace(fetch_order=answered, fetch_my_trades=trades, fetch_open_orders=open_orders)
-    profile = settling_in(50)
+    profile = profile_with_window(50)
     exchange = cast(Exchange, SimpleNamespace(execution=execution, profile=profile, clock_offset_ms=0))
     health = UnitHealthReporter("StrankaXY.binance", changed=lambda: None, errors=ErrorLog())
     intent, began = asked(CreateOrder(exchange_id="binance", payload=BUY), new_request_id()), now_ms()
@@ -241,7 +241,7 @@ async def test_that_other_keys_know_no_order_proves_nothing(request_: Any, accou
         return []
 
     execution = SimpleNamespace(fetch_order=nothing, fetch_my_trades=none, fetch_open_orders=none)
-    profile = settling_in(0)
+    profile = profile_with_window(0)
     exchange = cast(Exchange, SimpleNamespace(execution=execution, profile=profile, clock_offset_ms=0))
     health = UnitHealthReporter("StrankaXY.binance", changed=lambda: None, errors=ErrorLog())
     intent = msgspec.structs.replace(asked(request_, new_request_id()), account=account, sent_by=1)
@@ -267,7 +267,7 @@ async def test_an_outage_is_waited_out_however_long(monkeypatch: pytest.MonkeyPa
         return []
 
     execution = SimpleNamespace(fetch_order=fetch_order, fetch_my_trades=trades, fetch_open_orders=open_orders)
-    profile = settling_in(0)
+    profile = profile_with_window(0)
     exchange = cast(Exchange, SimpleNamespace(execution=execution, profile=profile, clock_offset_ms=0))
     resolver = Resolver(exchange, UnitHealthReporter("StrankaXY.binance", changed=lambda: None, errors=ErrorLog()))
     resolution = await resolver.resolve(asked(CreateOrder(exchange_id="binance", payload=BUY), new_request_id()))
@@ -295,7 +295,7 @@ async def test_trades_are_searched_since_the_request_began(offset_ms: int, redis
         return [] if since_ms > sold_ms else [Trade("1", sold_ms, symbol, "buy", 1.0, 1.0, order="7")]
 
     execution = SimpleNamespace(fetch_order=fetch_order, fetch_open_orders=open_orders, fetch_my_trades=trades)
-    profile = settling_in(50)
+    profile = profile_with_window(50)
     exchange = cast(Exchange, SimpleNamespace(execution=execution, profile=profile, clock_offset_ms=offset_ms))
     health = UnitHealthReporter("StrankaXY.kucoin", changed=lambda: None, errors=ErrorLog())
     resolver = Resolver(exchange, health, lambda: now_ms() - redis_behind_ms)
