@@ -17,17 +17,17 @@ REFUSED = {"code": "2", "msg": "", "data": [{"ordId": "2", "sCode": "51400", "sM
 
 
 class Okx:
-    """Three open orders; canceled ones are open no more, but for those that it does not cancel."""
+    """Some open orders; canceled ones are open no more, but for those that it does not cancel."""
 
-    def __init__(self, keeps: frozenset[str] = frozenset(), symbol: str = "BTCUSDT") -> None:
-        self.open = ["1", "2", "3"]
+    def __init__(self, keeps: frozenset[str] = frozenset(), symbol: str = "BTCUSDT", count: int = 3) -> None:
+        self.open = [str(number) for number in range(1, count + 1)]
         self._keeps = keeps
         self._symbol = symbol
 
     def answer(self, request: bytes) -> Reply:
         """Answer the question for the open orders, or a request to cancel some."""
         if b"orders-pending" in request:
-            rows = [self._row(order_id) for order_id in self.open]
+            rows = [self._row(order_id) for order_id in self.open[:20]]
             return _reply({"code": "0", "msg": "", "data": rows})
         ids = [each["ordId"] for each in json.loads(request[request.index(b"[") :])]
         self.open = [each for each in self.open if each not in ids or each in self._keeps]
@@ -52,6 +52,16 @@ async def test_listed_orders_are_canceled_in_batches_where_no_request_cancels_al
     assert isinstance(await outcome_of(account("okx"), cancel_all), Acknowledgement)
     assert venue.open == []
     assert len(server.requests) == 3
+
+
+async def test_orders_beyond_the_first_list_are_canceled_too(
+    server: ScriptedServer, account: Callable[[str], Account]
+) -> None:
+    """An exchange lists so many at a time: a full list is followed by another."""
+    venue = Okx(count=45)
+    server.answer = venue.answer
+    assert isinstance(await outcome_of(account("okx"), cancel_all), Acknowledgement)
+    assert venue.open == []
 
 
 async def test_orders_that_stay_open_are_not_called_canceled(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -114,6 +115,8 @@ def test_an_edit_is_measured_with_the_terms_it_leaves_alone() -> None:
     known = Order(id="7", amount=Decimal(6), filled=Decimal(1), price=Decimal(10), side="buy")
     assert isinstance(judged(edit(price=Decimal(20)), limits, edited=known), Approved)
     assert isinstance(judged(edit(price=Decimal(21)), limits, edited=known), RiskRejection)
+    limited = msgspec.structs.replace(known, type="limit")
+    assert isinstance(judged(edit(price=Decimal(21), type="market"), limits, edited=limited), RiskRejection)
     assert "not known" in reason(judged(edit(price=Decimal(1)), limits))
 
 

@@ -64,6 +64,8 @@ class OrderEditor:
             Retryable: it did not.
         """
         known: dict[str, object] = {"side": order.side, "status": order.status}
+        if payload.type is not None:
+            known["type"] = order.type
         if self._profile.edit_amount != "left_out":
             known["filled amount"] = order.filled
         if self._profile.edit == "cancel_replace" and order.type != "market":

@@ -12,10 +12,13 @@ from millrace_exchange.ccxt.changes import OrderChanges
 from millrace_exchange.ccxt.checked_answer import CheckedAnswer, proves_nothing
 from millrace_exchange.ccxt.order_arguments import further_params
 from millrace_exchange.ccxt.recording.sending import Sending
-from millrace_exchange.errors import ExchangeError, Fatal, OrderNotFound, OutcomeUnknown, Rejected
+from millrace_exchange.errors import ExchangeError, Fatal, OrderNotFound, OutcomeUnknown, Rejected, Retryable
 from millrace_exchange.ports import Acknowledgement
 
 _ACTION: Final = "cancelAllOrders"
+_LEAST_PAGE: Final = 20
+"""A list of fewer orders is whole: no exchange answers with so few of them at a time."""
+_MOST_PAGES: Final = 100
 _AT_ONCE: Final = 10
 """Orders that one request names: every exchange with such a request takes as many."""
 
@@ -36,16 +39,35 @@ class OrderSweeper:
             Rejected, Retryable, Fatal: none was canceled.
         """
         params, timed = further_params(self._profile, _ACTION, payload), Sending()
-        if self._profile.cancels_all_of_symbol:
-            symbols = [payload.symbol] if payload.symbol else await self._open_symbols()
-            canceled = await self._all_of(symbols, params, timed)
+        if self._profile.cancels_all_of_symbol and payload.symbol:
+            canceled = await self._all_of([payload.symbol], params, timed)
         else:
-            canceled = await self._listed(await self._orders.fetch_open_orders(payload.symbol), timed)
+            canceled = await self._all_pages(payload.symbol, params, timed)
         acknowledged_ns = now_ns()
         return Acknowledgement(tuple(canceled), timed.at_ns or acknowledged_ns, acknowledged_ns)
 
-    async def _open_symbols(self) -> list[str]:
-        symbols = {order.symbol or "" for order in await self._orders.fetch_open_orders()}
+    async def _all_pages(self, symbol: str | None, params: dict[str, Any], timed: Sending) -> list[Order]:
+        """Cancel what is listed as open until a list is whole: an exchange may list only so many at a time."""
+        canceled: list[Order] = []
+        for page in range(_MOST_PAGES):
+            try:
+                listed = await self._orders.fetch_open_orders(symbol)
+                if self._profile.cancels_all_of_symbol:
+                    canceled += await self._all_of(self._symbols_of(listed), params, timed)
+                else:
+                    canceled += await self._listed(listed, timed)
+            except (Rejected, Retryable) as error:
+                if page == 0:
+                    raise
+                self._not_done(f"not all open orders were canceled: {error}", error)
+            if len(listed) < _LEAST_PAGE:
+                break
+        else:
+            self._not_done(f"orders are still open after {_MOST_PAGES} lists of them were canceled", None)
+        return canceled
+
+    def _symbols_of(self, listed: Sequence[Order]) -> list[str]:
+        symbols = {order.symbol or "" for order in listed}
         if "" in symbols:
             raise proves_nothing(self._profile, "fetchOpenOrders", "the answer does not say the symbol of an order")
         return sorted(symbols)

@@ -109,8 +109,8 @@ def _edited(payload: EditPayload, known: Order, source: str | None) -> Terms:
     amount = None if total is None else max(total - filled, Decimal(0))
     return Terms(
         symbol=payload.symbol,
-        side=payload.side or known.side,
-        is_market=(payload.type or known.type) == "market",
+        side=known.side or payload.side,
+        is_market=(known.type or payload.type) == "market",
         amount=amount,
         quote=None,
         price=payload.price or known.price,
