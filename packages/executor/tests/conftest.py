@@ -10,12 +10,13 @@ from typing import Any
 
 import msgspec
 import pytest
+import redis.asyncio
 
 from millrace_bus import Bus, EmbeddedServer, Fence, Follower, Update
 from millrace_core.clock import elapsed_s
 from millrace_core.heartbeat import Heartbeat
 from millrace_core.messages import Response
-from millrace_core.names import Action, AgentId, ExchangeId, StreamName, Symbol, Tenant
+from millrace_core.names import Action, AgentId, ExchangeId, StreamName, Symbol, Tenant, trader_actions
 from millrace_core.trace import Trace
 from millrace_executor.agent import ExecutorAgent
 from millrace_executor.execution.order_sender import OrderSender
@@ -174,6 +175,13 @@ class ExecutorPlatform:
         self._running = asyncio.create_task(run_agent(ExecutorAgent(self.database_url), settings, stop=self._stop))
         await self.unit_is("StrankaXY.binance", account_state)
         await self.unit_is("StrankaXY.requests", requests_state)
+        await self._is_heard()
+
+    async def _is_heard(self) -> None:
+        """Wait until what is typed on the channel is heard: the unit may be live a moment before."""
+        async with redis.asyncio.Redis.from_url(self.redis.url) as client, asyncio.timeout(60):
+            while not (await client.pubsub_numsub(trader_actions(TENANT)))[0][1]:
+                await asyncio.sleep(0.01)  # Redis announces no subscription.
 
     async def stop(self) -> None:
         """End the executor in order."""
