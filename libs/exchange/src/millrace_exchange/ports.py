@@ -191,10 +191,6 @@ class Exchange(Protocol):
         """Everything specific to it."""
 
     @property
-    def clock_offset_ms(self) -> int:
-        """The exchange's clock minus ours, as last measured; 0 where it does not tell its time."""
-
-    @property
     def market(self) -> MarketFeed:
         """Public data."""
 
@@ -222,6 +218,9 @@ class Exchange(Protocol):
 
     def poll_interval_s(self, action: StreamAction) -> float | None:
         """Return how often a stream is asked for that the exchange does not send; None if it does."""
+
+    def clock_offset_ms(self) -> int:
+        """Return the exchange's clock minus ours, as last measured; 0 where it does not tell its time."""
 
     async def source(self, action: StreamAction, symbol: str | None) -> Source:
         """Return by what a stream comes.

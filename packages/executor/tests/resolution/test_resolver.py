@@ -182,7 +182,7 @@ async def test_nothing_is_asked_while_the_exchange_wants_a_pause() -> None:
         return Order(id="7", symbol=symbol, client_order_id=client_order_id, status="open")
 
     execution, profile = SimpleNamespace(fetch_order=fetch_order), profile_with_window(15_000)
-    exchange = cast(Exchange, SimpleNamespace(execution=execution, profile=profile, clock_offset_ms=0))
+    exchange = cast(Exchange, SimpleNamespace(execution=execution, profile=profile, clock_offset_ms=lambda: 0))
     resolver = Resolver(exchange, UnitHealthReporter("StrankaXY.binance", changed=lambda: None, errors=ErrorLog()))
     resolution = await resolver.resolve(asked(CreateOrder(exchange_id="binance", payload=BUY), new_request_id()))
     assert resolution.answer.status == "done"
@@ -218,7 +218,7 @@ async def test_answers_that_prove_nothing_end(answer: Any, monkeypatch: pytest.M
 
     execution = SimpleNamespace(fetch_order=answered, fetch_my_trades=trades, fetch_open_orders=open_orders)
     profile = profile_with_window(50)
-    exchange = cast(Exchange, SimpleNamespace(execution=execution, profile=profile, clock_offset_ms=0))
+    exchange = cast(Exchange, SimpleNamespace(execution=execution, profile=profile, clock_offset_ms=lambda: 0))
     health = UnitHealthReporter("StrankaXY.binance", changed=lambda: None, errors=ErrorLog())
     intent, began = asked(CreateOrder(exchange_id="binance", payload=BUY), new_request_id()), now_ms()
     with pytest.raises(Unresolvable):
@@ -242,7 +242,7 @@ async def test_that_other_keys_know_no_order_proves_nothing(request_: Any, accou
 
     execution = SimpleNamespace(fetch_order=nothing, fetch_my_trades=none, fetch_open_orders=none)
     profile = profile_with_window(0)
-    exchange = cast(Exchange, SimpleNamespace(execution=execution, profile=profile, clock_offset_ms=0))
+    exchange = cast(Exchange, SimpleNamespace(execution=execution, profile=profile, clock_offset_ms=lambda: 0))
     health = UnitHealthReporter("StrankaXY.binance", changed=lambda: None, errors=ErrorLog())
     intent = msgspec.structs.replace(asked(request_, new_request_id()), account=account, sent_by=1)
     for keys, is_proof in (("these keys", True), ("other keys", not account)):
@@ -268,7 +268,7 @@ async def test_an_outage_is_waited_out_however_long(monkeypatch: pytest.MonkeyPa
 
     execution = SimpleNamespace(fetch_order=fetch_order, fetch_my_trades=trades, fetch_open_orders=open_orders)
     profile = profile_with_window(0)
-    exchange = cast(Exchange, SimpleNamespace(execution=execution, profile=profile, clock_offset_ms=0))
+    exchange = cast(Exchange, SimpleNamespace(execution=execution, profile=profile, clock_offset_ms=lambda: 0))
     resolver = Resolver(exchange, UnitHealthReporter("StrankaXY.binance", changed=lambda: None, errors=ErrorLog()))
     resolution = await resolver.resolve(asked(CreateOrder(exchange_id="binance", payload=BUY), new_request_id()))
     assert resolution.answer.status == "done"
@@ -296,7 +296,7 @@ async def test_trades_are_searched_since_the_request_began(offset_ms: int, redis
 
     execution = SimpleNamespace(fetch_order=fetch_order, fetch_open_orders=open_orders, fetch_my_trades=trades)
     profile = profile_with_window(50)
-    exchange = cast(Exchange, SimpleNamespace(execution=execution, profile=profile, clock_offset_ms=offset_ms))
+    exchange = cast(Exchange, SimpleNamespace(execution=execution, profile=profile, clock_offset_ms=lambda: offset_ms))
     health = UnitHealthReporter("StrankaXY.kucoin", changed=lambda: None, errors=ErrorLog())
     resolver = Resolver(exchange, health, lambda: now_ms() - redis_behind_ms)
     taken_over = msgspec.structs.replace(

@@ -171,6 +171,7 @@ class SharingExchange:
         self.account, self.execution, self.rules = exchange.account, exchange.execution, exchange.rules
         self.prepare, self.reporting, self.close = exchange.prepare, exchange.reporting, exchange.close
         self.poll_interval_s, self.source, self.reloaded = exchange.poll_interval_s, exchange.source, exchange.reloaded
+        self.clock_offset_ms = exchange.clock_offset_ms
 
 
 def _begin(action: str, listener: Any, others: Sequence[Any]) -> None:

@@ -44,9 +44,8 @@ class CcxtExchange:
         self.reloaded = self.listing.reloaded
         self.caller = caller
 
-    @property
     def clock_offset_ms(self) -> int:
-        """The exchange's clock minus ours, as last measured; 0 where it does not tell its time."""
+        """Return the exchange's clock minus ours, as last measured; 0 where it does not tell its time."""
         return self.caller.clock.offset_ms
 
     async def prepare(self) -> None:

@@ -148,7 +148,7 @@ class Resolver:
 
     def _begun_ms(self, intent: Intent) -> int:
         """Return when a request began by the exchange's clock, or earlier."""
-        exchange_ms = now_ms() + self._exchange.clock_offset_ms
+        exchange_ms = now_ms() + self._exchange.clock_offset_ms()
         return intent.begun_at + min(exchange_ms - self._clock_ms(), 0)
 
     def _is_of_other_keys(self, intent: Intent) -> bool:
