@@ -175,10 +175,10 @@ class ExecutorPlatform:
         self._running = asyncio.create_task(run_agent(ExecutorAgent(self.database_url), settings, stop=self._stop))
         await self.unit_is("StrankaXY.binance", account_state)
         await self.unit_is("StrankaXY.requests", requests_state)
-        await self._is_heard()
+        await self._is_subscribed()
 
-    async def _is_heard(self) -> None:
-        """Wait until what is typed on the channel is heard: the unit may be live a moment before."""
+    async def _is_subscribed(self) -> None:
+        """Wait until the executor follows the channel: its unit may be live a moment before."""
         async with redis.asyncio.Redis.from_url(self.redis.url) as client, asyncio.timeout(60):
             while not (await client.pubsub_numsub(trader_actions(TENANT)))[0][1]:
                 await asyncio.sleep(0.01)  # Redis announces no subscription.

@@ -98,7 +98,7 @@ class TradingControls:
 
         An edit is bound by those of its sender, and by those of the source whose order it is.
         """
-        paths = ("", f"accounts.{exchange}.", *map(_path_of, sources))
+        paths = ("", f"accounts.{exchange}.", *map(_path_of, filter(None, sources)))
         return {path: self._binding[path] for path in paths if path in self._binding}
 
     def decide(self, request: NewTerms, exchange: ExchangeId, facts: Facts) -> Approved | RiskRejection:
@@ -140,7 +140,7 @@ def binding_limits(limits: RiskLimits) -> Limits:
     return {path: each for path, each in every.items() if each.binds_orders}
 
 
-def _path_of(source: str | None) -> str:
+def _path_of(source: str) -> str:
     return f"{SOURCES}{source}."
 
 
