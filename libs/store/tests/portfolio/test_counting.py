@@ -170,6 +170,30 @@ async def test_an_order_without_an_answer_belongs_to_the_request_in_its_client_o
     assert await newest(store) == {"PingPong": (2, 0)}
 
 
+async def test_the_order_that_an_edit_makes_belongs_to_the_source_of_the_former(
+    store: Store, journal: Any, name: Callable[..., StreamName]
+) -> None:
+    """Whoever asked for the edit, and named the order by its id or by ours; an edit of that order too."""
+    requests, answers, pushes = (journal(each) for each in ("T.traderActions", name("editOrder"), name("watchOrders")))
+    trades, edits = journal(name("watchMyTrades")), [new_request_id(), new_request_id()]
+    async with store.batch() as batch:
+        batch.response(journal(name("createOrder")).next(), answer("PingPong", "1"), Trace())
+    for request_id, named in zip(edits, ({"orderID": "1"}, {"clientOrderId": f"x-{edits[0]}"}), strict=True):
+        payload = {"symbol": "KCS/USDT", "orderSource": "James", **named}
+        said = {"requestId": request_id, "action": "editOrder", "exchangeId": "kucoin", "payload": payload}
+        async with store.batch() as batch:
+            batch.request(requests.next(), encode(said), said)
+    async with store.batch() as batch:
+        edited = Response(edits[0], "done", order=Order("2", "KCS/USDT"), order_source="James")
+        batch.response(answers.next(), edited, Trace())
+    async with store.batch() as batch:
+        batch.orders(pushes.next(), [Order("3", "KCS/USDT", client_order_id=f"x-{edits[1]}")])
+        for number in (2, 3):
+            trade = own_trade(number, START_MS, "buy", 2.0, 10.0, order=str(number))
+            batch.own_trades(trades.next(), [trade])
+    assert await newest(store) == {"PingPong": (4, 0)}
+
+
 async def test_trades_from_before_positions_were_kept_are_counted(
     store: Store, journal: Any, name: Callable[..., StreamName]
 ) -> None:

@@ -257,10 +257,8 @@ class Batch:
         if response.status != "done":
             failed = (request, response.status, kind or "Unknown", reason or "no reason was given", source)
             self._add(tables.failed_executions, (*identity(place), *failed))
-        # An order that the request canceled or edited belongs to the request that created it.
-        made = response if StreamName.parse(place.name).action == "createOrder" else None
         own = [] if order is None else [order]
-        self._add_order_events(place, own, made)
+        self._add_order_events(place, own, response)
         self._add_order_events(place, response.orders or [], first=len(own))
 
     def dead_letter(self, place: Place, reason: str, raw: bytes) -> None:
@@ -359,9 +357,11 @@ class Batch:
 
     def _observe(self, place: Place, orders: Sequence[Order], response: Response | None = None) -> None:
         name = StreamName.parse(place.name)
-        source = None if response is None else response.order_source
-        request = None if response is None else response.request_id
+        # An order that a request canceled or edited belongs to the request that created it.
+        made = response if name.action == "createOrder" else None
+        source, request = (None, None) if made is None else (made.order_source, made.request_id)
+        edit = response.request_id if response is not None and name.action == "editOrder" else None
         for order in orders:
             known = structs.replace(order, symbol=symbol_of(order, name) or None)
             record = OrderRecord(known, name.exchange, place.at_ms, source, request)
-            self.order_observations.append(OrderObservation(stream_id(place.name), place.id, name.tenant, record))
+            self.order_observations.append(OrderObservation(stream_id(place.name), place.id, name.tenant, record, edit))

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from msgspec import structs
 from sqlalchemy.engine import Dialect
 
+from millrace_core import exact_json
 from millrace_core.ids import is_request_id
 from millrace_core.messages import encode
 from millrace_core.names import Tenant, trader_actions
@@ -43,12 +44,14 @@ async def join_orders(writer: Writer, observations: Iterable[OrderObservation]) 
     Raises:
         ValueRejected: a number of an order is one that no exchange has.
     """
-    joined = _joined(observations)
+    observed = list(observations)
+    joined = _joined(observed)
+    edits = {_key_of(one): one.edit for one in observed if one.edit is not None}
     keys, attributed = sorted(joined), []
     for at in range(0, len(keys), 500):
         part = keys[at : at + 500]
         sources = await _join_known(writer, joined, part)
-        await _find_sources(writer, joined, part)
+        await _find_sources(writer, joined, part, edits)
         attributed += [key for key in part if joined[key].order_source not in (None, sources.get(key))]
         await writer.replace(tables.orders, [_order_row(key, joined[key]) for key in part])
     return attributed
@@ -59,10 +62,14 @@ def _joined(observations: Iterable[OrderObservation]) -> dict[OrderRowKey, Order
     for one in observations:
         if names := non_finite(one.record.order):
             raise ValueRejected(f"order {one.record.order.id} has numbers that no exchange has: {', '.join(names)}")
-        named = (nul_free(one.record.order.id) or "", nul_free(one.record.order.symbol) or "")
-        key = (one.tenant, one.record.exchange, *named)
+        key = _key_of(one)
         joined[key] = join(joined[key], one.record) if key in joined else one.record
     return joined
+
+
+def _key_of(one: OrderObservation) -> OrderRowKey:
+    named = (nul_free(one.record.order.id) or "", nul_free(one.record.order.symbol) or "")
+    return one.tenant, one.record.exchange, *named
 
 
 async def _join_known(
@@ -79,24 +86,59 @@ async def _join_known(
     return sources
 
 
-async def _find_sources(writer: Writer, joined: dict[OrderRowKey, OrderRecord], part: list[OrderRowKey]) -> None:
-    """Take the source of an order without an answer from the request whose id its client order id ends with."""
+async def _find_sources(
+    writer: Writer, joined: dict[OrderRowKey, OrderRecord], part: list[OrderRowKey], edits: Mapping[OrderRowKey, str]
+) -> None:
+    """Take the sources of orders without an answer from the requests whose ids their client order ids end with.
+
+    An order that took the place of an edited one belongs to whoever that belonged to.
+    """
     asked: dict[tuple[int, str], OrderRowKey] = {}
     for key in part:
-        request = (joined[key].order.client_order_id or "")[-_REQUEST_ID_LENGTH:]
+        request = edits.get(key) or (joined[key].order.client_order_id or "")[-_REQUEST_ID_LENGTH:]
         if joined[key].order_source is None and is_request_id(request):
             asked[stream_id(trader_actions(Tenant(key[0]))), request] = key
     if not asked:
         return
     table = tables.requests.c
-    wanted = sa.select(table.stream_id, table.request_id, table.order_source).where(
-        table.request_id.in_({request for _, request in asked}),
-        table.action == "createOrder",
-        table.order_source.is_not(None),
+    wanted = sa.select(table.stream_id, table.request_id, table.action, table.order_source, table.data).where(
+        table.request_id.in_({request for _, request in asked}), table.action.in_(("createOrder", "editOrder"))
     )
-    for stream, request, source in await writer.fetch(wanted):
-        if (found := asked.get((stream, request))) is not None:
+    edited: dict[OrderRowKey, OrderRowKey] = {}
+    for stream, request, action, source, data in await writer.fetch(wanted):
+        if (found := asked.get((stream, request))) is None:
+            continue
+        if action == "editOrder":
+            edited[found] = (*found[:2], *_edited(data))
+            joined[found] = structs.replace(joined[found], request_id=joined[found].request_id or request)
+        elif source is not None:
             joined[found] = structs.replace(joined[found], order_source=source)
+    await _take_over(writer, joined, edited)
+
+
+def _edited(data: str) -> tuple[str, str]:
+    """Return the id of the order that an edit names, and its symbol; empty if it does not say."""
+    payload = exact_json.decode(data).get("payload")
+    said = payload if isinstance(payload, dict) else {}
+    order, ours, symbol = (str(said.get(name) or "") for name in ("orderID", "clientOrderId", "symbol"))
+    return order or ours[-_REQUEST_ID_LENGTH:], symbol
+
+
+async def _take_over(
+    writer: Writer, joined: dict[OrderRowKey, OrderRecord], edited: Mapping[OrderRowKey, OrderRowKey]
+) -> None:
+    """Give orders the sources of those that they took the place of: named by their ids, or by their requests'."""
+    table = tables.orders.c
+    names = (table.tenant, table.exchange, table.order_id, table.symbol)
+    by_request = (table.tenant, table.exchange, table.request_id, table.symbol)
+    formers = set(edited.values())
+    for columns in (names, by_request) if formers else ():
+        known = sa.select(*columns, table.order_source).where(sa.tuple_(*columns).in_(formers))
+        sources = {tuple(row[:4]): row[4] for row in await writer.fetch(known)}
+        sources |= {key: record.order_source for key, record in joined.items() if columns is names and key in formers}
+        for key, former in edited.items():
+            if joined[key].order_source is None and (source := sources.get(former)) is not None:
+                joined[key] = structs.replace(joined[key], order_source=source)
 
 
 def _order_row(key: OrderRowKey, record: OrderRecord) -> tuple[Any, ...]:

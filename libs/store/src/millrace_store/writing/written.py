@@ -105,6 +105,8 @@ class OrderObservation(NamedTuple):
     id: MessageId
     tenant: str
     record: OrderRecord
+    edit: str | None = None
+    """The id of the edit that this is an answer to."""
 
 
 HighWaterMarks = Mapping[int, MessageId]
