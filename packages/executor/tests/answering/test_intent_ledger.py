@@ -1,8 +1,10 @@
 import asyncio
 from typing import Any
 
+from msgspec.structs import replace
+
 from millrace_core.ids import RequestId, new_request_id
-from millrace_core.messages import encode
+from millrace_core.messages import Response, encode
 from millrace_core.names import ExchangeId, Tenant
 from millrace_executor.answering.intent_ledger import IntentLedger
 from millrace_executor.answering.intents import Intent, decode_intent
@@ -66,14 +68,55 @@ async def test_only_settled_intents_whose_time_is_over_are_forgotten(platform: A
     """Pruning leaves open intents, however old, and those of which a late copy may still come."""
     tenure = await platform.tenure()
     ledger = IntentLedger(platform.bus.intents, tenure, BINANCE, WRITES)
-    old, young, open_ = (new_request_id() for _ in range(3))
-    for request_id, keep_until in ((old, 1_000), (young, 3_000)):
+    old, just_now, young, open_ = (new_request_id() for _ in range(4))
+    for request_id, keep_until in ((old, 1_999), (just_now, 2_000), (young, 3_000)):
         await ledger.claim(intent(request_id, "a", keep_until))
         await ledger.update(intent(request_id, "a", keep_until).settled("done"))
     await ledger.claim(intent(open_, "b"))
     assert await ledger.prune(2_000) == 1
     assert not ledger.knows(old)
-    assert (await platform.bus.intents.all(TENANT, BINANCE)).keys() == {young, open_}
+    assert (await platform.bus.intents.all(TENANT, BINANCE)).keys() == {just_now, young, open_}
+
+
+async def test_only_what_is_to_be_answered_without_the_exchange_is_left(platform: Any) -> None:
+    """Not what asked the exchange, what is answered, and what cannot be read."""
+    tenure = await platform.tenure()
+    ledger = IntentLedger(platform.bus.intents, tenure, BINANCE, WRITES)
+    asking, refused, foreign = new_request_id(), new_request_id(), RequestId("f" * 32)
+    verdict = Response(refused, "rejected")
+    await ledger.claim(intent(asking, "a"))
+    await ledger.claim(to_answer := replace(intent(refused, "b"), verdict=verdict))
+    await platform.bus.intents.claim(tenure.fence, BINANCE, foreign, b"{}")
+    assert await ledger.left(refused) == [to_answer]
+    for request_id in (asking, foreign, new_request_id()):
+        assert await ledger.left(request_id) == []
+    await ledger.update(to_answer.settled("rejected"))
+    assert await ledger.left(refused) == []
+
+
+async def test_a_ledger_that_redis_lost_is_written_again(platform: Any) -> None:
+    """Open intents whole, settled ones so that copies are recognised; what could not be read is not made up."""
+    tenure = await platform.tenure()
+    ledger = IntentLedger(platform.bus.intents, tenure, BINANCE, WRITES)
+    done, open_, foreign = new_request_id(), new_request_id(), RequestId("f" * 32)
+    await platform.bus.intents.claim(tenure.fence, BINANCE, foreign, b"{}")
+    assert not ledger.is_outdated
+    await ledger.load()
+    for request_id in (done, open_):
+        await ledger.claim(intent(request_id, "a"))
+    await ledger.update(intent(done, "a").settled("done"))
+    await platform.bus.intents.remove(TENANT, BINANCE, done, open_, foreign)
+    memory = tenure.ledger_of(BINANCE)
+    memory.born_ms = tenure.born_ms - 1
+    assert ledger.is_outdated
+    await ledger.restore()
+    assert not ledger.is_outdated
+    entries = await platform.bus.intents.all(TENANT, BINANCE)
+    assert entries.keys() == {done, open_}
+    assert decode_intent(entries[open_]) == intent(open_, "a")
+    settled = decode_intent(entries[done])
+    assert settled is not None and (settled.state, settled.keep_until) == ("settled", 1_000)
+    assert memory.read_from_ms == tenure.born_ms
 
 
 async def test_what_cannot_be_read_is_never_taken_for_new(platform: Any) -> None:
