@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from millrace_core.halts import HaltNote, HaltScope, HaltState
+from millrace_core.halts import MOST_SCOPES, HaltNote, HaltScope, HaltState
 from millrace_core.names import ExchangeId
 
 BINANCE, KUCOIN = ExchangeId("binance"), ExchangeId("kucoin")
@@ -35,6 +35,19 @@ def test_a_copy_without_the_halt_or_with_an_older_state_lifts_nothing(
     resumed = halted.resume(scope, at_ms)
     assert scope not in resumed.join(halted).join(state).halts
     assert scope in resumed.halted(scope, HaltNote(0)).join(resumed).halts
+
+
+def test_however_many_scopes_are_invented_a_halt_is_small_and_in_force() -> None:
+    """Whoever may halt may name any number of sources, and resume them: what is kept stays bounded, and halted."""
+    state = HaltState()
+    for number in range(MOST_SCOPES + 10):
+        scope = HaltScope(None, f"source {number}")
+        state = state.halted(scope, HaltNote(number))
+        assert any(each.covers(None, scope.order_source) for each in state.halts)
+        if number % 2 and scope in state.halts:
+            state = state.resume(scope, number)
+    assert len(state.halts.keys() | state.resumed.keys()) <= MOST_SCOPES + 2
+    assert HaltScope() in state.halts
 
 
 def test_a_scope_covers_what_it_names() -> None:

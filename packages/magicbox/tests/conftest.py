@@ -86,7 +86,9 @@ class Venue:
             status="open",
         )
 
-    async def answer(self, request: Request, order: Order | None, *, status: Any = "done") -> None:
+    async def answer(
+        self, request: Request, order: Order | None, *, status: Any = "done", is_listed: bool = True
+    ) -> None:
         """Answer a request as the executor does: join the order's hash, then publish."""
         source = request.payload.order_source
         if order is not None:
@@ -96,7 +98,8 @@ class Venue:
             )
             await self._bus.orders.merge(TENANT, record)
         response = Response(request_id=request.request_id or "", status=status, order=order, order_source=source)
-        writer = await self._answer_writer(action_of(request), getattr(request.payload, "symbol", None))
+        symbol = getattr(request.payload, "symbol", None) if is_listed else None
+        writer = await self._answer_writer(action_of(request), symbol)
         writer.response(response, trace=request.trace)
 
     async def tell_order(self, order: Order, **fields: Any) -> Order:

@@ -301,6 +301,20 @@ async def test_a_request_that_never_reached_redis_is_answered(
     assert answers == ["unknown", "expired"]
 
 
+async def test_an_answer_comes_once_where_the_exchange_does_not_list_the_symbol(
+    magicbox: Any, venue: Any, spies: Any
+) -> None:
+    """It is on a stream that all symbols share, and is heard like any other."""
+    await magicbox.start({"pluginName": "Spy"})
+    await magicbox.unit_in_state("Spy", "live")
+    for symbol in ("X/USDT", "Y/USDT"):
+        pending = spies().buy(symbol=symbol)
+        await venue.answer(await venue.next_request(), None, status="rejected", is_listed=False)
+        await saw(spies(), lambda _, pending=pending: pending.is_final)
+    answers = [event for event in spies().events if isinstance(event, ResponseEvent)]
+    assert [(each.response.status, each.symbol) for each in answers] == [("rejected", None)] * 2
+
+
 async def test_a_request_that_redis_refuses_is_rejected(magicbox: Any, server: EmbeddedServer, spies: Any) -> None:
     """A Redis without memory takes no requests: the strategy gets an answer, and does not wait for the executor's."""
     await magicbox.start({"pluginName": "Spy"}, subscriptions=[])

@@ -6,11 +6,15 @@ are joined: what one has lost it learns again from another. A halt is in force u
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
 from millrace_core.names import ExchangeId
+
+MOST_SCOPES: Final = 1_000
+"""Scopes of a tenant that are halted or were: a halt of one more halts everything, since to stop is safe. All of them
+are read and written with each change."""
 
 
 class HaltScope(NamedTuple):
@@ -65,7 +69,13 @@ class HaltState:
         return HaltState(halts, resumed)
 
     def halted(self, scope: HaltScope, note: HaltNote) -> "HaltState":
-        """Return the state after a halt, whatever the clocks of others said before; an existing halt gets the note."""
+        """Return the state after a halt, whatever the clocks of others said before; an existing halt gets the note.
+
+        If there is no room for the scope, everything is halted.
+        """
+        known = self.halts.keys() | self.resumed.keys()
+        if scope not in known and len(known) >= MOST_SCOPES:
+            scope = HaltScope()
         before = self.halts[scope].since + 1 if scope in self.halts else 0
         since = max(note.since, before, self.resumed.get(scope, 0))
         return HaltState({**self.halts, scope: msgspec.structs.replace(note, since=since)}, self.resumed)

@@ -22,6 +22,8 @@ MAGICBOX = ExchangeId("magicbox")
 """Stands for the exchange in the name of a strategy's inputs."""
 STRATEGY_INPUTS = Action("strategyInputs")
 """What a strategy took in, in order: see `millrace_core.strategy_inputs`."""
+UNKNOWN_EXCHANGE = ExchangeId("unknown")
+"""Stands in the name of a stream of answers for an exchange on which the tenant has no account."""
 
 _TENANT = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _RESERVED_TENANTS = frozenset({"config", "snapshot"})
@@ -113,6 +115,17 @@ class StreamName(NamedTuple):
     def has_answers(self) -> bool:
         """Tell whether it carries answers to requests."""
         return not self.has_snapshots and self.action != STRATEGY_INPUTS
+
+    @property
+    def answer_places(self) -> tuple["StreamName", ...]:
+        """Where a request of this exchange, action and symbol may be answered.
+
+        What no account trades makes no streams: a symbol that the exchange does not list is left out, and an exchange
+        without an account is `unknown`.
+        """
+        without_symbol = self._replace(symbol=None)
+        places = (self, without_symbol, without_symbol._replace(exchange=UNKNOWN_EXCHANGE))
+        return tuple(dict.fromkeys(places))
 
     def _tail(self) -> str:
         parts = self if self.symbol is not None else self[:3]

@@ -44,7 +44,7 @@ from millrace_exchange.ports import (
 from millrace_exchange.profile import ExchangeProfile
 from millrace_exchange.profiles import profile_of
 from millrace_exchange.sending_guard import guarded
-from millrace_exchange.stream_mistakes import StreamMistake, capability_mistakes, stream_mistakes
+from millrace_exchange.stream_mistakes import StreamMistake, capability_mistakes, exchange_exists, stream_mistakes
 
 __all__ = [
     "AccountFeed",
@@ -65,6 +65,7 @@ __all__ = [
     "StreamMistake",
     "UnknownExchange",
     "capability_mistakes",
+    "exchange_exists",
     "guarded",
     "is_same_id",
     "open_exchange",

@@ -30,7 +30,7 @@ class StreamMistake(NamedTuple):
 
 def stream_mistakes(exchange_id: str, action: str, symbol: str | None, depth: int | None) -> Iterator[StreamMistake]:
     """Return what is wrong with a stream that is asked for, as far as it shows at once; `depth` is of an order book."""
-    if exchange_id not in exchange_ids():
+    if not exchange_exists(exchange_id):
         yield StreamMistake("exchangeId", _unknown(exchange_id))
         return
     if symbol is not None and "/" not in symbol and (own := _OWN_ID.fullmatch(symbol)):
@@ -44,9 +44,14 @@ def stream_mistakes(exchange_id: str, action: str, symbol: str | None, depth: in
         )
 
 
+def exchange_exists(exchange_id: str) -> bool:
+    """Tell whether ccxt has an exchange of this id."""
+    return exchange_id in exchange_ids()
+
+
 def capability_mistakes(exchange_id: str, action: str, timeframes: Iterable[str]) -> Iterator[StreamMistake]:
     """Return what an exchange neither streams nor answers; it is imported for that, which takes about a second."""
-    if exchange_id not in exchange_ids():
+    if not exchange_exists(exchange_id):
         return
     capabilities = _capabilities(exchange_id)
     if capabilities.data_points.get(action.removeprefix("watch")) is None:

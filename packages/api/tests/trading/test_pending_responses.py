@@ -1,5 +1,6 @@
 """Waiting for the responses of requests."""
 
+import asyncio
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from millrace_api.trading import responses
 from millrace_api.trading.responses import PendingResponses
 from millrace_bus import Bus
+from millrace_core.messages import Response
 from millrace_core.names import StreamName, Symbol
 
 
@@ -34,13 +36,14 @@ async def test_a_request_that_nobody_waits_for_any_more_is_forgotten(redis: Any)
                     pending.awaiting(name, f"{number:032}") as two,
                 ):
                     assert one is two
-            assert list(pending._watches[name].waiting) == ["1" * 32]
+            assert list(pending._waiting) == [(name.tenant, "1" * 32)]
+        assert not pending._waiting
         await pending.close()
 
 
 async def test_markets_that_nobody_asks_for_any_more_are_few(redis: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A tenant may name any number of them; the newest stay, and those of others."""
-    monkeypatch.setattr(responses, "MOST_IDLE", 2)
+    monkeypatch.setattr(responses, "MOST_IDLE", 4)
     async with Bus.connect(redis.url) as bus:
         pending = PendingResponses(bus)
         names = [StreamName.parse(f"stream.{of}.binance.createOrder.A/B") for of in ("Ann", *["Bob"] * 5)]
@@ -48,5 +51,21 @@ async def test_markets_that_nobody_asks_for_any_more_are_few(redis: Any, monkeyp
         for name in names:
             async with pending.awaiting(name, "1" * 32):
                 pass
-        assert list(pending._watches) == [names[0], *names[-2:]]
+        shared = {place for name in names for place in name.answer_places[1:]}
+        assert [name for name in pending._watches if name not in shared] == [names[0], *names[-2:]]
+
+
+async def test_an_answer_is_received_wherever_it_may_come(redis: Any) -> None:
+    """A symbol that the exchange does not list, and an exchange without an account, make no stream of their own."""
+    name = StreamName.parse("stream.Ann.binance.createOrder.X/Y")
+    async with Bus.connect(redis.url) as bus:
+        pending = PendingResponses(bus)
+        for number, place in enumerate(name.answer_places):
+            writer = bus.writer(place, None)
+            await writer.open()
+            async with pending.awaiting(name, f"{number:032}") as due, asyncio.timeout(20):
+                writer.response(Response(f"{number:032}", "rejected"))
+                assert (await due).status == "rejected"
+            await writer.close("the test is over")
+        await pending.close()
         await pending.close()

@@ -45,6 +45,20 @@ async def test_streams_that_were_only_expected_stay_few(platform: Any) -> None:
     assert streams.names == []
 
 
+async def test_many_streams_of_one_tenant_close_none_of_another(platform: Any) -> None:
+    """Those of the tenant that has the most are closed, the least recently used first."""
+    tenure = await platform.tenure()
+    streams = AnswerStreams(platform.bus, max_open=3)
+    await platform.redis.kill()
+    others = NAME._replace(tenant=Tenant("Quiet"))
+    names = [NAME._replace(symbol=Symbol(f"X{number}/USDT")) for number in range(5)]
+    for name in (others, *names):
+        streams.expect(name, tenure)
+    assert streams.names == [others, *names[-2:]]
+    await platform.redis.restart()
+    await streams.close()
+
+
 async def test_a_stream_that_is_not_used_is_closed(platform: Any) -> None:
     """After a while without an answer a stream says that it is closed, and the next answer opens it again."""
     closed = asyncio.Event()

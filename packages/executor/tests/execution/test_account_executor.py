@@ -114,9 +114,13 @@ async def test_requests_sent_while_it_was_down_are_answered(platform: Any) -> No
     await platform.bus.requests.send(TENANT, create(requested_at=now_ms() - 10_000, terms={"order_source": "late"}))
     await platform.bus.requests.send(TENANT, create(valid_for=60_000, terms={"order_source": "in time"}))
     answers = await platform.answers()
+    # Which markets there are was not known yet when the late one was answered, or just.
+    unlisted = await platform.answers(symbol=None)
     await platform.start()
-    await answers.number(2)
-    statuses = {each.response.order_source: each.response.status for each in answers.all}
+    await answers.number(1)
+    if len(answers.all) == 1:
+        await unlisted.number(1)
+    statuses = {each.response.order_source: each.response.status for each in (*answers.all, *unlisted.all)}
     assert statuses == {"late": "expired", "in time": "done"}
     assert len(platform.orders()) == 1
 
@@ -218,7 +222,7 @@ async def test_an_order_beyond_a_limit_is_not_sent(platform: Any, terms: dict[st
     await platform.bus.put_config("EXECUTOR", platform.config(risk={"maxOrderNotional": 1000, "symbols": ["KCS/USDT"]}))
     await platform.start()
     request = create(terms=terms)
-    answers = await platform.answers(symbol=Symbol(request.payload.symbol))
+    answers = await platform.answers(symbol=KCS if request.payload.symbol == KCS else None)
     await platform.bus.requests.send(TENANT, request)
     answer = (await answers.number(1)).response
     assert (answer.status, answer.error.kind) == ("rejected", kind)

@@ -46,23 +46,30 @@ async def test_what_cannot_be_read_at_all_is_answered(platform: Any, text: str) 
     assert (await answers.number(1)).response.error.kind == "Malformed"
 
 
-async def test_malformed_requests_open_no_stream_for_what_they_invent(platform: Any) -> None:
-    """Whatever exchanges and symbols malformed requests name, their answers share streams that exist anyway."""
+@pytest.mark.parametrize("lacking", ["side", "nothing"])
+async def test_requests_open_no_stream_and_no_ledger_for_what_they_invent(platform: Any, lacking: str) -> None:
+    """Whatever exchanges and symbols requests name, malformed or not, their answers share what exists anyway."""
     await platform.start()
     same_account = await platform.answers("createOrder", None)
     no_account = await platform.answers("createOrder", None, ExchangeId("unknown"))
+    halted = await platform.answers("halt", None, ExchangeId("unknown"))
     for number in range(3):
-        symbol = {"symbol": f"X{number}/USDT"}
-        await platform.publish({"action": "createOrder", "exchangeId": "binance", "payload": symbol})
-        await platform.publish({"action": "createOrder", "exchangeId": f"x{number}", "payload": {"symbol": "KCS/USDT"}})
+        payload = {name: value for name, value in ORDER["payload"].items() if name != lacking}
+        await platform.publish(ORDER | {"payload": payload | {"symbol": f"X{number}/USDT"}})
+        await platform.publish(ORDER | {"payload": payload, "exchangeId": f"x{number}"})
+        await platform.publish({"action": "halt", "exchangeId": f"x{number}", "payload": {}})
     assert await same_account.statuses(3) == ["rejected"] * 3
     assert await no_account.statuses(3) == ["rejected"] * 3
+    assert await halted.statuses(3) == ["done"] * 3
     async with platform.bus.journals() as journals:
         streams = await journals.names()
-    assert {name for name in streams if ".createOrder" in name} == {
+    assert {name for name in streams if ".createOrder" in name or ".halt" in name} == {
         "stream.StrankaXY.binance.createOrder",
         "stream.StrankaXY.unknown.createOrder",
+        "stream.StrankaXY.unknown.halt",
     }
+    async with redis.asyncio.Redis.from_url(platform.redis.url) as client:
+        assert {key async for key in client.scan_iter("intents.*.x*")} == set()
 
 
 async def test_the_same_malformed_request_is_answered_once(platform: Any) -> None:
@@ -82,7 +89,7 @@ async def test_the_same_malformed_request_is_answered_once(platform: Any) -> Non
 async def test_an_account_that_is_not_configured_is_named(platform: Any) -> None:
     """A request for another exchange is rejected; the text says what the configuration lacks."""
     await platform.start()
-    answers = await platform.answers(exchange=ExchangeId("kraken"))
+    answers = await platform.answers(symbol=None, exchange=ExchangeId("unknown"))
     await platform.publish(ORDER | {"exchangeId": "kraken"})
     answer = (await answers.number(1)).response
     assert (answer.status, answer.error.kind) == ("rejected", "BadRequest")

@@ -1,7 +1,7 @@
 """Sends one strategy's requests to trade, each as soon as its answer cannot be missed."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Final
 
@@ -89,15 +89,17 @@ class OrderGateway:
         stream = self._streams.get(name)
         if stream is None:
             stream = self._streams[name] = _FollowedAnswers(self._follow(name))
-            stream.opening = asyncio.create_task(self._open(stream), name=f"opening of {name}")
+            followers = [self._stream(place).follower for place in name.answer_places]
+            stream.opening = asyncio.create_task(self._open(stream, followers), name=f"opening of {name}")
             self._failures.watch(stream.opening)
         return stream
 
     def _follow(self, name: StreamName) -> Follower:
         return self._bus.follow(name, self._listener_of(name), on_failed=self._failures.report)
 
-    async def _open(self, stream: _FollowedAnswers) -> None:
-        await stream.follower.ready()
+    async def _open(self, stream: _FollowedAnswers, followers: Iterable[Follower]) -> None:
+        for follower in followers:
+            await follower.ready()
         stream.is_ready = True
         self._release(stream)
 

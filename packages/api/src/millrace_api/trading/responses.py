@@ -4,7 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import msgspec
 
@@ -31,10 +31,10 @@ class _Waiting:
 
 @dataclass
 class _Watch:
-    """One stream of responses and the requests that wait for it."""
+    """One stream of responses, and how many requests may be answered there."""
 
     follower: Follower
-    waiting: dict[str, _Waiting] = field(default_factory=dict)
+    users: int = 0
     idle: asyncio.TimerHandle | None = None
 
 
@@ -44,29 +44,34 @@ class PendingResponses:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._watches: dict[StreamName, _Watch] = {}
+        self._waiting: dict[tuple[Tenant, str], _Waiting] = {}
         self._idle: defaultdict[Tenant, dict[StreamName, _Watch]] = defaultdict(dict)
         """Those of each tenant that nobody waits for, the longest first."""
         self._closing: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
     async def awaiting(self, name: StreamName, request_id: str) -> "AsyncIterator[asyncio.Future[Response]]":
-        """Follow the stream of a request's final response. Enter before sending it, so that no response is missed.
+        """Follow where a request may be answered finally. Enter before sending it, so that no response is missed.
 
         Raises:
-            ApiError: the stream cannot be followed; do not send the request.
+            ApiError: a stream cannot be followed; do not send the request.
         """
-        watch = self._watch(name)
-        waiting = watch.waiting.setdefault(request_id, _Waiting(asyncio.get_running_loop().create_future()))
+        watches = {place: self._watch(place) for place in name.answer_places}
+        key = name.tenant, request_id
+        waiting = self._waiting.setdefault(key, _Waiting(asyncio.get_running_loop().create_future()))
         waiting.users += 1
         try:
-            await _ready(watch.follower)
+            for watch in watches.values():
+                await _ready(watch.follower)
             yield waiting.answer
         finally:
             waiting.users -= 1
             if not waiting.users:
-                del watch.waiting[request_id]
-            if not watch.waiting:
-                self._rest(name, watch)
+                del self._waiting[key]
+            for place, watch in watches.items():
+                watch.users -= 1
+                if not watch.users:
+                    self._rest(place, watch)
 
     async def close(self) -> None:
         """Stop following."""
@@ -89,6 +94,7 @@ class PendingResponses:
             watch.idle.cancel()
             watch.idle = None
         self._idle[name.tenant].pop(name, None)
+        watch.users += 1
         return watch
 
     def _rest(self, name: StreamName, watch: _Watch) -> None:
@@ -102,14 +108,14 @@ class PendingResponses:
             self._close_idle(*next(iter(idle.items())))
 
     def _on_update(self, name: StreamName, update: Update) -> None:
-        if update.kind != "response" or (watch := self._watches.get(name)) is None or not watch.waiting:
+        if update.kind != "response" or (watch := self._watches.get(name)) is None or not watch.users:
             return
         try:
             response = msgspec.convert(update.data, Response)
         except UNREADABLE:
             # A response that cannot be read answers no request.
             return
-        waiting = watch.waiting.get(response.request_id)
+        waiting = self._waiting.get((name.tenant, response.request_id))
         if waiting is not None and not waiting.answer.done() and response.status != "unknown":
             waiting.answer.set_result(response)
 

@@ -91,9 +91,10 @@ async def _trade(bus: Bus, tenant: Tenant, request: Request, text: str, wait_s: 
             if response.request_id == request_id and response.status != "unknown" and not answered.done():
                 answered.set_result(response)
 
-    follower = bus.follow(_answers(tenant, request), take)
+    followers = [bus.follow(place, take) for place in _answers(tenant, request).answer_places]
     try:
-        await follower.ready()
+        for follower in followers:
+            await follower.ready()
         receivers = await _publish(bus, channel, text)
         async with asyncio.timeout(wait_s):
             return Published(receivers, await answered)
@@ -103,7 +104,8 @@ async def _trade(bus: Bus, tenant: Tenant, request: Request, text: str, wait_s: 
             f"--tenant {tenant}`, and repeat it only with its requestId {request_id}"
         ) from error
     finally:
-        await follower.close()
+        for follower in followers:
+            await follower.close()
 
 
 def _request(text: str) -> Request:

@@ -1,7 +1,7 @@
 """The streams on which requests are answered: opened when first needed, shared by all accounts, closed when idle."""
 
 import asyncio
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -17,7 +17,8 @@ from millrace_core.trace import Trace
 from millrace_executor.lease.tenure import Tenure
 
 MAX_OPEN = 500
-"""Streams held open; beyond it the least recently used are closed. Each repeats its status every 5 s."""
+"""Streams held open; beyond it those of the tenant that has the most are closed, the least recently used first.
+Each repeats its status every 5 s."""
 IDLE_S = 600.0
 """A stream without answers for this long is closed, since its symbol may be a sender's mistake."""
 
@@ -177,10 +178,16 @@ class AnswerStreams:
             self._discard(name, stream)
         elif not stream.users and self._streams.get(name) is stream:
             stream.idle = asyncio.get_running_loop().call_later(self._idle_s, self._discard, name, stream)
-        if (surplus := len(self._streams) - self._max_open) > 0:
-            unused = [(name, stream) for name, stream in self._streams.items() if not stream.users]
-            for each in unused[:surplus]:
-                self._discard(*each)
+        if len(self._streams) > self._max_open:
+            self._make_room()
+
+    def _make_room(self) -> None:
+        """Discard the least recently used of the tenant that has the most, so that one tenant's end no other's."""
+        unused = [name for name, stream in self._streams.items() if not stream.users]
+        if unused:
+            most, _ = Counter(name.tenant for name in unused).most_common(1)[0]
+            name = next(name for name in unused if name.tenant == most)
+            self._discard(name, self._streams[name])
 
     def _discard(self, name: StreamName, stream: _AnswerWriter) -> None:
         if self._streams.get(name) is stream:

@@ -92,7 +92,8 @@ class IntentLedger:
         """Tell whether the request of this id was another one: it was answered, or is to be, on another stream."""
         raw = await self._intents.get(self._tenant, self._exchange, request_id)
         intent = None if raw is None else decode_intent(raw)
-        return intent is not None and intent.stream.action != UNKNOWN and intent.stream != answer_to
+        places = (answer_to, answer_to._replace(symbol=None))  # the latter, where the exchange did not list the symbol
+        return intent is not None and intent.stream.action != UNKNOWN and intent.stream not in places
 
     async def claim(self, intent: Intent) -> bool:
         """Write an intent before anything is done; False if its request has one already and must be left alone.

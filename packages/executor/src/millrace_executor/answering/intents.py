@@ -76,19 +76,21 @@ def intent_of(
     accepted: AcceptedRequest,
     server_ms: int,
     *,
+    answer_to: StreamName | None = None,
     client_order_id: str | None = None,
     verdict: Response | None = None,
     account: str = "",
 ) -> Intent:
     """Return the intent to carry out a request, or to answer it with a verdict that needs no exchange.
 
-    `server_ms` is the time by Redis's clock; one with a verdict may have another's.
+    `server_ms` is the time by Redis's clock; one with a verdict may have another's. `answer_to` is the stream of the
+    answer, if it is another than the request's own.
     """
     undated = accepted.request.requested_at is None and accepted.request.request_id is not None
     return Intent(
         request_id=accepted.request_id,
         state="pending",
-        answer_to=str(accepted.answer_to),
+        answer_to=str(answer_to or accepted.answer_to),
         begun_at=server_ms,
         keep_until=accepted.valid_until_ms + (KEPT_UNDATED_MS if undated else KEPT_AFTER_VALIDITY_MS),
         request=accepted.request if verdict is None else None,

@@ -13,6 +13,7 @@ from millrace_bus import Bus
 from millrace_core.clock import now_ms
 from millrace_core.halts import HaltScope
 from millrace_core.messages import Response
+from millrace_core.names import StreamName
 from millrace_core.requests import CancelAllOrders, CancelOrder, CreateOrder, EditOrder
 from millrace_exchange import Exchange, ExchangeError, Fatal
 from millrace_executor.accepted_request import AcceptedRequest, AccountKey
@@ -133,7 +134,8 @@ class AccountExecutor:
 
     async def _carry_out(self, accepted: AcceptedRequest, our_id: str, turn: Turn) -> None:
         """Decide about a request, claim it and end it; what risk approved is under way no longer than this."""
-        self._streams.expect(accepted.answer_to, self._tenure)
+        if (answer_to := self._answer_to(accepted)) == accepted.answer_to:
+            self._streams.expect(answer_to, self._tenure)
         decision, answer = await self._decision(accepted, our_id, turn), None
         if decision is None:
             await self._report_copy(accepted)
@@ -152,7 +154,12 @@ class AccountExecutor:
         """Answer a request by a decision; return the final answer, or None if it has none or another claimed it."""
         verdict = decision if isinstance(decision, Response) else None
         intent = intent_of(
-            accepted, self._tenure.server_ms(), client_order_id=our_id, verdict=verdict, account=self._digest
+            accepted,
+            self._tenure.server_ms(),
+            answer_to=self._answer_to(accepted),
+            client_order_id=our_id,
+            verdict=verdict,
+            account=self._digest,
         )
         if not await self.ledger.claim(intent):
             await self._report_copy(accepted)
@@ -185,6 +192,11 @@ class AccountExecutor:
             return await self._decide(accepted, our_id) if begins else self._expired(accepted)
         except Exception as error:  # noqa: BLE001  As above; nothing was sent yet.
             return self._fault(accepted, error)
+
+    def _answer_to(self, accepted: AcceptedRequest) -> StreamName:
+        """Return the stream of a request's answer: symbols that the exchange does not list make none."""
+        name = accepted.answer_to
+        return name if name.symbol in self.symbols else name._replace(symbol=None)
 
     def _fault(self, accepted: AcceptedRequest, error: Exception) -> Response:
         """Report an error that was not foreseen, and return the answer to a request that was certainly not sent."""

@@ -12,6 +12,7 @@ from millrace_core.ids import derived_request_id
 from millrace_core.messages import RequestError, Response
 from millrace_core.names import ExchangeId
 from millrace_core.requests import CancelAllOrders, CancelAllPayload, Halt, Resume
+from millrace_exchange import exchange_exists
 from millrace_executor.accepted_request import (
     EVERY_EXCHANGE,
     AcceptedRequest,
@@ -123,7 +124,7 @@ class RequestConsumer:
             self._tasks.start(self._answer_halt(accepted))
         elif isinstance(accepted.request, Resume):
             answer = await self._resume(accepted, accepted.request)
-            self._tasks.start(self._answer(intent_of(accepted, now_ms(), verdict=answer), answer, acknowledge))
+            self._tasks.start(self._answer_verdict(accepted, answer))
         else:
             self._router.route(accepted)
 
@@ -141,7 +142,7 @@ class RequestConsumer:
         if isinstance(accepted.request, Halt) and accepted.request.payload.cancel_orders:
             error = await self._cancel_open(accepted) or error
         answer = Response(accepted.request_id, "done", order_source=accepted.source, error=error)
-        await self._answer(intent_of(accepted, now_ms(), verdict=answer), answer, accepted.acknowledge)
+        await self._answer_verdict(accepted, answer)
 
     async def _cancel_open(self, halt: AcceptedRequest) -> RequestError | None:
         """Request that all open orders of the accounts that a halt concerns are canceled; return why not, or None."""
@@ -177,7 +178,8 @@ class RequestConsumer:
 
     async def _answer_malformed(self, malformed: MalformedArrival, acknowledge: Acknowledge) -> None:
         intent = intent_of_malformed(malformed, self._router.known_part(malformed.answer_to), now_ms())
-        await self._answer(intent, malformed.answer, acknowledge)
+        await self._answer_once(intent, malformed.answer)
+        await acknowledge()
 
     def _answer_unrouted(self, accepted: AcceptedRequest, answer: Response) -> None:
         self._tasks.start(self._answer_for_account(accepted, answer))
@@ -192,21 +194,36 @@ class RequestConsumer:
         await accepted.acknowledge()
 
     async def _answer_in_ledger(self, accepted: AcceptedRequest, answer: Response) -> None:
-        """Answer in the ledger of the account, which knows whether it answered the request already."""
+        """Answer in the ledger of the account, which knows whether it answered the request already.
+
+        An exchange that does not exist has none: a sender may invent any number of them.
+        """
         exchange = accepted.account.exchange
+        intent = self._intent_of(accepted, answer)
+        if not exchange_exists(exchange):
+            await self._answer_once(intent, answer)
+            return
         ledger = IntentLedger(self._bus.intents, self._tenure, exchange, self._writes, expires_ms=KEPT_UNDATED_MS)
         responder = self._responder_of(exchange, ledger)
-        intent = intent_of(accepted, now_ms(), verdict=answer)
         # One that was claimed and not answered is what an executor left that ended in between.
         is_new = await ledger.claim(intent)
         left = [intent] if is_new else await responder.unanswered(await ledger.left(accepted.request_id))
         for each in left:
             await responder.finish(each, each.verdict or answer, each.trace)
 
-    async def _answer(self, intent: Intent, answer: Response, acknowledge: Acknowledge) -> None:
+    async def _answer_verdict(self, accepted: AcceptedRequest, answer: Response) -> None:
+        await self._answer_once(self._intent_of(accepted, answer), answer)
+        await accepted.acknowledge()
+
+    async def _answer_once(self, intent: Intent, answer: Response) -> None:
         if await self._ledger.claim(intent):
             await self._responder.finish(intent, answer, intent.trace)
-        await acknowledge()
+
+    def _intent_of(self, accepted: AcceptedRequest, answer: Response) -> Intent:
+        """Return the intent to answer a request that no account takes."""
+        name = accepted.answer_to
+        answer_to = name if name.exchange == EVERY_EXCHANGE else self._router.known_part(name)
+        return intent_of(accepted, now_ms(), answer_to=answer_to, verdict=answer)
 
     async def _recover(self) -> None:
         """Publish the answers that were decided but perhaps not published when the last executor ended."""

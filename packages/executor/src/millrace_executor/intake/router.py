@@ -5,8 +5,8 @@ from collections.abc import Collection
 from typing import Protocol
 
 from millrace_core.clock import now_ms
-from millrace_core.names import ExchangeId, StreamName, Tenant
-from millrace_executor.accepted_request import UNKNOWN, AcceptedRequest, AccountKey
+from millrace_core.names import UNKNOWN_EXCHANGE, ExchangeId, StreamName, Tenant
+from millrace_executor.accepted_request import AcceptedRequest, AccountKey
 
 GRACE_S = 2.0
 """How long a request waits for an account that is not configured: its configuration may be on its way."""
@@ -71,11 +71,11 @@ class RequestRouter:
     def known_part(self, name: StreamName) -> StreamName:
         """Return a stream's name without an exchange or a symbol that no account trades.
 
-        Malformed requests are answered there, so what they invent makes no streams.
+        Requests that no account takes are answered there, so what they invent makes no streams.
         """
         key = AccountKey(name.tenant, name.exchange)
         if key not in self._open and key not in self._symbols:
-            return name._replace(exchange=ExchangeId(UNKNOWN), symbol=None)
+            return name._replace(exchange=UNKNOWN_EXCHANGE, symbol=None)
         symbols = (key in self._open and self._open[key].symbols) or self._symbols.get(key, ())
         return name if name.symbol in symbols else name._replace(symbol=None)
 

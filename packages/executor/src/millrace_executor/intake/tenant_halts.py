@@ -67,8 +67,10 @@ class TenantHalts:
 
     def halt(self, scope: HaltScope, note: HaltNote) -> None:
         """Put a halt in force."""
-        self._unwritten.add(scope)
-        self.learn(self._controls.halts.halted(scope, note))
+        known = self._controls.halts
+        halted = known.halted(scope, note)
+        self._unwritten |= halted.halts.keys() - known.halts.keys()
+        self.learn(halted)
 
     async def write(self) -> str | None:
         """Write to Redis and the database what is in force; return why one of them does not take it, or None."""
