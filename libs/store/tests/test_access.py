@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from millrace_core.names import Tenant
-from millrace_store import Conflict, Store
+from millrace_store import Conflict, Full, Store
 from millrace_store.queries.records import AuditEntry, SignInCode, TokenRecord
 
 T = Tenant("T")
@@ -63,6 +63,38 @@ async def test_names_of_tokens_are_unique_in_a_tenant(store: Store) -> None:
     with pytest.raises(Conflict):
         await store.access.add_token(msgspec.structs.replace(TOKEN, id="k2"))
     await store.access.add_token(msgspec.structs.replace(TOKEN, id="k3", tenant="OTHER"))
+
+
+async def test_a_tenant_has_few_tokens(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many in force, and so many that are over; another tenant's do not count, and stay."""
+    monkeypatch.setattr("millrace_store.access.ENDED_TOKENS", 2)
+    await store.access.add_token(msgspec.structs.replace(TOKEN, id="k0", tenant="OTHER", revoked_ms=1))
+    for number in range(1, 5):
+        token = msgspec.structs.replace(TOKEN, id=f"k{number}", name=f"n{number}", created_ms=number)
+        await store.access.add_token(token, most=1)
+        with pytest.raises(Full):
+            await store.access.add_token(msgspec.structs.replace(token, id="k9", name="n9"), most=1)
+        assert await store.access.revoke_token(T, token.id, number)
+    expired = msgspec.structs.replace(TOKEN, id="k5", name="n5", created_ms=5, expires_ms=6)
+    await store.access.add_token(expired, most=1)
+    await store.access.add_token(msgspec.structs.replace(TOKEN, id="k6", name="n6", created_ms=7), most=1)
+    assert [token.id for token in await store.access.tokens(T)] == ["k4", "k5", "k6"]
+    assert [token.id for token in await store.access.tokens(Tenant("OTHER"))] == ["k0"]
+
+
+async def test_the_oldest_rows_of_a_long_audit_trail_are_deleted(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of each tenant its own newest stay, in however many pieces the others are deleted."""
+    monkeypatch.setattr("millrace_store.access._ROWS_A_TIME", 3)
+    rows = [
+        AuditEntry(at_ms=n, tenant=of, actor="k", action="a", target=None, outcome="done", address=None, detail=n)
+        for of, number in (("T", 10), ("OTHER", 2))
+        for n in range(number)
+    ]
+    await store.access.record(rows)
+    assert await store.access.trim_audit(2) == 8
+    for of in (T, Tenant("OTHER")):
+        assert len((await store.access.audit(of)).rows) == 2
+    assert [row.detail for row in (await store.access.audit(T)).rows] == [9, 8]
 
 
 async def test_the_audit_trail_is_kept_in_order(store: Store) -> None:

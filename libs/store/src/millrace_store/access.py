@@ -10,12 +10,16 @@ import sqlalchemy as sa
 from millrace_core.names import Tenant
 from millrace_store.backends.database import Database
 from millrace_store.backends.sql import Row
-from millrace_store.errors import AlreadyThere, Conflict
+from millrace_store.errors import AlreadyThere, Conflict, Full
 from millrace_store.queries.pages import DEFAULT_LIMIT, Page, Scope, newest, within
 from millrace_store.queries.records import AuditEntry, AuditRecord, IdempotentAnswer, SignInCode, TokenRecord
 from millrace_store.schema import tables
 
 NO_TOKENS: Final[Mapping[str, int]] = MappingProxyType({})
+ENDED_TOKENS: Final = 1_000
+"""Tokens of a tenant that are kept although they are revoked or have expired."""
+_ROWS_A_TIME: Final = 5_000
+"""Rows that one transaction deletes."""
 _TOKEN_FIELDS = TokenRecord.__struct_fields__
 
 
@@ -25,15 +29,27 @@ class Access:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add_token(self, token: TokenRecord) -> None:
-        """Add a token.
+    async def add_token(self, token: TokenRecord, *, most: int | None = None) -> None:
+        """Add a token, unless its tenant has `most` in force.
+
+        Of those that are not in force any more, the tenant's newest `ENDED_TOKENS` stay.
 
         Raises:
             Conflict: the tenant has a token of this name, or the id is taken.
+            Full: the tenant has too many in force.
         """
         row = msgspec.structs.astuple(token)
+        table, now = tables.tokens.c, sa.literal(token.created_ms, sa.BigInteger())
+        in_force = sa.and_(table.revoked_ms.is_(None), sa.or_(table.expires_ms.is_(None), table.expires_ms > now))
+        of_tenant = sa.select(table.id).where(table.tenant == token.tenant)
+        newest_first = of_tenant.where(~in_force).order_by(table.created_ms.desc(), table.id)
+        # SQLite takes no offset without a limit.
+        over = newest_first.limit(_ROWS_A_TIME).offset(ENDED_TOKENS)
         try:
             async with self._database.writing() as writer:
+                if most is not None and len(await writer.fetch(of_tenant.where(in_force).limit(most))) >= most:
+                    raise Full(f"the tenant {token.tenant} has {most:,} tokens in force")
+                await writer.execute(sa.delete(tables.tokens).where(table.id.in_(over)))
                 await writer.execute(sa.insert(tables.tokens).values(dict(zip(_TOKEN_FIELDS, row, strict=True))))
         except AlreadyThere as error:
             raise Conflict(f"the tenant {token.tenant} already has a token named {token.name!r}") from error
@@ -104,6 +120,23 @@ class Access:
             for token_id, at_ms in used.items():
                 last_used = sa.literal(at_ms, sa.BigInteger())
                 await writer.execute(sa.update(tokens).where(tokens.c.id == token_id).values(last_used_ms=last_used))
+
+    async def trim_audit(self, most: int) -> int:
+        """Delete the oldest rows of each tenant's audit trail beyond a number; return how many."""
+        table, deleted = tables.audit.c, 0
+        async with self._database.reading() as reader:
+            tenants = [tenant for (tenant,) in await reader.fetch(sa.select(table.tenant).distinct())]
+        for tenant in tenants:
+            newest_first = sa.select(table.id).where(table.tenant == tenant).order_by(table.id.desc())
+            over = newest_first.limit(_ROWS_A_TIME).offset(most)
+            # In pieces, between which others write.
+            while rows := await self._delete_audit(over):
+                deleted += rows
+        return deleted
+
+    async def _delete_audit(self, ids: sa.Select[tuple[int]]) -> int:
+        async with self._database.writing() as writer:
+            return await writer.execute(sa.delete(tables.audit).where(tables.audit.c.id.in_(ids)))
 
     async def audit(
         self,

@@ -7,6 +7,7 @@ MillraceError
     ├── ValueRejected                 it cannot store a value: do not try the same again
     ├── AlreadyThere                  a row of that key exists; raised inside the store only
     ├── Conflict                      the name of a token is taken
+    ├── Full                          the tenant has as many tokens as it may
     ├── BadCursor                     the cursor is not from a page of this query
     ├── RangeTooLarge                 the answer would have too many rows
     ├── WorkerEnded                   the process that worked on an answer ended before it was whole
@@ -56,6 +57,10 @@ class ValueRejected(StoreError):
 
 class Conflict(StoreError):
     """A unique name or key is taken."""
+
+
+class Full(StoreError):
+    """A tenant has as many of something as it may."""
 
 
 class BadCursor(StoreError):

@@ -15,7 +15,7 @@ from millrace_api.services import Services
 from millrace_core.clock import DAY_MS, now_ms
 from millrace_core.errors import MillraceError
 from millrace_service.tasks import first_of
-from millrace_store import DatabaseUnavailable, Store
+from millrace_store import DatabaseUnavailable
 
 SHUTDOWN_S = 2
 """How long responses under way may take once the server shuts down."""
@@ -54,7 +54,7 @@ class _Quiet(uvicorn.Server):
 class Server:
     """The API, served; created by `start`.
 
-    Serving, the sweeps of connections and live clients and the removal of old idempotency keys end together, so that
+    Serving, the sweeps of connections and live clients and the removal of old rows end together, so that
     none can stop unnoticed.
     """
 
@@ -114,7 +114,7 @@ class Server:
                 sweep(self._http.server_state.connections),
                 self._services.authenticator.holdings.watch(),
                 self._services.authenticator.trail.run(),
-                _forget_keys(self._services.store),
+                _forget(self._services),
             )
         finally:
             self._socket.close()
@@ -135,13 +135,14 @@ def _log_failure(task: "asyncio.Task[None]") -> None:
         log.error("the API has stopped serving", exc_info=error)
 
 
-async def _forget_keys(store: Store) -> None:
-    """Delete idempotency keys that are older than 7 days, every hour."""
+async def _forget(services: Services) -> None:
+    """Delete, every hour, idempotency keys that are older than 7 days, and the oldest rows of long audit trails."""
     while True:
         try:
-            await store.access.forget_keys(now_ms() - KEYS_KEPT_MS)
+            await services.store.access.forget_keys(now_ms() - KEYS_KEPT_MS)
+            await services.store.access.trim_audit(services.config.tenant_limits.audit_rows)
         except DatabaseUnavailable:
-            log.debug("the database is unavailable; old idempotency keys are deleted later")
+            log.debug("the database is unavailable; old rows are deleted later")
         await asyncio.sleep(_FORGET_EVERY_S)
 
 

@@ -65,9 +65,10 @@ async def test_a_browser_changes_nothing_without_its_second_secret(api: Any, ten
         secret = {"X-CSRF-Token": logged_in.json()["csrf"]}
         foreign = secret | {"Origin": "https://evil.example"}
         assert (await browser.post("/api/v1/halts", json=halt, headers=foreign)).status_code == 403
-        assert [row["outcome"] for row in await api.audit(tenant)][-2:] == ["denied", "denied"]
+        assert [row["outcome"] for row in await api.audit(tenant)][-1] == "denied"
         assert (await browser.post("/api/v1/halts", json=halt, headers=secret)).status_code == 200
-        assert (await api.audit(tenant))[-1]["detail"]["halt"]["reason"] == "lunch"
+        done = [row for row in await api.audit(tenant) if row["outcome"] == "done"]
+        assert done[-1]["detail"]["halt"]["reason"] == "lunch"
         own = secret | {"Origin": api.url}
         assert (await browser.delete("/api/v1/session", headers=own)).status_code == 200
         assert (await browser.get("/api/v1/tokens")).status_code == 401

@@ -1,6 +1,7 @@
 """What one tenant or stranger does costs no other one a session, a row, or time."""
 
 import asyncio
+from collections import Counter
 from typing import Any
 
 import picows
@@ -37,6 +38,49 @@ async def test_refused_subscriptions_are_summed_up(
         while sum(map(_times, rows := await api.audit(tenant))) < MAX_REJECTED:
             await asyncio.sleep(0.01)
     assert len(rows) < 20
+
+
+async def test_denied_requests_are_summed_up(api: Any, tenant: Any, other: Any) -> None:
+    """A flood of them costs the trail one row for each action within the time, whatever was asked for."""
+    async with api.client(await api.token(tenant, "read")) as reader:
+        for number in range(30):
+            asked = {"tenant": other, "symbol": f"A{number}/B"}
+            assert (await reader.get("/api/v1/trades", params=asked)).status_code == 403
+            assert (await reader.get(f"/api/v1/orders/{number}")).status_code == 404
+    rows = [row for row in await api.audit(tenant) if row["outcome"] == "denied"]
+    assert {row["action"] for row in rows} == {"list_trades", "get_order"}
+    assert len(rows) < 20
+
+
+async def test_a_tenant_has_so_many_tokens_in_force(api: Any, tenant: Any, other: Any) -> None:
+    """Its admins hear of which there are too many and what to do; a revoked one makes room."""
+    limits = api.services.config.tenant_limits.model_copy(update={"tokens": 3})
+    api.services.configure(api.services.config.model_copy(update={"tenant_limits": limits}))
+    async with api.client(await api.token(tenant)) as admin, api.client(await api.token(other)) as neighbour:
+
+        async def made(client: Any, name: str) -> Any:
+            return await client.post("/api/v1/tokens", json={"name": name, "role": "read"})
+
+        first = await made(admin, "first")
+        assert [first.status_code, (await made(admin, "second")).status_code] == [201, 201]
+        refused = await made(admin, "third")
+        assert refused.status_code == 409
+        assert "has 3 tokens in force: revoke" in refused.json()["detail"]
+        assert (await made(neighbour, "third")).status_code == 201
+        assert (await admin.delete(f"/api/v1/tokens/{first.json()['id']}")).status_code == 200
+        assert (await made(admin, "third")).status_code == 201
+
+
+async def test_hashes_of_new_tokens_wait_for_their_tenants_turn(
+    api: Any, tenant: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A flood of new tokens uses one thread, and has at most so many waiting."""
+    monkeypatch.setattr(hashing, "MAX_WAITING", 2)
+    async with api.client(await api.token(tenant)) as admin:
+        asked = [admin.post("/api/v1/tokens", json={"name": f"n{number}", "role": "read"}) for number in range(12)]
+        found = Counter(each.status_code for each in await asyncio.gather(*asked))
+    assert found[201] >= 2
+    assert set(found) == {201, 429}
 
 
 def _times(row: dict[str, Any]) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
 
 from millrace_api.access.budget import Budget
+from millrace_api.access.hashing import Hashing
 from millrace_api.access.holdings import Holdings
 from millrace_api.access.principal import Principal
 from millrace_api.access.rates import RateLimiter
@@ -26,7 +27,8 @@ class Authenticator:
         self.refusals = Refusals(self.trail)
         self.holdings = Holdings(store)
         self.sessions = Sessions()
-        self._verifier = Verifier(store, self.trail)
+        self.hashing = Hashing()
+        self._verifier = Verifier(store, self.trail, self.hashing)
         self._requests = RateLimiter(config.requests_per_second, config.burst)
         self._failures = RateLimiter(config.failures_per_minute / 60, config.failures_burst)
         self._origins = config.allowed_origins

@@ -109,20 +109,28 @@ class AccessMiddleware:
         if not is_denial and (is_question(request) or status == 429):
             return
         principal: Principal | None = getattr(request.state, "principal", None)
-        detail = {"status": status, "reason": getattr(request.state, "reason", None)}
+        action = operation or f"{request.method} {clean_text(request.url.path[:_MOST_CLEANED])[:128]}"
+        found = {"status": status, "reason": getattr(request.state, "reason", None)}
+        detail = {name: value for name, value in found.items() if value is not None} | getattr(
+            request.state, "audited", {}
+        )
+        if is_denial and principal is not None:
+            refusals = self._services.authenticator.refusals
+            # What no route has is one action, whatever its path.
+            refusals.note(principal, address_of(request), _target(request), operation or "no route", detail)
+            return
         tenant = principal.tenant if principal else NOBODY
         # What an operator does for a tenant stands in the trail of both.
         for each in dict.fromkeys((tenant, getattr(request.state, "concerns", tenant))):
             self._services.authenticator.trail.add(
                 entry(
-                    action=operation or f"{request.method} {clean_text(request.url.path[:_MOST_CLEANED])[:128]}",
+                    action=action,
                     outcome="denied" if is_denial else _outcome(status),
                     tenant=each,
                     actor=principal.token_id if principal else NOBODY,
                     target=_target(request),
                     address=address_of(request),
-                    detail={name: value for name, value in detail.items() if value is not None}
-                    | getattr(request.state, "audited", {}),
+                    detail=detail,
                 )
             )
         if not is_question(request) and not is_denial:

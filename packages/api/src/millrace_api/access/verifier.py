@@ -44,7 +44,7 @@ class _Known:
 class Verifier:
     """Verifies tokens against the database."""
 
-    def __init__(self, store: Store, trail: Trail) -> None:
+    def __init__(self, store: Store, trail: Trail, hashing: Hashing) -> None:
         self._access = store.access
         self._trail = trail
         self._known: dict[bytes, _Known] = {}
@@ -54,7 +54,7 @@ class Verifier:
         self._digests: dict[str, bytes] = {}
         """The digest of each verified token, by its id."""
         self._verifying: dict[bytes, asyncio.Task[TokenRecord | None]] = {}
-        self._hashing = Hashing()
+        self._hashing = hashing
 
     def has_verified(self, text: str) -> bool:
         """Tell whether a token was verified before."""

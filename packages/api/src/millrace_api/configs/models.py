@@ -44,6 +44,11 @@ class TenantLimits(ConfigModel):
     commands_per_second: int = Field(default=500, ge=1, le=1_000_000)
     """Commands and pings over all WebSockets, and how many may come at once; what is more waits for its turn."""
 
+    tokens: int = Field(default=500, ge=1, le=100_000)
+    """Tokens in force that the tenant's admins, or an operator, may create."""
+    audit_rows: int = Field(default=1_000_000, ge=1_000, le=1_000_000_000)
+    """Rows of the tenant's audit trail; the oldest beyond are deleted, every hour."""
+
 
 class ApiConfig(BaseConfig):
     """Configuration of an API."""

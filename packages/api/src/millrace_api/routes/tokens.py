@@ -1,13 +1,11 @@
 """A tenant's tokens, created, listed and revoked by its admins or an operator; and its audit trail."""
 
-import asyncio
 from typing import Annotated, Literal
 
 import msgspec
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from millrace_api.access.principal import Caller, needs
-from millrace_api.access.tokens import new_token
 from millrace_api.documents import ListOf, PageOf, accepts, body_of, json_response, returns
 from millrace_api.parameters import AdministeredQuery, PageWanted, TenantQuery, administered, tenant_of
 from millrace_api.problems import ApiError, not_found
@@ -15,7 +13,7 @@ from millrace_api.services import ServicesDep
 from millrace_api.times import Timestamp
 from millrace_core.clock import LATEST_MS, now_ms
 from millrace_core.errors import Problem
-from millrace_store import Conflict
+from millrace_store import Conflict, Full
 from millrace_store.queries.records import AuditRecord, TokenRecord
 
 router = APIRouter(tags=["access"], dependencies=[Depends(needs("admin"))])
@@ -62,7 +60,7 @@ async def list_tokens(services: ServicesDep, caller: Caller, tenant: Administere
 @router.post(
     "/tokens",
     operation_id="create_token",
-    responses=returns(MadeToken, status=201, also={409: "The tenant has a token with this name."}),
+    responses=returns(MadeToken, status=201, also={409: "The tenant has a token with this name, or too many."}),
     openapi_extra=accepts(NewToken),
     status_code=201,
 )
@@ -78,9 +76,15 @@ async def create_token(
     if new.expires_ms is not None and new.expires_ms <= now_ms():
         past = Problem("$.expiresMs", "lies in the past; it is ms since 1970")
         raise ApiError(422, "already expired; no token was created", problems=[past])
-    token, record = await asyncio.to_thread(new_token, of, new.name, new.role, now_ms(), new.expires_ms)
+    token, record = await services.authenticator.hashing.new_token(of, new.name, new.role, new.expires_ms)
+    most = services.config.tenant_limits.tokens
     try:
-        await services.store.access.add_token(record)
+        await services.store.access.add_token(record, most=most)
+    except Full as error:
+        text = (
+            f"the tenant {of} has {most:,} tokens in force: revoke those that nobody uses (lastUsedMs of GET /tokens)"
+        )
+        raise ApiError(409, f"{text}, or raise tenantLimits.tokens of the API; no token was created") from error
     except Conflict as error:
         raise ApiError(409, f"this tenant already has a token named {new.name}: choose another name") from error
     request.state.audited = {"token": record.id, "name": new.name, "role": new.role}
