@@ -148,7 +148,7 @@ async def shared(redis: EmbeddedServer, empty: Path) -> AsyncIterator[Api]:
         patched.setattr("millrace_api.access.holdings.CHECK_S", 0.2)
         patched.setattr("millrace_api.access.verifier.RECHECK_S", 0.2)
         patched.setattr("millrace_api.trading.halts.PATIENCE_S", 20.0)
-        patched.setattr("millrace_api.connections.SWEEP_S", 0.1)
+        patched.setattr("millrace_serving.connections.SWEEP_S", 0.1)
         async with serving(redis, empty.with_name("shared.db")) as api:
             yield api
 

@@ -49,7 +49,7 @@ async def test_a_request_that_does_not_come_is_not_awaited(
     api: Any, sent: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its connection ends."""
-    monkeypatch.setattr("millrace_api.connections.RECEIVE_S", 0.1)
+    monkeypatch.setattr("millrace_serving.connections.RECEIVE_S", 0.1)
     reader, writer = await asyncio.open_connection("127.0.0.1", api.server.port)
     writer.write(sent)
     async with asyncio.timeout(20):
@@ -62,7 +62,7 @@ async def test_a_request_that_does_not_come_is_not_awaited(
 
 async def test_an_answer_that_nobody_reads_is_dropped(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its memory is free again, without a token as with one."""
-    monkeypatch.setattr("millrace_api.connections.STALLED_S", 0.1)
+    monkeypatch.setattr("millrace_serving.connections.STALLED_S", 0.1)
     connection = socket.create_connection(("127.0.0.1", api.server.port))
     address = connection.getsockname()
     connection.sendall((b"GET /api/v1/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n") * 60)
@@ -77,7 +77,7 @@ async def test_an_answer_that_nobody_reads_is_dropped(api: Any, monkeypatch: pyt
 
 async def test_silent_connections_make_room(api: Any, tenant: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those of strangers who send nothing end; a question under way goes on."""
-    monkeypatch.setattr("millrace_api.connections.MOST_CONNECTIONS", 10)
+    monkeypatch.setattr("millrace_serving.connections.MOST_CONNECTIONS", 10)
     begun, go_on = asyncio.Event(), asyncio.Event()
 
     async def slow(*_: Any, **__: Any) -> Any:

@@ -11,9 +11,10 @@ import httpx
 import pytest
 import pytest_asyncio
 from starlette.requests import HTTPConnection
-from starlette.types import Receive, Scope, Send
+from starlette.responses import PlainTextResponse
+from starlette.types import Message, Receive, Scope, Send
 
-from millrace_console.guard import MAX_BODY, Guard
+from millrace_console.guard import MAX_BODY, PAGES_BURST, SOCKETS, Guard
 from millrace_console.place import own
 
 UPGRADE = {
@@ -139,5 +140,99 @@ async def test_cookies_that_python_reads_for_half_a_minute_reach_no_page(kind: s
         seen.append(HTTPConnection(scope).cookies)
 
     cookies = b'a=1; b="' + b"\\" * 60_000 + b'"; c="2"'
-    await Guard(page)({"type": kind, "path": "/", "headers": [(b"cookie", cookies)]}, None, None)  # type: ignore[arg-type]
+    scope: Scope = {"type": kind, "path": "/", "headers": [(b"cookie", cookies)], "client": ("192.0.2.1", 1)}
+    await Guard(page, lambda _: None)(scope, None, None)  # type: ignore[arg-type]
     assert seen == [{"a": "1", "c": "2"}]
+
+
+async def test_a_flood_of_pages_is_its_senders_own() -> None:
+    """Of an address that is not signed in, or of a tenant; others, and the files of pages, are served as ever."""
+    guard, statuses = Guard(_page, lambda cookies: cookies.get("tenant")), []
+
+    async def asked(address: str, path: str = "/sign-in", cookie: bytes = b"") -> int:
+        scope: Scope = {"type": "http", "path": path, "headers": [(b"cookie", cookie)], "client": (address, 1)}
+        return await _status(guard, scope)
+
+    statuses = [await asked("192.0.2.1") for _ in range(PAGES_BURST + 50)]
+    assert statuses[0] == 200
+    assert statuses[-1] == 429
+    assert await asked("192.0.2.2") == 200
+    assert await asked("192.0.2.1", "/_nicegui/x.js") == 200
+    assert await asked("192.0.2.1", cookie=b"tenant=Ann") == 200
+    assert [await asked(f"192.0.2.{n % 200}", cookie=b"tenant=Bob") for n in range(PAGES_BURST + 50)][-1] == 429
+
+
+async def test_open_pages_of_strangers_close_none_of_a_tenants(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All strangers have so many together, from however many addresses; one that leaves makes room."""
+    monkeypatch.setattr("millrace_console.guard.MOST_SOCKETS", 2)
+    left = asyncio.Event()
+
+    async def page(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "websocket.accept"})
+        await left.wait()
+
+    guard = Guard(page, lambda cookies: cookies.get("tenant"))
+
+    async def connected(number: int, cookie: bytes = b"") -> str:
+        scope: Scope = {"type": "websocket", "path": SOCKETS, "headers": [(b"cookie", cookie)]}
+        scope |= {"client": (f"192.0.2.{number}", 1), "extensions": {"websocket.http.response": {}}}
+        answers: asyncio.Queue[str] = asyncio.Queue()
+
+        async def send(message: Message) -> None:
+            answers.put_nowait(message["type"])
+
+        open_pages.append(asyncio.create_task(guard(scope, None, send)))  # type: ignore[arg-type]
+        return await answers.get()
+
+    open_pages: list[asyncio.Task[None]] = []
+    found = [await connected(number) for number in range(3)]
+    assert found == ["websocket.accept", "websocket.accept", "websocket.http.response.start"]
+    assert await connected(1, b"tenant=Ann") == "websocket.accept"
+    left.set()
+    await asyncio.gather(*open_pages)
+    assert await connected(5) == "websocket.accept"
+
+
+async def test_a_stranger_sends_little(stranger: httpx.AsyncClient) -> None:
+    """Whoever is not signed in has no configuration to send."""
+    found = await stranger.post("/sign-out", content=b"x" * 20_000, headers={"Origin": origin_of(stranger)})
+    assert found.status_code == 413
+
+
+async def test_a_head_without_an_end_is_not_read(stranger: httpx.AsyncClient) -> None:
+    """The connection is one of those that the API has, with its limits."""
+    reader, writer = await asyncio.open_connection(stranger.base_url.host, stranger.base_url.port)
+    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nX: ")
+    async with asyncio.timeout(20):
+        with pytest.raises(ConnectionError):
+            for _ in range(1_000):
+                writer.write(b"a" * 4_000)
+                await writer.drain()
+                await asyncio.sleep(0)
+    writer.transport.abort()
+    del reader
+
+
+async def test_sign_ins_are_tried_seldom(stranger: httpx.AsyncClient) -> None:
+    """The API counts all that the console tries as one address: a stranger must not use up what others may try."""
+    found = [(await stranger.get("/enter?code=x")).status_code for _ in range(40)]
+    assert found[0] == 303
+    assert found[-1] == 429
+    own = {"Origin": origin_of(stranger)}
+    assert (await stranger.post("/sign-in/token", content=b"mr_x", headers=own)).status_code == 429
+
+
+async def _page(_scope: Scope, _receive: Receive, send: Send) -> None:
+    await PlainTextResponse("page")(_scope, _receive, send)
+
+
+async def _status(guard: Guard, scope: Scope) -> int:
+    """Return the status with which a request is answered."""
+    statuses: list[int] = []
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+
+    await guard(scope, None, send)  # type: ignore[arg-type]
+    return statuses[0]

@@ -11,7 +11,6 @@ from typing import Final
 import structlog
 
 from millrace_api.configs.models import ApiConfig
-from millrace_api.connections import allow_many_files
 from millrace_api.memory import give_large_blocks_back
 from millrace_api.server import Server, ServerEnded, listen
 from millrace_api.services import Services
@@ -19,6 +18,7 @@ from millrace_bus import Bus
 from millrace_service import Agent, SettingsInvalid, UnitHealthReporter, UnitKey
 from millrace_service.settings import DATABASE_OPTION, database_url, read_secret_key
 from millrace_service.tasks import run_all
+from millrace_serving.connections import allow_many_files
 from millrace_store import DatabaseUnavailable, Store
 
 RETRY_S: Final = 1.0

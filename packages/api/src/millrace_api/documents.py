@@ -58,13 +58,13 @@ def accepts(model: Any) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": _schema(model)}}}}
 
 
-def body_of(model: type[T]) -> Callable[[Request], Awaitable[T]]:
-    """Return the dependency that decodes a request's body."""
+def body_of(model: type[T], most: int = MAX_BODY) -> Callable[[Request], Awaitable[T]]:
+    """Return the dependency that decodes a request's body, of at most so many bytes."""
     decoder = msgspec.json.Decoder(model)
 
     async def read(request: Request) -> T:
         try:
-            return decoder.decode(await raw_body(request))
+            return decoder.decode(await raw_body(request, most))
         except UNREADABLE as error:
             problem = problem_of(error)
             raise ApiError(422, f"the body is invalid: {problem}", problems=[problem]) from error

@@ -9,12 +9,12 @@ import structlog
 import uvicorn
 
 from millrace_api.app import make_app
-from millrace_api.connections import Connection, sweep
 from millrace_api.live.socket import serving
 from millrace_api.services import Services
 from millrace_core.clock import DAY_MS, now_ms
 from millrace_core.errors import MillraceError
 from millrace_service.tasks import first_of
+from millrace_serving.connections import Connection, sweep
 from millrace_store import DatabaseUnavailable
 
 SHUTDOWN_S = 2

@@ -1,15 +1,29 @@
-"""What is refused before any page is asked: huge bodies, odd cookies, and connections from pages of other origins."""
+"""What is refused before any page is asked: huge bodies, odd cookies, floods, connections from other origins' pages."""
 
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from fastapi import HTTPException, Request
 from fastapi.responses import PlainTextResponse
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from millrace_serving.rates import RateLimiter, network_of
 
 MAX_BODY: Final = 1_100_000
 """In bytes: the largest configuration, and the form around its file."""
+MAX_STRANGERS_BODY: Final = 16_384
+"""The same of a browser that is not signed in."""
+PAGES_PER_S: Final = 10.0
+PAGES_BURST: Final = 200
+"""Pages and connections for each tenant, and for each address that is not signed in."""
+MOST_SOCKETS: Final = 200
+"""Open connections of pages of each tenant, and of all browsers together that are not signed in."""
+_STRANGERS: Final = "-"
+_FILES: Final = "/_nicegui/"
+"""Scripts and styles, which are the same for everybody."""
 SOCKETS: Final = "/_nicegui_ws/"
 """NiceGUI's connections, which it would open for pages of any origin."""
 POLICY: Final = (
@@ -28,8 +42,12 @@ _HEADERS: Final = {
 class Guard:
     """Wraps the application: adds what browsers must heed, and refuses what no page of the console sends."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, tenant_of: Callable[[Mapping[str, str]], str | None]) -> None:
+        """`tenant_of` returns the first tenant that a browser with these cookies is signed in to."""
         self._app = app
+        self._tenant_of = tenant_of
+        self._pages = RateLimiter(PAGES_PER_S, PAGES_BURST)
+        self._sockets: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve or refuse one request or WebSocket."""
@@ -37,23 +55,47 @@ class Guard:
             await self._app(scope, receive, send)
             return
         scope = _with_plain_cookies(scope)
-        headers = Headers(scope=scope)
-        refusal = _refusal(scope, headers)
+        connection = HTTPConnection(scope)
+        tenant = self._tenant_of(connection.cookies)
+        most_body = MAX_STRANGERS_BODY if tenant is None else MAX_BODY
+        refusal = _refusal(scope, connection.headers, most_body) or self._too_many(connection, tenant)
         if refusal is not None:
             await refusal(scope, receive, send)
         elif scope["type"] == "http":
-            await self._app(scope, _limited(receive), _with_headers(send))
+            await self._app(scope, _limited(receive, most_body), _with_headers(send))
         else:
+            await self._connect(tenant or _STRANGERS, scope, receive, send)
+
+    def _too_many(self, connection: HTTPConnection, tenant: str | None) -> ASGIApp | None:
+        """Refuse what comes too often: each page is made and kept for a while, whoever asked for it."""
+        if connection.scope["path"].startswith(_FILES):
+            return None
+        asker = network_of(connection.client.host if connection.client else "") if tenant is None else f"of {tenant}"
+        if wait_s := self._pages.take(asker):
+            seconds = str(int(wait_s) + 1)
+            return PlainTextResponse(f"too many pages: try again in {seconds} s", 429, {"retry-after": seconds})
+        return None
+
+    async def _connect(self, whose: str, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._sockets[whose] >= MOST_SOCKETS:
+            await PlainTextResponse("too many open pages: close one first", 429)(scope, receive, send)
+            return
+        self._sockets[whose] += 1
+        try:
             await self._app(scope, receive, send)
+        finally:
+            self._sockets[whose] -= 1
+            if not self._sockets[whose]:
+                del self._sockets[whose]
 
 
-def _refusal(scope: Scope, headers: Headers) -> ASGIApp | None:
+def _refusal(scope: Scope, headers: Headers, most_body: int) -> ASGIApp | None:
     origin = headers.get("origin")
     if origin is not None and scope["path"].startswith(SOCKETS) and not is_own_origin(origin, headers.get("host")):
         return PlainTextResponse("only the console's own pages may connect", 403)
     length = headers.get("content-length", "0")
-    if length.isdecimal() and int(length) > MAX_BODY:
-        return PlainTextResponse(f"the body exceeds {MAX_BODY:,} bytes", 413)
+    if length.isdecimal() and int(length) > most_body:
+        return PlainTextResponse(f"the body exceeds {most_body:,} bytes", 413)
     return None
 
 
@@ -66,7 +108,7 @@ def _with_plain_cookies(scope: Scope) -> Scope:
     return {**scope, "headers": headers}
 
 
-def _limited(receive: Receive) -> Receive:
+def _limited(receive: Receive, most: int) -> Receive:
     """Count a body while it is read, since one in chunks does not say its length."""
     taken = 0
 
@@ -74,8 +116,8 @@ def _limited(receive: Receive) -> Receive:
         nonlocal taken
         message = await receive()
         taken += len(message.get("body", b""))
-        if taken > MAX_BODY:
-            raise HTTPException(413, f"the body exceeds {MAX_BODY:,} bytes", headers={"connection": "close"})
+        if taken > most:
+            raise HTTPException(413, f"the body exceeds {most:,} bytes", headers={"connection": "close"})
         return message
 
     return receive_limited

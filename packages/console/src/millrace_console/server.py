@@ -3,11 +3,14 @@
 import gc
 import secrets
 import socket
+from collections.abc import Mapping
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Final
 
 import uvicorn
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 from nicegui import app as nicegui_app
 from nicegui import core, ui
@@ -23,12 +26,17 @@ from millrace_console.settings import Options
 from millrace_console.shell import framed
 from millrace_console.visit import Backend, Visit
 from millrace_core.errors import MillraceError
+from millrace_serving.connections import Connection, allow_many_files, sweep
+from millrace_serving.rates import RateLimiter, network_of
 
 HERE = Path(__file__).parent
 _ANY = ("0.0.0.0", "::", "")  # noqa: S104
 """Hosts that stand for all addresses of this machine; no browser opens them."""
 ALIVE_S = 1.0
 """How often every page hears of the console: one that hears nothing for 3 s says so."""
+TRIES_PER_S: Final = 0.5
+TRIES_BURST: Final = 30
+"""Sign-ins that each address may try; fewer than the API lets the console try for all."""
 RECONNECT_S = 10.0
 """How long a page's state is kept while its browser is away; afterwards it is built anew, from its address.
 
@@ -41,10 +49,27 @@ class Console:
     def __init__(self, options: Options) -> None:
         self.backend = Backend(options.api_url)
         self.seal = Seal.of_folder(options.data_dir)
+        self._tries = RateLimiter(TRIES_PER_S, TRIES_BURST)
 
     def accounts(self, request: Request) -> tuple[Account, ...]:
         """Return the accounts of the browser that sent a request."""
         return self.seal.open(request.cookies.get(COOKIE))
+
+    def tenant_of(self, cookies: Mapping[str, str]) -> str | None:
+        """Return the first tenant that a browser is signed in to; None if it is not signed in."""
+        accounts = self.seal.open(cookies.get(COOKIE))
+        return accounts[0].tenant if accounts else None
+
+    def check_try(self, request: Request) -> None:
+        """Check that an address may try to sign in: the API counts the wrong tries of all browsers as the console's.
+
+        Raises:
+            HTTPException: it has tried too often.
+        """
+        address = network_of(request.client.host if request.client else "")
+        if wait_s := self._tries.take(address):
+            seconds = str(int(wait_s) + 1)
+            raise HTTPException(429, f"too many sign-ins: try again in {seconds} s", {"retry-after": seconds})
 
     @property
     def api(self) -> Api:
@@ -56,7 +81,7 @@ def make_app(options: Options) -> FastAPI:
     """Return the application."""
     console = Console(options)
     outer = FastAPI(title="millrace console", openapi_url=None, docs_url=None, redoc_url=None)
-    outer.add_middleware(Guard)
+    outer.add_middleware(Guard, tenant_of=console.tenant_of)
     _add_routes(outer, console)
     _add_sign_in(outer, console)
     _add_exports(outer, console)
@@ -119,6 +144,7 @@ def _add_sign_in(outer: FastAPI, console: Console) -> None:
     @outer.get("/enter")
     async def enter(request: Request, code: str = "", to: str = "/") -> Response:
         """Sign in by a link with a code that works once."""
+        console.check_try(request)
         try:
             found = await console.api.redeem(code)
         except ApiError as error:
@@ -140,6 +166,7 @@ def _add_sign_in(outer: FastAPI, console: Console) -> None:
         """Sign in by a token that was typed."""
         if not is_own_page(request):
             return JSONResponse({"detail": "only the console's own page may sign in"}, 403)
+        console.check_try(request)
         try:
             account = await console.api.session(await _token_of(request))
         except ApiError as error:
@@ -198,14 +225,17 @@ def serve(options: Options) -> None:
     Raises:
         PortTaken: the port is in use.
     """
+    allow_many_files()
     with listen(options.host, options.port) as listening:
         port = listening.getsockname()[1]
         app = make_app(options)
         host = "localhost" if options.host in _ANY else options.host
         print(f"console: http://{host}:{port}/  (API {options.api_url})", flush=True)  # noqa: T201
         config = uvicorn.Config(
-            app, log_level="warning", access_log=False, server_header=False,
+            app, http=Connection, log_level="warning", access_log=False, server_header=False, proxy_headers=False,
             timeout_graceful_shutdown=1, ws_ping_interval=5.0, ws_ping_timeout=5.0,
         )  # fmt: skip
         gc.freeze()  # a search for garbage among all that was loaded would stop every page for 0.1 s
-        uvicorn.Server(config).run([listening])
+        server = uvicorn.Server(config)
+        nicegui_app.on_startup(partial(sweep, server.server_state.connections))
+        server.run([listening])

@@ -1,19 +1,18 @@
 """Authentication: who sent a request, whether it may pass, and how often."""
 
 from collections.abc import Mapping
-from ipaddress import ip_address, ip_network
 
 from millrace_api.access.budget import Budget
 from millrace_api.access.hashing import Hashing
 from millrace_api.access.holdings import Holdings
 from millrace_api.access.principal import Principal
-from millrace_api.access.rates import RateLimiter
 from millrace_api.access.refusals import Refusals
 from millrace_api.access.sessions import CSRF_HEADER, Sessions, cookie_in, is_csrf_of, is_own_origin
 from millrace_api.access.trail import Trail
 from millrace_api.access.verifier import Verifier
 from millrace_api.configs.models import ApiConfig
 from millrace_api.problems import ApiError, unavailable
+from millrace_serving.rates import RateLimiter, network_of
 from millrace_store import DatabaseUnavailable, Store
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -136,15 +135,6 @@ class Authenticator:
             raise ApiError(403, f"pages at {origin} may not use this session; add the origin to allowedOrigins")
         if method not in SAFE and not is_csrf_of(principal, headers.get(CSRF_HEADER.lower())):
             raise ApiError(403, f"sessions must send {CSRF_HEADER} with every change; GET /api/v1/session returns it")
-
-
-def network_of(address: str) -> str:
-    """Return by what an address is counted: of IPv6 its first 64 bits, which one client has for itself."""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return address
-    return address if parsed.version == 4 else str(ip_network((parsed, 64), strict=False))
 
 
 def too_many(wait_s: float, whose: str = "of this token or address") -> ApiError:

@@ -12,10 +12,10 @@ from contextvars import ContextVar
 from functools import partial
 from typing import Final, Literal
 
-from millrace_api.access.rates import RateLimiter
 from millrace_api.configs.models import TenantLimits
 from millrace_api.problems import ApiError
 from millrace_core.names import PUBLIC, Tenant
+from millrace_serving.rates import RateLimiter
 from millrace_store.backends.reading import rows_read
 
 Kind = Literal["questions", "exports", "event streams", "WebSockets"]

@@ -178,12 +178,14 @@ class SocketProtocol(asyncio.Protocol):
         transport.close()
 
     def _record(self, refusal: ApiError, principal: Principal | None, address: str) -> None:
+        if principal is not None:
+            reason = {"reason": str(refusal)}
+            self.services.authenticator.refusals.note(principal, address, PATH, f"GET {PATH}", reason)
+            return
         self.services.authenticator.trail.add(
             entry(
                 action=f"GET {PATH}",
                 outcome="denied",
-                tenant=principal.tenant if principal else NOBODY,
-                actor=principal.token_id if principal else NOBODY,
                 address=address,
                 detail={"reason": str(refusal)},
             )

@@ -1,6 +1,6 @@
 """Browser sessions: a token is exchanged for a cookie once and is never kept in the page."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 from fastapi import APIRouter, Depends, Request, Response
@@ -15,6 +15,9 @@ from millrace_api.problems import ApiError
 from millrace_api.services import ServicesDep
 
 router = APIRouter(prefix="/session", tags=["access"])
+
+MAX_SIGN_IN: Final = 4_096
+"""Bytes of a stranger's body: however many strangers send one, they fill no memory."""
 
 
 class LogIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,7 +56,7 @@ _LOGGED_IN: dict[int | str, dict[str, Any]] = returns(SessionView)
 
 @router.post("", operation_id="log_in", responses=_LOGGED_IN, openapi_extra=accepts(LogIn) | {"security": []})
 async def log_in(
-    request: Request, services: ServicesDep, wanted: Annotated[LogIn, Depends(body_of(LogIn))]
+    request: Request, services: ServicesDep, wanted: Annotated[LogIn, Depends(body_of(LogIn, MAX_SIGN_IN))]
 ) -> Response:
     """Start a browser's session with a token."""
     try:
@@ -77,7 +80,7 @@ async def log_in(
     openapi_extra=accepts(UsedCode) | {"security": []},
 )
 async def use_sign_in_code(
-    request: Request, services: ServicesDep, wanted: Annotated[UsedCode, Depends(body_of(UsedCode))]
+    request: Request, services: ServicesDep, wanted: Annotated[UsedCode, Depends(body_of(UsedCode, MAX_SIGN_IN))]
 ) -> Response:
     """Exchange a sign-in code for the tokens that it stands for; it works once."""
     services.authenticator.may_try(address_of(request))

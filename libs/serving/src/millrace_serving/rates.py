@@ -2,8 +2,19 @@
 
 import time
 from collections.abc import Callable
+from ipaddress import ip_address, ip_network
+from typing import Final
 
-_MAX_BUCKETS = 10_000
+_FEW_BUCKETS: Final = 10_000
+
+
+def network_of(address: str) -> str:
+    """Return by what an address is counted: of IPv6 its first 64 bits, which one client has for itself."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    return address if parsed.version == 4 else str(ip_network((parsed, 64), strict=False))
 
 
 class RateLimiter:
@@ -15,6 +26,8 @@ class RateLimiter:
         self._clock = clock
         self._buckets: dict[str, tuple[float, float]] = {}
         """By key, the remaining permits and when they were counted (s)."""
+        self._many = _FEW_BUCKETS
+        """With so many buckets those that are full are dropped: seldom enough to cost little, whoever fills them."""
 
     def set_limits(self, per_second: float, burst: int) -> None:
         """Apply other limits from the next request on."""
@@ -44,8 +57,9 @@ class RateLimiter:
         return min(self._burst, left + (now_s - since_s) * self._per_second)
 
     def _keep(self, key: str, left: float, now_s: float) -> None:
-        if len(self._buckets) >= _MAX_BUCKETS:
+        if len(self._buckets) >= self._many:
             self._drop_full(now_s)
+            self._many = max(_FEW_BUCKETS, 2 * len(self._buckets))
         self._buckets[key] = (left, now_s)
 
     def _drop_full(self, now_s: float) -> None:

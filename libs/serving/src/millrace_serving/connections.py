@@ -108,12 +108,9 @@ class Connection(HttpToolsProtocol):
 
 def end_silent(connections: "set[Any]") -> None:
     """Disconnect clients that have been silent for the longest time and for whom nothing is done."""
-    for connection in sorted(filter(_is_idle, connections), key=Connection.silent_since_s)[:_ENDED_TOGETHER]:
+    idle = (each for each in connections if isinstance(each, Connection) and each.is_idle)
+    for connection in sorted(idle, key=Connection.silent_since_s)[:_ENDED_TOGETHER]:
         connection.end()
-
-
-def _is_idle(connection: Connection) -> bool:
-    return connection.is_idle
 
 
 async def sweep(connections: "set[Any]") -> None:
@@ -122,7 +119,9 @@ async def sweep(connections: "set[Any]") -> None:
         await asyncio.sleep(SWEEP_S)
         now_s = asyncio.get_running_loop().time()
         for connection in tuple(connections):
-            connection.check(now_s)
+            # Some WebSockets of a server are among them.
+            if isinstance(connection, Connection):
+                connection.check(now_s)
 
 
 def allow_many_files() -> None:
