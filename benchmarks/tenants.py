@@ -1,8 +1,9 @@
 """One tenant's questions to the API, alone and while another tenant does its worst with one read token.
 
 The worst are candles of an odd interval from many trades, again and again, also by clients that leave, the largest
-pages, exports, and configurations to be compared. What is left afterwards of the API and its workers is their memory,
-and what they still compute.
+pages, exports, and configurations to be compared; and WebSockets that subscribe and unsubscribe, send pings and large
+frames without end, and read nothing. What is left afterwards of the API and its workers is their memory, and what they
+still compute.
 """
 
 import asyncio
@@ -32,6 +33,12 @@ TRADES = int(os.environ.get("BENCH_TRADES", "300000"))
 SECONDS = float(os.environ.get("BENCH_SECONDS", "20"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
 ATTACKERS, EXPORTS, LEAVERS, PAGES, TEXTS = map(int, os.environ.get("BENCH_ATTACK", "20,20,10,10,10").split(","))
+SOCKETS = int(os.environ.get("BENCH_SOCKETS", "40"))
+"""WebSockets of the attacker; each kind of frames goes over as many."""
+_UPGRADE = (
+    "GET /api/v1/live HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nAuthorization: Bearer {}\r\n\r\n"
+)
 PAUSE_S = 0.02
 RELEASED_S = float(os.environ.get("BENCH_RELEASED", "30"))
 GOOD, BAD = Tenant("GOOD"), Tenant("BAD")
@@ -129,7 +136,7 @@ async def api_on(redis_url: str, database_url: str) -> AsyncIterator[tuple[str, 
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "millrace_api", "--agent-id", "API"),
         env=environment,
-        stderr=asyncio.subprocess.DEVNULL,
+        stderr=open("/tmp/attack14c_api.err", "wb"),
     )
     address = f"http://127.0.0.1:{port}"
     try:
@@ -198,6 +205,44 @@ async def _attack(address: str, token: str) -> None:
             group.create_task(_again(lambda: client.get("/exports/trades", params={"format": "parquet"})))
         for _ in range(TEXTS):
             group.create_task(_again(lambda: client.post("/agents/EXECUTOR-BAD/config/diff", json=CONFIG, params=KIND)))
+        for number in range(SOCKETS):
+            group.create_task(_flood(address, token, number))
+
+
+async def _flood(address: str, token: str, number: int) -> None:
+    """Send frames of one kind over a WebSocket and read no answer; connect again when it is closed."""
+    frames = (_commands("subscribe", "unsubscribe"), _commands("subscribe"), [_frame(9, b"x" * 100)] * 100)
+    kinds = (*frames, [_frame(1, b" " * 900)] * 100, [_frame(1, b"x" * 60_000)])
+    sent = b"".join(kinds[number % len(kinds)])
+    host, _, port = address.removeprefix("http://").partition(":")
+    while True:
+        with suppress(OSError):
+            _, writer = await asyncio.open_connection(host, int(port), limit=1)
+            writer.write(_UPGRADE.format(token).encode())
+            try:
+                while True:
+                    writer.write(sent)
+                    await writer.drain()
+                    await asyncio.sleep(0)
+            finally:
+                writer.transport.abort()
+        await asyncio.sleep(0.1)
+
+
+def _commands(*operations: str) -> list[bytes]:
+    streams = [f"stream.{BAD}.kucoin.watchTrades.A{number}/B" for number in range(100)]
+    return [
+        _frame(1, f'{{"op":"{operation}","stream":"{stream}"}}'.encode())
+        for stream in streams
+        for operation in operations
+    ]
+
+
+def _frame(opcode: int, payload: bytes) -> bytes:
+    """Return a client's frame; its mask is zero, so the payload stays as it is."""
+    size = len(payload)
+    length = bytes([0x80 | size]) if size < 126 else bytes([0x80 | 126]) + size.to_bytes(2, "big")
+    return bytes([0x80 | opcode]) + length + bytes(4) + payload
 
 
 async def _again(ask: Callable[[], Awaitable[httpx.Response]], leaves_s: float | None = None) -> None:

@@ -1,8 +1,10 @@
 """The frames that the API writes."""
 
 import asyncio
+from typing import Any
 
 import picows
+import pytest
 import uvloop
 
 from millrace_api.live.socket import send_text
@@ -48,3 +50,25 @@ async def _exchanged() -> list[bytes]:
 def test_large_messages_that_are_sent_in_one_turn_arrive_whole() -> None:
     """Each has its own length, in the event loop that the service runs in."""
     assert uvloop.run(_exchanged()) == MESSAGES
+
+
+async def test_frames_that_are_none_fill_no_log_and_end_their_connection(
+    api: Any, tenant: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However many follow the first, and though the client reads nothing."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.server.port, limit=1)
+    token = await api.token(tenant, "read")
+    writer.write(
+        b"GET /api/v1/live HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nAuthorization: Bearer %b\r\n\r\n"
+        % token.encode()
+    )
+    async with asyncio.timeout(20):
+        with pytest.raises(ConnectionError):
+            while True:
+                writer.write(b"\x81\x03{}}" * 1_000)
+                await writer.drain()
+                await asyncio.sleep(0)
+    writer.transport.abort()
+    del reader
+    assert [record for record in caplog.records if record.name.startswith("millrace.live")] == []

@@ -30,7 +30,12 @@ _HEADER_BYTES = 14
 """Room that picows wants in front of a message for the largest header."""
 _PING_S = 20.0
 TOO_MANY = 429
+_CLOSE_S = 1.0
+"""How long a client may take to read why it is disconnected."""
 _log = logging.getLogger("millrace.live")
+_of_frames = logging.getLogger("millrace.live.frames")
+"""picows tells of each wrong piece that a client sends, also of those after the first: too much for a log."""
+_of_frames.setLevel(logging.CRITICAL)
 
 
 class LiveListener(WSListener):
@@ -93,6 +98,8 @@ class LiveListener(WSListener):
         if self._transport is not None:
             self._transport.send_close(WSCloseCode(code), reason.encode())
             self._transport.disconnect(graceful=not self._client.is_full)
+            # One that does not read would stay, and what it sends would be read.
+            asyncio.get_running_loop().call_later(_CLOSE_S, self._transport.underlying_transport.abort)
 
 
 def send_text(transport: WSTransport, message: bytes) -> None:
@@ -206,7 +213,7 @@ def _hand_over(
     its `ws_create_server`.
     """
     protocol = WSProtocol(
-        None, None, False, make_listener, _log, True, 5, True, _PING_S, _PING_S,
+        None, None, False, make_listener, _of_frames, True, 5, True, _PING_S, _PING_S,
         WSAutoPingStrategy.PING_WHEN_IDLE, False, MAX_COMMAND, None, 4096,
     )  # fmt: skip
     protocol.connection_made(transport)
