@@ -136,7 +136,7 @@ async def api_on(redis_url: str, database_url: str) -> AsyncIterator[tuple[str, 
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "millrace_api", "--agent-id", "API"),
         env=environment,
-        stderr=open("/tmp/attack14c_api.err", "wb"),
+        stderr=asyncio.subprocess.DEVNULL,
     )
     address = f"http://127.0.0.1:{port}"
     try:

@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 import sqlalchemy as sa
 
+from millrace_core.json_problems import UNREADABLE
 from millrace_core.names import Tenant
 from millrace_store.backends.database import Database
 from millrace_store.backends.sql import Row
@@ -208,4 +209,8 @@ class Access:
 
 def _audit(row: Row) -> AuditRecord:
     fields = dict(zip(tables.audit.c.keys(), row, strict=True))
-    return AuditRecord(**fields | {"detail": msgspec.json.decode(fields["detail"])})
+    try:
+        detail = msgspec.json.decode(fields["detail"])
+    except UNREADABLE:
+        detail = fields["detail"]  # A person changed the row: it is shown as it is.
+    return AuditRecord(**fields | {"detail": detail})

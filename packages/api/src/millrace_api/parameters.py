@@ -133,14 +133,17 @@ PageWanted = Annotated[Paging, Depends(_paging)]
 
 
 def only_known(document: Callable[[], dict[str, Any]]) -> Callable[[Request], None]:
-    """Return the dependency that rejects parameters that are not in OpenAPI's `document`."""
+    """Return the dependency that rejects parameters that are not in OpenAPI's `document`, and those that come twice."""
 
     @cache
-    def known() -> dict[str, list[str]]:
+    def known() -> dict[str, dict[str, bool]]:
+        """Return the parameters of each operation, and whether each may be repeated."""
         return {
-            operation["operationId"]: [
-                each["name"] for each in operation.get("parameters", ()) if each["in"] == "query"
-            ]
+            operation["operationId"]: {
+                each["name"]: '"array"' in str(each["schema"]).replace("'", '"')
+                for each in operation.get("parameters", ())
+                if each["in"] == "query"
+            }
             for methods in document()["paths"].values()
             for operation in methods.values()
         }
@@ -150,6 +153,10 @@ def only_known(document: Callable[[], dict[str, Any]]) -> Callable[[Request], No
         if strange := [name for name in request.query_params if name not in names]:
             there = ", ".join(names) or "none"
             problems = [Problem(f"query.{name}", f"unknown parameter; known: {there}") for name in strange]
+            raise ApiError(422, "invalid request; nothing was changed", problems=problems)
+        asked = request.query_params
+        if twice := [name for name in asked if not names[name] and len(asked.getlist(name)) > 1]:
+            problems = [Problem(f"query.{name}", "may be given once") for name in twice]
             raise ApiError(422, "invalid request; nothing was changed", problems=problems)
 
     return check

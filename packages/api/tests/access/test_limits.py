@@ -6,12 +6,14 @@ from typing import Any
 
 import picows
 import pytest
+import sqlalchemy as sa
 
 from millrace_api.access import hashing
 from millrace_api.access.principal import Principal
 from millrace_api.access.sessions import MAX_SESSIONS, Sessions
 from millrace_api.live.client import MAX_REJECTED
 from millrace_core.names import Tenant
+from millrace_store.schema import tables
 
 
 def test_sign_ins_of_one_tenant_end_no_session_of_another() -> None:
@@ -302,3 +304,35 @@ async def test_sockets_beyond_the_limit_are_no_mistakes_of_their_address(fresh: 
     async with fresh.client(await fresh.token(other)) as client:
         assert (await client.get("/api/v1/session")).status_code == 200
     assert await fresh.audit(tenant) == []
+
+
+async def test_rows_that_were_changed_by_hand_are_no_failure(api: Any, tenant: Any) -> None:
+    """A detail is shown as it is, an answer that cannot be read answers nothing, a tenant's name that is none none."""
+    api.services.configure(api.services.config.model_copy(update={"answer_timeout_ms": 50}))
+    token = await api.token(tenant)
+    async with api.client(token) as admin:
+        order = {"exchangeId": "kucoin", "payload": {"symbol": "A/B", "side": "buy", "type": "market", "amountBase": 1}}
+        key = {"Idempotency-Key": "changed"}
+        assert (await admin.post("/api/v1/orders", json=order, headers=key)).status_code == 202
+        await api.store.access.answered(tenant, "changed", 200, "nonsense")
+        assert (await admin.post("/api/v1/orders", json=order, headers=key)).status_code in (202, 503)
+        async with api.store._database.writing() as writer:
+            await writer.execute(sa.update(tables.audit).where(tables.audit.c.tenant == tenant).values(detail="{"))
+        assert (await admin.get("/api/v1/audit")).json()["items"][0]["detail"] == "{"
+        async with api.store._database.writing() as writer:
+            of_token = tables.tokens.c.id == token.split("_")[1]
+            await writer.execute(sa.update(tables.tokens).where(of_token).values(tenant="no name!"))
+        async with asyncio.timeout(20):
+            while (found := (await admin.get("/api/v1/session")).status_code) == 200:
+                await asyncio.sleep(0.05)
+        assert found == 401
+
+
+async def test_a_parameter_that_comes_twice_is_no_guess(api: Any, tenant: Any, other: Any) -> None:
+    """The last of two would be taken in silence, and a cancellation would reach less, or else, than was meant."""
+    async with api.client(await api.token(tenant)) as admin:
+        twice = await admin.delete("/api/v1/orders?exchange=kucoin&symbol=A/B&symbol=C/D")
+        assert twice.status_code == 422
+        assert twice.json()["problems"][0] == {"path": "query.symbol", "message": "may be given once"}
+        assert (await admin.get(f"/api/v1/trades?tenant={other}&tenant={tenant}")).status_code == 422
+        assert (await admin.get("/api/v1/pnl?source=a&source=b&by=source&by=symbol")).status_code == 200

@@ -12,7 +12,7 @@ from millrace_api.access.tokens import TokenText, is_in_force
 from millrace_api.access.trail import Trail
 from millrace_api.patience import answer_within
 from millrace_core.clock import now_ms
-from millrace_core.names import tenant
+from millrace_core.names import tenant_or_none
 from millrace_store import DatabaseUnavailable, Store
 from millrace_store.queries.records import TokenRecord
 
@@ -146,9 +146,10 @@ class Verifier:
 
 
 def _principal(record: TokenRecord) -> Principal | None:
-    if record.role not in ROLES:
+    of = tenant_or_none(record.tenant)
+    if record.role not in ROLES or of is None:
         return None
-    return Principal(tenant(record.tenant), record.role, record.id, record.name)
+    return Principal(of, record.role, record.id, record.name)
 
 
 def with_csrf(principal: Principal, csrf: str) -> Principal:

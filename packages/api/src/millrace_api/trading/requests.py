@@ -23,6 +23,7 @@ from millrace_bus import BusError, CommandRefused, MessageTooLarge, TooManyReque
 from millrace_core.clock import now_ms
 from millrace_core.errors import MalformedRequest
 from millrace_core.ids import RequestId, derived_request_id, new_request_id
+from millrace_core.json_problems import UNREADABLE
 from millrace_core.messages import RequestError, Response, ResponseStatus, encode
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
 from millrace_core.requests import (
@@ -103,7 +104,8 @@ class TradeRequests:
                 # The first sender could not send, and released the key.
                 return await self._first(request, key)
             if known.body is not None:
-                return msgspec.json.decode(known.body, type=Response)
+                with contextlib.suppress(*UNREADABLE):
+                    return msgspec.json.decode(known.body, type=Response)
             history = await store.account.order_history(Scope(tenant), request_id=str(request.request_id))
             if history is not None and (final := final_answer(history)) is not None:
                 return final
