@@ -74,7 +74,7 @@ class RequestRouter:
         Requests that no account takes are answered there, so what they invent makes no streams.
         """
         key = AccountKey(name.tenant, name.exchange)
-        if key not in self._open and key not in self._symbols:
+        if not self._is_configured(key) and key not in self._open and key not in self._symbols:
             return name._replace(exchange=UNKNOWN_EXCHANGE, symbol=None)
         symbols = (key in self._open and self._open[key].symbols) or self._symbols.get(key, ())
         return name if name.symbol in symbols else name._replace(symbol=None)
