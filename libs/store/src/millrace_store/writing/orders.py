@@ -127,7 +127,7 @@ def _edited(data: str) -> tuple[str, str]:
 async def _take_over(
     writer: Writer, joined: dict[OrderRowKey, OrderRecord], edited: Mapping[OrderRowKey, OrderRowKey]
 ) -> None:
-    """Give orders the sources of those that they took the place of: named by their ids, or by their requests'."""
+    """Take the sources of the orders that these replaced: named by their ids, or by those of their requests."""
     table = tables.orders.c
     names = (table.tenant, table.exchange, table.order_id, table.symbol)
     by_request = (table.tenant, table.exchange, table.request_id, table.symbol)
