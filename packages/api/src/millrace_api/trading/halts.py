@@ -85,7 +85,8 @@ class Halts:
         for heartbeat in await redis(services.bus.heartbeats()):
             if heartbeat.kind == "executor":
                 names |= await _configured(services, heartbeat.id)
-        return sorted(names - {PUBLIC})
+        # Rows that were changed by hand may hold names that no tenant has.
+        return sorted(name for name in names - {PUBLIC} if tenant_or_none(name) is not None)
 
     async def _halt(self, tenant: Tenant, scope: HaltScope, note: HaltNote, *, cancel_orders: bool) -> HaltState:
         bus = self._services.bus
