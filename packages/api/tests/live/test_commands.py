@@ -1,9 +1,13 @@
 """What clients send over WebSockets."""
 
+import asyncio
 import time
 from typing import Any
 
 import picows
+import pytest
+
+from millrace_api.live.commands import Commands
 
 RATE = 5
 
@@ -27,6 +31,31 @@ async def test_commands_are_carried_out_at_their_tenants_rate(api: Any, tenant: 
     assert answered <= RATE + RATE * (time.monotonic() - begun_s)
     names = [each["stream"] for each in flooding[0].received]
     assert names == [f"stream.{tenant}.kucoin.watchTrades.A{number}/B" for number in range(len(names))]
+
+
+async def test_who_floods_for_long_is_disconnected(
+    api: Any, tenant: Any, connect: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of what waits is kept, however much there is, and although the client reads nothing of it."""
+    monkeypatch.setattr("millrace_api.live.commands.FLOODED_S", 0.5)
+    limits = api.services.config.tenant_limits.model_copy(update={"commands_per_second": RATE})
+    api.services.configure(api.services.config.model_copy(update={"tenant_limits": limits}))
+    drop, dropped = Commands.drop, asyncio.Queue[int]()
+
+    def noted(self: Commands) -> None:
+        waiting = len(self._waiting)
+        drop(self)
+        if waiting:
+            dropped.put_nowait(len(self._waiting))
+
+    monkeypatch.setattr(Commands, "drop", noted)
+    socket = await connect(await api.token(tenant, "read"))
+    for number in range(1_000):
+        socket.say(op="unsubscribe", stream=f"stream.{tenant}.kucoin.watchTrades.A{number}/B")
+    await socket.until(lambda: socket.closed)
+    assert socket.closed == (1008, "commands came too fast for 0 s")
+    async with asyncio.timeout(30):
+        assert await dropped.get() == 0
 
 
 async def test_every_ping_is_answered(api: Any, tenant: Any, connect: Any) -> None:

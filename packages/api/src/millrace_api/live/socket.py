@@ -44,7 +44,7 @@ class LiveListener(WSListener):
     def __init__(self, services: Services, principal: Principal, address: str) -> None:
         self._hub = services.hub
         self._client = Client(principal, address, self, services.metrics)
-        self._commands = Commands(self._hub, self._client, self._pong, self._read)
+        self._commands = Commands(self._hub, self._client, self)
         self._transport: WSTransport | None = None
 
     def on_ws_connected(self, transport: WSTransport) -> None:
@@ -54,6 +54,7 @@ class LiveListener(WSListener):
         # The kernel's own buffer would grow to megabytes for each client that does not read, and what is in it is old.
         connection = transport.underlying_transport.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BYTES)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, KERNEL_BYTES)
         self._hub.join(self._client)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
@@ -70,6 +71,7 @@ class LiveListener(WSListener):
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """Remove the client."""
         self._hub.leave(self._client)
+        self._commands.drop()
 
     def pause_writing(self) -> None:
         """Note that too many bytes wait for the client."""
@@ -79,11 +81,13 @@ class LiveListener(WSListener):
         """Note that the client has read most of the waiting bytes."""
         self._client.drained()
 
-    def _pong(self, payload: bytes) -> None:
+    def pong(self, payload: bytes) -> None:
+        """Answer a ping."""
         if self._transport is not None and not self._client.is_closed:
             self._transport.send_pong(payload)
 
-    def _read(self, is_wanted: bool) -> None:
+    def read(self, *, is_wanted: bool) -> None:
+        """Read on, or no more for now."""
         if self._transport is not None and not self._client.is_closed:
             connection = self._transport.underlying_transport
             (connection.resume_reading if is_wanted else connection.pause_reading)()
