@@ -20,7 +20,7 @@ from tests.support.platform import STORED_KINDS, Platform, until
 from millrace_bus import EmbeddedServer
 from millrace_bus.server.ports import free_port
 from millrace_cli import tokens
-from millrace_core.names import PUBLIC, Tenant
+from millrace_core.names import PUBLIC, Action, ExchangeId, StreamName, Symbol, Tenant
 from millrace_service.encryption import encrypt, new_key, parse_key
 
 STRATEGIES = Path(__file__).parent / "strategies"
@@ -190,10 +190,11 @@ async def _refused_orders(scene: Scene) -> None:
     for tenant in (FIRST, SECOND):
         request = {"action": "createOrder", "exchangeId": "binance", "payload": ORDER, "validFor": 2_000}
         await scene.redis.xadd(f"{tenant}.traderActions", {"data": json.dumps(request)})
-        name = f"stream.{tenant}.binance.createOrder.KCS/USDT"
+        name = StreamName(tenant, ExchangeId("binance"), Action("createOrder"), Symbol("KCS/USDT"))
 
-        async def is_answered(name: str = name) -> Any:
-            return any("error" in str(entry) and "kind" in str(entry) for entry in await scene.redis.xrange(name))
+        async def is_answered(places: tuple[StreamName, ...] = name.answer_places) -> Any:
+            entries = [entry for place in places for entry in await scene.redis.xrange(str(place))]
+            return any("error" in str(entry) and "kind" in str(entry) for entry in entries)
 
         await until(is_answered, f"the request of {tenant} is answered", platform=scene)
 
