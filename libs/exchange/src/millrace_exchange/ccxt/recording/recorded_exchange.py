@@ -73,6 +73,10 @@ class RecordedExchange(PathIds, DigitKeeper):
     def open(self, lazy: bool = False) -> None:
         """Open what requests and sockets need, unless it was closed: what is still under way must not open it again."""
         super().open(lazy or self._was_closed)  # type: ignore[misc]
+        if (session := vars(self).get("session")) is not None:
+            # aiohttp sends a cancel again by itself if a kept connection ends without an answer: that the second is
+            # refused would say that the first had been.
+            session._retry_connection = False
 
     async def close(self, *arguments: Any) -> None:
         """Close everything for good."""
