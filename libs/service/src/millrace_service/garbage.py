@@ -19,10 +19,4 @@ def spare_what_stands() -> None:
     """Leave what stands when this process has settled out of all searches from then on. Call it within its loop."""
     loop = asyncio.get_running_loop()
     for after_s in SETTLED_AFTER_S:
-        loop.call_later(after_s, _spare)
-
-
-def _spare() -> None:
-    # What is garbage by now would stay for ever.
-    gc.collect()
-    gc.freeze()
+        loop.call_later(after_s, gc.freeze)
