@@ -154,7 +154,7 @@ class TradesState(Flawless):
         return decode(_TRADES_DELTA, data)
 
     def take(self, delta: TradesDelta) -> TradesDelta:
-        """Add the new trades; return the delta with a list of its own, which whoever gets it may change."""
+        """Add the new trades; return the delta with a list of its own, so that a reader may change it."""
         self.trades.extend(delta.trades)
         return TradesDelta(delta.trades.copy())
 

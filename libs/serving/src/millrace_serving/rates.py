@@ -27,7 +27,7 @@ class RateLimiter:
         self._buckets: dict[str, tuple[float, float]] = {}
         """By key, the remaining permits and when they were counted (s)."""
         self._many = _FEW_BUCKETS
-        """With so many buckets those that are full are dropped: seldom enough to cost little, whoever fills them."""
+        """Once there are so many buckets, full ones are dropped: so seldom that it costs little."""
 
     def set_limits(self, per_second: float, burst: int) -> None:
         """Apply other limits from the next request on."""

@@ -307,7 +307,7 @@ async def test_sockets_beyond_the_limit_are_no_mistakes_of_their_address(fresh: 
 
 
 async def test_rows_that_were_changed_by_hand_are_no_failure(api: Any, tenant: Any) -> None:
-    """A detail is shown as it is, an answer that cannot be read answers nothing, a tenant's name that is none none."""
+    """A detail is shown as it is, an unreadable answer is ignored, and a token of an impossible tenant is refused."""
     api.services.configure(api.services.config.model_copy(update={"answer_timeout_ms": 50}))
     token = await api.token(tenant)
     async with api.client(token) as admin:

@@ -67,7 +67,7 @@ class Guard:
             await self._connect(tenant or _STRANGERS, scope, receive, send)
 
     def _too_many(self, connection: HTTPConnection, tenant: str | None) -> ASGIApp | None:
-        """Refuse what comes too often: each page is made and kept for a while, whoever asked for it."""
+        """Refuse pages that are asked for too often: each is made and kept for a while."""
         if connection.scope["path"].startswith(_FILES):
             return None
         asker = network_of(connection.client.host if connection.client else "") if tenant is None else f"of {tenant}"

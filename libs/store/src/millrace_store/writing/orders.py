@@ -91,7 +91,7 @@ async def _find_sources(
 ) -> None:
     """Take the sources of orders without an answer from the requests whose ids their client order ids end with.
 
-    An order that took the place of an edited one belongs to whoever that belonged to.
+    An order that replaced an edited one belongs to the source of the edited one.
     """
     asked: dict[tuple[int, str], OrderRowKey] = {}
     for key in part:

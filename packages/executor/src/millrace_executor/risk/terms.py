@@ -56,7 +56,7 @@ class Terms:
     """The limit."""
     trigger: Decimal | None
     source: str | None
-    """Whose order it is: of an edit that of the order, whoever asks for the edit."""
+    """The source of the order; of an edit, that of the edited order."""
     is_reducing: bool = False
     """Whether it can only reduce a position."""
     replaces: str | None = None
