@@ -5,6 +5,8 @@ import socket
 
 from millrace_bus.server.ports import free_port, owner_of, port_is_free
 
+_OTHERS = 3_000
+
 
 def test_a_listener_is_found() -> None:
     """By name and process id; a port that is free has none."""
@@ -24,3 +26,17 @@ def test_a_free_port_is_kept_and_a_busy_one_replaced() -> None:
     assert free_port(port) == port
     with socket.create_server(("127.0.0.1", port)):
         assert free_port(port) != port
+
+
+def test_a_port_given_out_is_given_to_nobody_else() -> None:
+    """Our server finds it free even if others open thousands of ports, to listen and to connect, before it starts."""
+    ports = [free_port(0) for _ in range(20)]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        for _ in range(_OTHERS):
+            with socket.socket() as other:
+                other.bind(("127.0.0.1", 0))
+                assert other.getsockname()[1] not in ports
+            with socket.create_connection(listener.getsockname()) as client, listener.accept()[0]:
+                assert client.getsockname()[1] not in ports
+    for port in ports:
+        socket.create_server(("127.0.0.1", port)).close()

@@ -6,13 +6,14 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from pathlib import Path
 from typing import Any, Final, Self
 
 import asyncpg
+
+from millrace_bus.server.ports import free_port
 
 _HOST: Final = "127.0.0.1"
 _START_TIMEOUT_S: Final = 30.0
@@ -25,7 +26,7 @@ class PostgresServer:
     def __init__(self, binaries: Path, data_dir: Path, settings: dict[str, str]) -> None:
         self._binaries, self._data_dir, self._settings = binaries, data_dir, _SETTINGS | settings
         self._process: subprocess.Popen[bytes] | None = None
-        self.port = _free_port()
+        self.port = free_port()
 
     @property
     def url(self) -> str:
@@ -190,9 +191,3 @@ def _end_with_parent() -> list[str]:
         return []
     user = [] if (name := _other_user()) is None else [f"--reuid={name}", "--clear-groups"]
     return [setpriv, *user, "--pdeathsig=INT"]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((_HOST, 0))
-        return int(probe.getsockname()[1])

@@ -20,7 +20,6 @@ HOST = "127.0.0.1"
 _START_TIMEOUT_S = 30.0
 _STOP_TIMEOUT_S = 10.0
 _LOCK_TIMEOUT_S = 3.0
-_PORT_TRIES = 5
 
 
 class EmbeddedServer:
@@ -56,20 +55,8 @@ class EmbeddedServer:
             ServerFailed: no server binary, the port is taken, the directory cannot be written or is in use.
         """
         server = cls(await asyncio.to_thread(find_server), _usable(data_dir), password)
-        for tries_left in reversed(range(_PORT_TRIES)):
-            server.port = port if port is not None else free_port(host=HOST)
-            try:
-                await server._run()
-            except _PortTaken:
-                # Between finding a free port and taking it, another process may have taken it.
-                if port is not None or not tries_left:
-                    raise ServerFailed(
-                        f"port {server.port} is in use by {await asyncio.to_thread(owner_of, server.port)}: "
-                        "stop it, or choose another port",
-                        port=server.port,
-                    ) from None
-            else:
-                break
+        server.port = port if port is not None else free_port()
+        await server._run()
         return server
 
     async def stop(self) -> None:
@@ -87,11 +74,7 @@ class EmbeddedServer:
             ServerFailed: as `start`.
         """
         await self.stop()
-        try:
-            await self._run()
-        except _PortTaken:
-            owner = await asyncio.to_thread(owner_of, self.port)
-            raise ServerFailed(f"port {self.port} is now in use by {owner}", port=self.port) from None
+        await self._run()
 
     async def __aenter__(self) -> Self:
         return self
@@ -101,7 +84,7 @@ class EmbeddedServer:
 
     async def _run(self) -> None:
         if not port_is_free(HOST, self.port):
-            raise _PortTaken
+            raise await asyncio.to_thread(self._port_taken)
         lock = await _lock(self.data_dir)
         with lock:
             self._process = await asyncio.create_subprocess_exec(
@@ -148,18 +131,23 @@ class EmbeddedServer:
         finally:
             ended.cancel()
         self._process = None
-        self._explain_end()
+        raise await asyncio.to_thread(self._why_it_exited)
 
-    def _explain_end(self) -> None:
+    def _why_it_exited(self) -> ServerFailed:
         """Return the error that says why the server exited at start."""
         last = self.log_path.read_text(errors="replace")[-2_000:] if self.log_path.exists() else ""
         if "Address already in use" in last.rpartition("starting")[2] or not port_is_free(HOST, self.port):
-            raise _PortTaken
+            return self._port_taken()
         lines = [line for line in last.splitlines() if line.strip()] or ["its log is empty"]
-        raise ServerFailed(
+        return ServerFailed(
             f"the server exited at start: {lines[-1].strip()}; see {self.log_path}",
             port=self.port,
             data_dir=self.data_dir,
+        )
+
+    def _port_taken(self) -> ServerFailed:
+        return ServerFailed(
+            f"port {self.port} is in use by {owner_of(self.port)}: stop it, or choose another port", port=self.port
         )
 
     async def _end(self, by: signal.Signals) -> None:
@@ -174,10 +162,6 @@ class EmbeddedServer:
         except TimeoutError:
             process.kill()
             await process.wait()
-
-
-class _PortTaken(Exception):
-    """Another process listens on the port."""
 
 
 def _config(port: int, data_dir: Path, log_path: Path, password: str | None) -> str:

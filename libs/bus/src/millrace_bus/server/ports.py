@@ -4,6 +4,7 @@ import contextlib
 import socket
 from pathlib import Path
 
+_HOST = "127.0.0.1"
 _LISTEN = "0A"
 
 
@@ -18,13 +19,24 @@ def port_is_free(host: str, port: int) -> bool:
         return True
 
 
-def free_port(preferred: int = 0, host: str = "127.0.0.1") -> int:
-    """Return `preferred` if a server could listen there now, else a port chosen by the system."""
-    if preferred and port_is_free(host, preferred):
+def free_port(preferred: int = 0) -> int:
+    """Return `preferred` if a server could listen there now, else a port that the system keeps for us for a minute.
+
+    Without that, any other program could be given the port while our server starts. So a connection is made
+    there and closed from the server's side: while it waits for late packets (`TIME_WAIT`), the system gives the port
+    to nobody who asks for any port. A server that names it, with `SO_REUSEADDR` as all of ours do, may listen there.
+    """
+    if preferred and port_is_free(_HOST, preferred):
         return preferred
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((_HOST, 0))
+        listener.listen(1)
+        port = int(listener.getsockname()[1])
+        with socket.create_connection((_HOST, port)) as client:
+            listener.accept()[0].close()
+            client.recv(1)
+        return port
 
 
 def owner_of(port: int) -> str:
