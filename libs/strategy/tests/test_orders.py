@@ -7,10 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace_core.orders import Order, OrderKey, OrderRecord, join
+from millrace_core.requests import CreateOrder, CreatePayload
 from millrace_strategy.orders import KEPT_UNDECIDED, StrategyOrders
 
 REQUEST = "a" * 32
 KCS = ("binance", "KCS/USDT")
+BID = CreatePayload(symbol=KCS[1], side="buy", type="market", amount_base=Decimal(2))
+CREATE = CreateOrder(exchange_id=KCS[0], request_id=REQUEST, payload=BID)
 ONE = OrderKey(*KCS, "1")
 
 
@@ -58,7 +61,7 @@ def test_an_update_before_the_answer_is_not_reported_until_the_owner_is_known() 
 def test_an_update_is_known_by_its_client_order_id() -> None:
     """Where the client order id is the request's, no answer is needed to know the order."""
     orders = StrategyOrders("PingPong")
-    orders.expect(REQUEST)
+    orders.expect(CREATE)
     assert orders.learn(record(client=REQUEST, status="open")) is not None
 
 
@@ -144,7 +147,7 @@ def test_an_order_is_looked_up_by_itself_or_by_its_key() -> None:
 def test_an_order_known_by_its_client_order_id_is_found_by_its_request() -> None:
     """The answer names the request of an order that was ours already: `of_request` finds it, without another event."""
     orders = StrategyOrders("PingPong")
-    orders.expect(REQUEST)
+    orders.expect(CREATE)
     orders.learn(record(client=REQUEST, status="open"))
     assert orders.learn(record(client=REQUEST, source="PingPong", request=REQUEST, status="open")) is None
     assert orders.of_request(REQUEST) == orders[ONE]

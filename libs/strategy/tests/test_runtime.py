@@ -122,6 +122,27 @@ def test_our_order_cancelled_by_another_is_reported_and_stays_ours(harness: Stra
     assert harness.strategy.orders[SEVEN].status == "canceled"
 
 
+@pytest.mark.parametrize("source", ["Recorder", "James"])
+@pytest.mark.parametrize("editor", ["Recorder", "James"])
+def test_the_order_that_an_edit_makes_belongs_to_the_source_of_the_former(
+    source: str, editor: str, harness: StrategyHarness
+) -> None:
+    """Whoever asks for the edit, and whether its answer or the order's own report comes first."""
+    harness.runtime.order_found(OrderRecord(order=order(), exchange=EXCHANGE, updated=1, order_source=source))
+    edit_id = "b" * 32
+    if editor == "Recorder":
+        edit_id = harness.strategy.trader.edit_order(SEVEN, price=11).request_id
+    eight = replace(order(order_id="8"), client_order_id=str(edit_id))
+    harness.feed_order(EXCHANGE, eight)
+    response = Response(request_id=edit_id, status="done", order=eight, order_source=editor)
+    harness.runtime.response(EXCHANGE, Action("editOrder"), SYMBOL, response)
+    if source != editor:
+        # Nobody but Redis says whose it is.
+        assert SEVEN._replace(id="8") in harness.host.looked_up
+        harness.runtime.order_found(OrderRecord(order=eight, exchange=EXCHANGE, updated=2, order_source=source))
+    assert ("8" in ids(harness.strategy.orders)) == (source == "Recorder")
+
+
 def test_an_order_that_ended_unseen_is_looked_up(harness: StrategyHarness) -> None:
     """An order that we know as open, and the account does not list, is looked up."""
     buy(harness)

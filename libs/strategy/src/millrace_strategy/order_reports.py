@@ -89,8 +89,8 @@ class OrderReports:
     def _answered(self, action: Action, record: OrderRecord, response: Response) -> OrderRecord:
         if action == "createOrder":
             return replace(record, order_source=response.order_source, request_id=response.request_id)
-        if action == "editOrder" and (record.key is None or self._orders.get(record.key) is None):
-            # Cancelling an order does not make it ours. The order that replaces ours in an edit is ours.
+        if action == "editOrder" and self._orders.expects(response.request_id):
+            # The order that replaces ours is ours. Any other is looked up: the answer names the source of the edit.
             return replace(record, order_source=response.order_source)
         return record
 

@@ -1,7 +1,8 @@
 """The orders of one strategy, joined from all reports about them. Pure.
 
-An account's streams report the orders of all sources. An order is ours if its record names us as its source, or if it
-answers one of our requests; while neither is known, it is set aside as undecided.
+An account's streams report the orders of all sources. An order is ours if its record names us as its source, or if one
+of our requests made it; while neither is known, it is set aside as undecided. An edit makes no order ours: one that
+takes the place of another belongs to the source of that.
 """
 
 from collections.abc import Collection, Iterator
@@ -10,6 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from millrace_core.orders import Order, OrderKey, OrderRecord, join
+from millrace_core.requests import CreateOrder, EditOrder, OrderRequest
 
 KEPT_FINAL = 10_000
 KEPT_UNDECIDED = 1_000
@@ -109,9 +111,14 @@ class StrategyOrders(OrderView):
         key = self._by_request.get(request_id)
         return None if key is None else self._orders[key]
 
-    def expect(self, request_id: str) -> None:
-        """Count orders of this request as ours. For hosts only, like the methods below."""
-        self._requests.add(request_id)
+    def expect(self, request: OrderRequest) -> None:
+        """Count what a request of ours makes as ours, of an edit if it changes an order of ours. For hosts only."""
+        if isinstance(request, CreateOrder) or (isinstance(request, EditOrder) and self._is_of_ours(request)):
+            self._requests.add(request.request_id or "")
+
+    def expects(self, request_id: str) -> bool:
+        """Tell whether the order that a request makes is ours. For hosts only, like the methods below."""
+        return request_id in self._requests
 
     def forget_request(self, request_id: str) -> None:
         """Forget an answered request: its order is known by its key from now on."""
@@ -141,6 +148,10 @@ class StrategyOrders(OrderView):
     def is_foreign(self, key: OrderKey) -> bool:
         """Tell whether this order is known to be another source's."""
         return key in self._foreign
+
+    def _is_of_ours(self, edit: EditOrder) -> bool:
+        named = edit.payload
+        return OrderKey(edit.exchange_id or "", named.symbol, named.order_id or "") in self._orders
 
     def _is_ours(self, record: OrderRecord) -> bool:
         if record.order_source is not None:

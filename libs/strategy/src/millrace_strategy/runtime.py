@@ -335,7 +335,7 @@ class Runtime:
         self._instances.present.dispatcher.offer(event)
 
     def _send(self, request: OrderRequest) -> None:
-        self.orders.expect(request.request_id or "")
+        self.orders.expect(request)
         self._host.send(request)
 
     def _timer_due(self, timer: Timer, due_ms: int) -> None:
