@@ -23,6 +23,7 @@ fact, and raises the four errors by evidence only. It sends nothing, and opens n
 from millrace_exchange.errors import (
     ExchangeError,
     Fatal,
+    IncompleteList,
     OrderNotFound,
     OutcomeUnknown,
     Rejected,
@@ -55,6 +56,7 @@ __all__ = [
     "ExchangeProfile",
     "ExecutionClient",
     "Fatal",
+    "IncompleteList",
     "MarketFeed",
     "MarketRules",
     "OrderNotFound",

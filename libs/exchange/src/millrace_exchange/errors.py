@@ -3,7 +3,8 @@
 MillraceError
 ├── ExchangeError            exchange, action, kind   root of all failures of an exchange or its connection
 │   ├── Retryable            retry_after_ms,          nothing was done; the same may be tried again later
-│   │                        is_disconnected, is_vain
+│   │   │                    is_disconnected, is_vain
+│   │   └── IncompleteList   rows                     the exchange listed a part, and nothing shows the rest
 │   ├── Rejected             reason                   not done as asked, nor will it be if sent again as it is
 │   │   └── OrderNotFound                             the exchange has no such order
 │   ├── OutcomeUnknown                                it may have been done: ask, never send again
@@ -11,6 +12,9 @@ MillraceError
 ├── UnknownExchange          exchange                 ccxt has no exchange of that id, or none with streams
 └── UnsupportedCcxt          found, wanted            the installed ccxt is not the required version
 """
+
+from collections.abc import Sequence
+from typing import Any
 
 from millrace_core.errors import MillraceError
 
@@ -65,6 +69,16 @@ class Retryable(ExchangeError):
         """Whether the connection was lost or refused, so that the request may go over another one at once."""
         self.is_vain = is_vain
         """Whether a question was answered, in a form that proves nothing."""
+
+
+class IncompleteList(Retryable):
+    """The exchange listed orders or trades, and there may be more: what is not listed may exist all the same."""
+
+    def __init__(self, rows: Sequence[Any], *, exchange: str, action: str) -> None:
+        message = f"the exchange listed {len(rows)}, and does not say whether that is all"
+        super().__init__(message, exchange=exchange, action=action, kind="BadResponse", is_vain=True)
+        self.rows = list(rows)
+        """What was listed."""
 
 
 class Rejected(ExchangeError):

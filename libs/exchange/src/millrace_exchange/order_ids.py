@@ -93,6 +93,31 @@ class ListAnswers:
     """Whether a list that is asked for one symbol holds the rows of others too, which ccxt leaves out."""
 
 
+LEAST_PAGE: Final = 20
+"""A list of fewer orders or trades is whole: no exchange answers with so few of them at a time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenOrderPages:
+    """How more open orders than one answer holds are asked for."""
+
+    page: int | None = LEAST_PAGE
+    """Orders of a symbol that one answer holds at most, unless more are asked for; None if it always holds all."""
+    next_by: Literal["oldest_id", "oldest_time", "number", "cursor"] | None = None
+    """What names the next page: the lowest id of those listed, the time of the oldest, its number, or a text in the
+    answer. None: it cannot be asked for, so that nothing shows whether a full answer is all."""
+    parameter: str = ""
+    """The parameter that takes it."""
+    params: Mapping[str, Any] = field(default_factory=dict)
+    """Further parameters of such a question."""
+    cursor: str = ""
+    """The field with that text; it is empty if there are no more."""
+    paged_in: str = ""
+    """The name under which a page's orders stand, if an answer that holds them elsewhere holds all."""
+    of_account: tuple[Mapping[str, Any], ...] = ({},)
+    """Parameters of the questions that together list an account's open orders of all symbols."""
+
+
 def is_same_id(found: str, wanted: str) -> bool:
     """Tell whether an exchange's id of an order is the one that was asked for: a number may have been typed as 007."""
     return plain_id(found) == plain_id(wanted)

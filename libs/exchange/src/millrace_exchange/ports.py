@@ -98,7 +98,11 @@ class OrderQueries(Protocol):
         """
 
     async def fetch_open_orders(self, symbol: str | None = None) -> list[Order]:
-        """Return the open orders of a symbol, or all."""
+        """Return all open orders of a symbol, or of the account.
+
+        Raises:
+            IncompleteList: there may be more than the exchange lists. So do the next two.
+        """
 
     async def fetch_closed_orders(self, symbol: str, since_ms: int) -> list[Order]:
         """Return a symbol's orders that ended, of those made or changed since a time; empty where none are listed.

@@ -11,7 +11,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from millrace_core.names import ExchangeId
-from millrace_exchange.order_ids import ClientOrderIds, IdScopes, ListAnswers, RequiredFields
+from millrace_exchange.order_ids import (
+    LEAST_PAGE,
+    ClientOrderIds,
+    IdScopes,
+    ListAnswers,
+    OpenOrderPages,
+    RequiredFields,
+)
 
 PUBLIC_ACTIONS: Final = frozenset({"fetchOHLCV", "fetchOrderBook", "fetchTicker", "fetchTrades", "loadMarkets"})
 """Actions that need no key; exchanges limit them by IP."""
@@ -105,7 +112,7 @@ class HistoryWindow:
     """How far back the answer may begin; None if there is no limit."""
     width_ms: int | None = None
     """Longest time range of one answer; None if only `page` limits it."""
-    page: int = 100
+    page: int = LEAST_PAGE
     """Most rows in one answer."""
     full_page: Literal["oldest", "newest", "unknown"] = "unknown"
     """Which rows of the time range a full answer holds. `oldest`: ask again from its last row on. Otherwise rows
@@ -236,6 +243,7 @@ class ExchangeProfile:
     required: RequiredFields = field(default_factory=RequiredFields)
     book: BookRules = BookRules()
     history: History = History()
+    open_orders: OpenOrderPages = field(default_factory=OpenOrderPages)
     open_symbols_method: str | None = None
     """ccxt's method that returns the markets with open orders, where an account may be one whose open orders can only
     be asked for market by market."""

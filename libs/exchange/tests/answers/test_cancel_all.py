@@ -1,6 +1,7 @@
 """A cancel-all is done when no order is open any more, on exchanges with a request for it and without."""
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -27,12 +28,17 @@ class Okx:
     def answer(self, request: bytes) -> Reply:
         """Answer the question for the open orders, or a request to cancel some."""
         if b"orders-pending" in request:
-            rows = [self._row(order_id) for order_id in self.open[:20]]
+            rows = [self._row(order_id) for order_id in self.after(request)[:100]]
             return _reply({"code": "0", "msg": "", "data": rows})
         ids = [each["ordId"] for each in json.loads(request[request.index(b"[") :])]
         self.open = [each for each in self.open if each not in ids or each in self._keeps]
         done = [{"ordId": each, "clOrdId": "", "sCode": "0", "sMsg": ""} for each in ids if each not in self._keeps]
         return _reply({**REFUSED, "data": [*done, *REFUSED["data"]]} if self._keeps else {"code": "0", "data": done})
+
+    def after(self, request: bytes) -> list[str]:
+        """Return the open orders, newest first, from where a question begins."""
+        named = re.search(rb"after=(\d+)", request)
+        return [each for each in reversed(self.open) if named is None or int(each) < int(named[1])]
 
     def _row(self, order_id: str) -> dict[str, Any]:
         terms = {"px": "20", "sz": "1", "accFillSz": "0", "side": "buy", "ordType": "limit", "state": "live"}
@@ -58,7 +64,7 @@ async def test_orders_beyond_the_first_list_are_canceled_too(
     server: ScriptedServer, account: Callable[[str], Account]
 ) -> None:
     """An exchange lists so many at a time: a full list is followed by another."""
-    venue = Okx(count=45)
+    venue = Okx(count=230)
     server.answer = venue.answer
     assert isinstance(await outcome_of(account("okx"), cancel_all), Acknowledgement)
     assert venue.open == []

@@ -9,11 +9,13 @@ from unittest.mock import AsyncMock
 import pytest
 
 from millrace_core.clock import DAY_MS, now_ms
+from millrace_core.market import Trade
 from millrace_core.names import ExchangeId
 from millrace_core.requests import CancelPayload, EditPayload
-from millrace_exchange import Rejected, Retryable
+from millrace_exchange import IncompleteList, Rejected, Retryable
 from millrace_exchange.ccxt.caller import CcxtCaller
 from millrace_exchange.ccxt.execution import CcxtExecutionClient
+from millrace_exchange.ccxt.history import HistoryReader
 from millrace_exchange.order_ids import ClientOrderIds
 from millrace_exchange.profile import ExchangeProfile, History, HistoryWindow
 from millrace_exchange.request_gate import RequestGate
@@ -33,7 +35,7 @@ class Answers:
         """Return what ccxt makes of a body that was cut short."""
         return {"id": None, "symbol": SYMBOL, "info": {}}
 
-    async def fetch_open_orders(self, symbol: str) -> list[dict[str, Any]]:
+    async def fetch_open_orders(self, symbol: str, *_: Any) -> list[dict[str, Any]]:
         """Return two open orders."""
         return [
             {"id": str(n), "symbol": symbol, "clientOrderId": f"ours-{n}", "status": "open", "info": {}} for n in (1, 2)
@@ -115,6 +117,25 @@ async def test_a_full_answer_is_asked_on_from(full_page: Any, newest: bool, widt
     window = HistoryWindow(width_ms=width_ms, page=5, full_page=full_page)
     trades = await client(ccxt, window).fetch_my_trades(SYMBOL, now - DAY_MS)
     assert [trade.timestamp for trade in trades] == times
+
+
+@pytest.mark.parametrize("full_page", ["oldest", "newest", "unknown"])
+async def test_a_full_answer_that_nothing_follows_is_a_part(full_page: Any) -> None:
+    """More trades of one ms than an answer holds, or an exchange that ignores from when it is asked: more may exist."""
+    at = now_ms() - 60_000
+    answer = [
+        Trade(id=str(number), timestamp=at, symbol=SYMBOL, side="buy", price=1.0, amount=1.0) for number in range(5)
+    ]
+
+    async def ask(*_: Any) -> list[Trade]:
+        return answer
+
+    window = HistoryWindow(page=5, full_page=full_page)
+    about = {"exchange": "x", "action": "fetchMyTrades"}
+    reader = HistoryReader(window, ask, lambda trade: trade.id, lambda rows: IncompleteList(rows, **about))
+    with pytest.raises(IncompleteList) as caught:
+        await reader.since(at - DAY_MS, now_ms())
+    assert caught.value.rows == answer
 
 
 async def test_where_our_id_cannot_be_asked_for_the_open_orders_are_searched() -> None:

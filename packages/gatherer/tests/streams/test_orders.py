@@ -12,7 +12,7 @@ from millrace_core.clock import now_ms
 from millrace_core.config.common import Credentials
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
 from millrace_core.orders import Order, OrderRecord
-from millrace_exchange import Exchange, Rejected
+from millrace_exchange import Exchange, IncompleteList, Rejected
 from millrace_exchange.profile import ExchangeProfile
 from millrace_gatherer.streams import run_stream
 from millrace_gatherer.streams.orders import OrdersStream
@@ -30,7 +30,7 @@ def refusal(action: str) -> Rejected:
 
 
 class Account:
-    """An account without open orders, on an exchange that has no history and may not even answer for one order."""
+    """An account on an exchange that may not list all open orders, has no history and may not answer for one order."""
 
     def __init__(self, known: dict[str, Order | Rejected]) -> None:
         self._known = known
@@ -41,9 +41,9 @@ class Account:
         await asyncio.Event().wait()
 
     async def fetch_open_orders(self, _: str) -> list[Order]:
-        """Return none."""
+        """Return a part of them, which is empty."""
         self.asked += 1
-        return []
+        raise IncompleteList([], exchange="x", action="fetchOpenOrders")
 
     async def fetch_closed_orders(self, *_: Any) -> list[Order]:
         """Refuse."""

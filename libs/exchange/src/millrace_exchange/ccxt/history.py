@@ -1,7 +1,10 @@
-"""Reads the past of an account in spans that the exchange answers in full, whichever rows a full answer holds."""
+"""Reads the past of an account in spans that the exchange answers in full, whichever rows a full answer holds.
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Generic, Protocol, TypeVar
+Where it gives no more than a part of a span, that is an error: what is missing must not pass for what never was.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, Generic, Protocol, TypeVar
 
 from millrace_exchange.profile import HistoryWindow
 
@@ -20,19 +23,35 @@ Ask = Callable[[int, Mapping[str, int]], Awaitable[list[_Row]]]
 
 
 class HistoryReader(Generic[_Row]):
-    """Reads one kind of rows. `identity` tells one row from another."""
+    """Reads one kind of rows. `identity` tells one row from another; `incomplete` makes the error for a part."""
 
-    def __init__(self, window: HistoryWindow, ask: Ask[_Row], identity: Callable[[_Row], object]) -> None:
+    def __init__(
+        self,
+        window: HistoryWindow,
+        ask: Ask[_Row],
+        identity: Callable[[_Row], object],
+        incomplete: Callable[[Sequence[Any]], Exception],
+    ) -> None:
         self._window = window
         self._ask = ask
         self._identity = identity
+        self._incomplete = incomplete
+        self._is_cut = False
+        """Whether a full answer was followed by nothing else."""
 
     async def since(self, since_ms: int, now_ms: int) -> list[_Row]:
-        """Return every row from a time on, oldest first, as far back as the exchange answers."""
+        """Return every row from a time on, oldest first, as far back as the exchange answers.
+
+        Raises:
+            IncompleteList: it does not give all of them.
+        """
         found: list[_Row] = []
         for start_ms in self._window.starts(since_ms, now_ms):
             found += await self._span(start_ms, now_ms)
-        return sorted(self._each_once(found).values(), key=_time)
+        rows = sorted(self._each_once(found).values(), key=_time)
+        if self._is_cut:
+            raise self._incomplete(rows)
+        return rows
 
     async def _span(self, start_ms: int, now_ms: int) -> list[_Row]:
         page = await self._ask(start_ms, {})
@@ -49,6 +68,7 @@ class HistoryReader(Generic[_Row]):
     async def _halves(self, start_ms: int, end_ms: int) -> list[_Row]:
         """Return the rows of a span whose answer was full: a shorter span is answered in full."""
         if start_ms >= end_ms:
+            self._is_cut = True
             return []
         middle_ms = (start_ms + end_ms) // 2
         found: list[_Row] = []
@@ -75,6 +95,7 @@ class HistoryReader(Generic[_Row]):
             known = len(found)
             found |= self._each_once(page)
             if len(found) == known:
+                self._is_cut = len(page) >= self._window.page
                 break
         return list(found.values())
 

@@ -1,6 +1,6 @@
 """Questions about one account's orders, through ccxt."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -12,8 +12,9 @@ from millrace_exchange.ccxt.caller import CcxtCaller
 from millrace_exchange.ccxt.checked_answer import Asked, CheckedAnswer
 from millrace_exchange.ccxt.history import HistoryReader
 from millrace_exchange.ccxt.market_listing import MarketListing
+from millrace_exchange.ccxt.open_orders import OpenOrders
 from millrace_exchange.ccxt.recording.sending import Sending
-from millrace_exchange.errors import OrderNotFound, Rejected
+from millrace_exchange.errors import IncompleteList, OrderNotFound, Rejected
 
 
 class FetchedOrder(NamedTuple):
@@ -46,9 +47,7 @@ class CcxtOrderQueries:
     ) -> FetchedOrder | None:
         """Return one order as `fetch_order` does, with the exchange's own record of it."""
         if order_id is None and not self._caller.profile.client_order_ids.fetches:
-            open_orders = await self.fetch_open_orders(symbol)
-            ours = (order for order in open_orders if order.client_order_id == client_order_id)
-            return next((FetchedOrder(order) for order in ours), None)
+            return await self._among_open(symbol, client_order_id)
         params = self._id_params(order_id, client_order_id)
         ask, sending = self._caller.ccxt.fetch_order, Sending()
         checked = CheckedAnswer(self._caller.profile, "fetchOrder", sending)
@@ -61,6 +60,17 @@ class CcxtOrderQueries:
             return None
         asked = Asked(symbol, order_id, client_order_id, by_our_id=order_id is None)
         return FetchedOrder(checked.order(answer, asked), answer["info"])
+
+    async def _among_open(self, symbol: str, client_order_id: str | None) -> FetchedOrder | None:
+        cut: IncompleteList | None = None
+        try:
+            open_orders = await self.fetch_open_orders(symbol)
+        except IncompleteList as error:
+            open_orders, cut = error.rows, error
+        ours = next((order for order in open_orders if order.client_order_id == client_order_id), None)
+        if ours is None and cut is not None:
+            raise cut
+        return None if ours is None else FetchedOrder(ours)
 
     async def found(self, action: str, payload: CancelPayload | EditPayload) -> FetchedOrder:
         """Return the order that a payload names.
@@ -78,15 +88,19 @@ class CcxtOrderQueries:
         return found
 
     async def fetch_open_orders(self, symbol: str | None = None) -> list[Order]:
-        """Return the open orders of a symbol, or all."""
+        """Return all open orders of a symbol, or of the account.
+
+        Raises:
+            IncompleteList: there may be more than the exchange lists.
+            Retryable, Rejected, Fatal: they cannot be asked for.
+        """
         try:
-            answer, checked = await self._ask("fetchOpenOrders", self._caller.ccxt.fetch_open_orders, symbol)
+            return await OpenOrders(self._caller).fetch(symbol)
         except Rejected:
             method = self._caller.profile.open_symbols_method
             if symbol is not None or method is None:
                 raise
             return [order for each in await self._open_symbols(method) for order in await self.fetch_open_orders(each)]
-        return checked.orders(answer, symbol)
 
     async def _open_symbols(self, method: str) -> list[str]:
         ccxt = self._caller.ccxt
@@ -99,7 +113,12 @@ class CcxtOrderQueries:
         return found
 
     async def fetch_closed_orders(self, symbol: str, since_ms: int) -> list[Order]:
-        """Return a symbol's orders that ended, of those made or changed since a time; empty where none are listed."""
+        """Return a symbol's orders that ended, of those made or changed since a time; empty where none are listed.
+
+        Raises:
+            IncompleteList: there may be more than the exchange lists.
+            Retryable, Rejected, Fatal: they cannot be asked for.
+        """
         found = [
             await self._orders_since(method, symbol, since_ms) for method in closed_order_methods(self._caller.ccxt.has)
         ]
@@ -113,12 +132,17 @@ class CcxtOrderQueries:
             raw, checked = await self._ask("fetchClosedOrders", ask, symbol, from_ms, window.page, dict(params))
             return checked.orders(raw, symbol)
 
-        return await HistoryReader(window, page, lambda order: order.id).since(since_ms, now_ms())
+        incomplete = self._incomplete("fetchClosedOrders")
+        return await HistoryReader(window, page, lambda order: order.id, incomplete).since(since_ms, now_ms())
 
     async def fetch_my_trades(self, symbol: str, since_ms: int | None = None) -> list[Trade]:
         """Return the account's own trades in a symbol, oldest first: the newest, or those since a time.
 
         Where one answer covers a limited span, as many are asked for as it takes to reach from then until now.
+
+        Raises:
+            IncompleteList: there may be more since then than the exchange lists.
+            Retryable, Rejected, Fatal: they cannot be asked for.
         """
         window = self._caller.profile.history.own_trades
         if since_ms is None:
@@ -132,7 +156,11 @@ class CcxtOrderQueries:
         async def page(from_ms: int, params: Mapping[str, int]) -> list[Trade]:
             return await self._own_trades(symbol, from_ms, window.page, dict(params))
 
-        return await HistoryReader(window, page, _trade_identity).since(since_ms, now_ms())
+        incomplete = self._incomplete("fetchMyTrades")
+        return await HistoryReader(window, page, _trade_identity, incomplete).since(since_ms, now_ms())
+
+    def _incomplete(self, action: str) -> Callable[[Sequence[Any]], IncompleteList]:
+        return lambda rows: IncompleteList(rows, exchange=self._caller.profile.exchange, action=action)
 
     async def _own_trades(self, symbol: str, *arguments: Any) -> list[Trade]:
         raw, checked = await self._ask("fetchMyTrades", self._caller.ccxt.fetch_my_trades, symbol, *arguments)

@@ -24,7 +24,9 @@ from millrace_core.clock import now_ns
 from millrace_exchange.ccxt.caller import CcxtCaller
 from millrace_exchange.ccxt.checked_answer import CheckedAnswer
 from millrace_exchange.ccxt.conversion import levels_of, liquidation_of, ticker_of, trade_of
+from millrace_exchange.ccxt.open_orders import OpenOrders
 from millrace_exchange.ccxt.recording.sending import Sending
+from millrace_exchange.errors import IncompleteList
 from millrace_exchange.listeners import EventTimes, ExchangeListener
 from millrace_exchange.profile import BookRules, ExchangeProfile
 
@@ -77,10 +79,21 @@ async def poll(
     if action is CANDLES:
         arguments = (*arguments, None, _CANDLES_ASKED)
     while True:
-        sending = Sending()
-        answer = await caller.call(name, ask, *asked, *arguments, timed=sending)
-        _deliver(action, symbol, answer, listener, CheckedAnswer(caller.profile, name, sending))
+        if action is ORDERS:
+            await _deliver_open_orders(caller, symbol, listener)
+        else:
+            sending = Sending()
+            answer = await caller.call(name, ask, *asked, *arguments, timed=sending)
+            _deliver(action, symbol, answer, listener, CheckedAnswer(caller.profile, name, sending))
         await asyncio.sleep(caller.poll_interval_s)
+
+
+async def _deliver_open_orders(caller: CcxtCaller, symbol: str | None, listener: ExchangeListener) -> None:
+    try:
+        orders = await OpenOrders(caller).fetch(symbol)
+    except IncompleteList as cut:
+        orders = cut.rows
+    listener.orders_changed(orders, EventTimes(None, now_ns()))
 
 
 def _deliver(
@@ -97,8 +110,6 @@ def _deliver(
         listener.traded(checked.trades(answer, symbol), event)
     elif action is CANDLES:
         listener.candles_changed([tuple(row) for row in answer], event)
-    elif action is ORDERS:
-        listener.orders_changed(checked.orders(answer, symbol), event)
     elif action is BALANCE:
         listener.balance_changed(checked.balances(answer), event)
     elif action is LIQUIDATIONS:

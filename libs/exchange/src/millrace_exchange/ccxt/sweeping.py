@@ -12,12 +12,18 @@ from millrace_exchange.ccxt.changes import OrderChanges
 from millrace_exchange.ccxt.checked_answer import CheckedAnswer, proves_nothing
 from millrace_exchange.ccxt.order_arguments import further_params
 from millrace_exchange.ccxt.recording.sending import Sending
-from millrace_exchange.errors import ExchangeError, Fatal, OrderNotFound, OutcomeUnknown, Rejected, Retryable
+from millrace_exchange.errors import (
+    ExchangeError,
+    Fatal,
+    IncompleteList,
+    OrderNotFound,
+    OutcomeUnknown,
+    Rejected,
+    Retryable,
+)
 from millrace_exchange.ports import Acknowledgement
 
 _ACTION: Final = "cancelAllOrders"
-_LEAST_PAGE: Final = 20
-"""A list of fewer orders is whole: no exchange answers with so few of them at a time."""
 _MOST_PAGES: Final = 100
 _AT_ONCE: Final = 10
 """Orders that one request names: every exchange with such a request takes as many."""
@@ -51,7 +57,7 @@ class OrderSweeper:
         canceled: list[Order] = []
         for page in range(_MOST_PAGES):
             try:
-                listed = await self._orders.fetch_open_orders(symbol)
+                listed, is_whole = await self._open(symbol)
                 if self._profile.cancels_all_of_symbol:
                     canceled += await self._all_of(self._symbols_of(listed), params, timed)
                 else:
@@ -60,11 +66,18 @@ class OrderSweeper:
                 if page == 0:
                     raise
                 self._not_done(f"not all open orders were canceled: {error}", error)
-            if len(listed) < _LEAST_PAGE:
+            if is_whole:
                 break
         else:
             self._not_done(f"orders are still open after {_MOST_PAGES} lists of them were canceled", None)
         return canceled
+
+    async def _open(self, symbol: str | None) -> tuple[list[Order], bool]:
+        """Return the orders that are listed as open, and whether that is all."""
+        try:
+            return await self._orders.fetch_open_orders(symbol), True
+        except IncompleteList as cut:
+            return cut.rows, False
 
     def _symbols_of(self, listed: Sequence[Order]) -> list[str]:
         symbols = {order.symbol or "" for order in listed}
@@ -128,7 +141,8 @@ class OrderSweeper:
     async def _prove_none_of(self, symbol: str, refusal: Rejected | None, ids: frozenset[str] | None = None) -> None:
         """Return if the exchange shows that no order of a symbol is open any more, or none of certain ones."""
         try:
-            left = [each for each in await self._orders.fetch_open_orders(symbol) if ids is None or each.id in ids]
+            listed, _ = await self._open(symbol)
+            left = [each for each in listed if ids is None or each.id in ids]
         except Fatal:
             raise
         except ExchangeError as error:

@@ -8,7 +8,7 @@ from typing import Final
 
 from millrace_core.clock import DAY_MS, MINUTE_MS
 from millrace_core.names import ExchangeId
-from millrace_exchange.order_ids import ClientOrderIds, IdScopes, ListAnswers, RequiredFields
+from millrace_exchange.order_ids import ClientOrderIds, IdScopes, ListAnswers, OpenOrderPages, RequiredFields
 from millrace_exchange.profile import (
     CONNECT,
     BookRules,
@@ -42,6 +42,8 @@ PROFILE: Final = ExchangeProfile(
     # web-socket-streams.md, "How to manage a local order book correctly"; ccxt compares U and u. It asks for 1,000
     # levels where no depth is asked for (option watchOrderBookLimit); the diff stream has the whole book.
     book=BookRules(proof="sequence", checked_by="ccxt", snapshot_levels=1_000, unsubscribes=True),
+    # "Current open orders", openOrders: no limit, no pages.
+    open_orders=OpenOrderPages(page=None),
     history=History(
         # "Account trade list", "All orders": startTime to endTime 24 hours at most. Which rows a full answer holds
         # is not said.

@@ -8,7 +8,7 @@ from typing import Final
 
 from millrace_core.clock import DAY_MS, MINUTE_MS
 from millrace_core.names import ExchangeId
-from millrace_exchange.order_ids import ClientOrderIds, IdScopes, ListAnswers, RequiredFields
+from millrace_exchange.order_ids import ClientOrderIds, IdScopes, ListAnswers, OpenOrderPages, RequiredFields
 from millrace_exchange.profile import (
     BookRules,
     ErrorRule,
@@ -34,6 +34,8 @@ PROFILE: Final = ExchangeProfile(
     # "How to manage a local order book correctly": pu equals the previous u; ccxt compares them. Snapshots have 1,000
     # levels at most.
     book=BookRules(proof="sequence", checked_by="ccxt", snapshot_levels=1_000, unsubscribes=True),
+    # "Current All Open Orders", openOrders: no limit, no pages.
+    open_orders=OpenOrderPages(page=None),
     history=History(
         # "cannot be longer than 7 days", "only support querying trade in the past 3 months".
         own_trades=HistoryWindow(reach_ms=90 * DAY_MS, width_ms=7 * DAY_MS, page=1_000),

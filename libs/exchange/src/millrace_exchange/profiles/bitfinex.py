@@ -7,7 +7,7 @@ Source: docs.bitfinex.com: "Submit Order", "WS Inputs, New Order", "WS Inputs, U
 from typing import Final
 
 from millrace_core.names import ExchangeId
-from millrace_exchange.order_ids import ClientOrderIds, ListAnswers, RequiredFields
+from millrace_exchange.order_ids import ClientOrderIds, ListAnswers, OpenOrderPages, RequiredFields
 from millrace_exchange.profile import BookRules, ExchangeProfile, History, HistoryWindow, RateLimit, RequestLimits
 
 PROFILE: Final = ExchangeProfile(
@@ -39,6 +39,8 @@ PROFILE: Final = ExchangeProfile(
         unsubscribes=True,
         limits=frozenset({25, 100}),
     ),
+    # "Retrieve Orders" takes neither a limit nor a place to begin.
+    open_orders=OpenOrderPages(page=None),
     history=History(
         # ccxt: 25 unless a limit is sent, 2,500 at most (its own comment on trades says 1,000).
         own_trades=HistoryWindow(page=1_000),
@@ -63,6 +65,7 @@ PROFILE: Final = ExchangeProfile(
             "history.closed_orders",
             "history.own_trades",
             "ids.order",
+            "open_orders.page",
             "requests.limits",
         }
     ),

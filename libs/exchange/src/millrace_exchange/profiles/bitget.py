@@ -8,7 +8,7 @@ from typing import Final
 
 from millrace_core.clock import DAY_MS
 from millrace_core.names import ExchangeId
-from millrace_exchange.order_ids import ClientOrderIds, ListAnswers, RequiredFields
+from millrace_exchange.order_ids import ClientOrderIds, ListAnswers, OpenOrderPages, RequiredFields
 from millrace_exchange.profile import BookRules, ExchangeProfile, History, HistoryWindow, RateLimit, RequestLimits
 
 _BY_QUARTER: Final = HistoryWindow(reach_ms=90 * DAY_MS, width_ms=90 * DAY_MS, page=100)
@@ -29,6 +29,8 @@ PROFILE: Final = ExchangeProfile(
     # watchOrderBook.checksum, on by default); the documentation knows it no more. ccxt has a method to unsubscribe, but
     # its `has` does not say so.
     book=BookRules(whole_frame_limits=frozenset({1, 5, 15})),
+    # "Get Current Orders": "limit number default 100 max 100"; idLessThan: those before this order.
+    open_orders=OpenOrderPages(page=100, next_by="oldest_id", parameter="idLessThan"),
     history=History(
         # Get-Fills, Get-History-Orders: "within 90 days", an interval of 90 days at most, 100 rows.
         own_trades=_BY_QUARTER,

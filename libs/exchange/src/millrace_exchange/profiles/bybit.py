@@ -8,7 +8,7 @@ from typing import Final
 
 from millrace_core.clock import DAY_MS
 from millrace_core.names import ExchangeId
-from millrace_exchange.order_ids import ClientOrderIds, ListAnswers, RequiredFields
+from millrace_exchange.order_ids import ClientOrderIds, ListAnswers, OpenOrderPages, RequiredFields
 from millrace_exchange.profile import (
     BookRules,
     ErrorRule,
@@ -51,6 +51,20 @@ PROFILE: Final = ExchangeProfile(
         stream_levels=50,
         unsubscribes=True,
         limits=frozenset({1, 50, 200, 1_000}),
+    ),
+    # "Get Open & Closed Orders": 20 unless up to 50 are asked for; of one category, and of linear contracts of one
+    # settling coin; ccxt asks for linear ones in USDT unless it is told, and cannot ask for inverse ones of all coins.
+    open_orders=OpenOrderPages(
+        page=20,
+        next_by="cursor",
+        parameter="cursor",
+        cursor="nextPageCursor",
+        params={"limit": 50},
+        of_account=(
+            {"type": "spot"},
+            {"type": "swap", "subType": "linear", "settleCoin": "USDT"},
+            {"type": "swap", "subType": "linear", "settleCoin": "USDC"},
+        ),
     ),
     history=History(
         # execution: 2 years, "endTime - startTime <= 7 days", descending. A lone startTime means 7 days from there.

@@ -7,7 +7,7 @@ Source: docs.cdp.coinbase.com, Advanced Trade API: "Create order", "Edit order",
 from typing import Final
 
 from millrace_core.names import ExchangeId
-from millrace_exchange.order_ids import ClientOrderIds, ListAnswers, RequiredFields
+from millrace_exchange.order_ids import ClientOrderIds, ListAnswers, OpenOrderPages, RequiredFields
 from millrace_exchange.profile import (
     PUBLIC_ACTIONS,
     BookRules,
@@ -43,6 +43,8 @@ PROFILE: Final = ExchangeProfile(
     # sequence_num counts all frames of a connection; ccxt compares nothing. Channel level2 has the whole book. ccxt has
     # a method to unsubscribe, but its `has` does not say so.
     book=BookRules(proof="sequence", checked_by="millrace", frame_numbers="connection_sequence"),
+    # "List Orders": ccxt asks for 100; `cursor` of the answer is that of the next page.
+    open_orders=OpenOrderPages(page=100, next_by="cursor", parameter="cursor", cursor="cursor"),
     history=History(own_trades=HistoryWindow(page=100), closed_orders=HistoryWindow(page=100)),
     # As ccxt 4.5.90 builds the request: the amount stands in a field of its own, or with its unit.
     quote_amounts=frozenset({"buy"}),

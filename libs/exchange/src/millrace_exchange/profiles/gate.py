@@ -8,7 +8,7 @@ from typing import Final
 
 from millrace_core.clock import DAY_MS
 from millrace_core.names import ExchangeId
-from millrace_exchange.order_ids import ClientOrderIds, ListAnswers, RequiredFields
+from millrace_exchange.order_ids import ClientOrderIds, ListAnswers, OpenOrderPages, RequiredFields
 from millrace_exchange.profile import (
     BookRules,
     ErrorRule,
@@ -39,6 +39,8 @@ PROFILE: Final = ExchangeProfile(
         stream_levels=50,
         unsubscribes=True,
     ),
+    # "List all open orders": 100 of each pair in one page; page counts from 1.
+    open_orders=OpenOrderPages(page=100, next_by="number", parameter="page"),
     history=History(
         # list_my_trades: with `from` alone "only 7-day data from the start"; with both at most 30 days.
         own_trades=HistoryWindow(width_ms=7 * DAY_MS, page=1_000),

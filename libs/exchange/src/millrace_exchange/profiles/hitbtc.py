@@ -7,7 +7,7 @@ Source: HitBTC's API v3 (hitbtc.com/api): "Place new spot order", "Subscribe to 
 from typing import Final
 
 from millrace_core.names import ExchangeId
-from millrace_exchange.order_ids import ClientOrderIds, ListAnswers
+from millrace_exchange.order_ids import ClientOrderIds, ListAnswers, OpenOrderPages
 from millrace_exchange.profile import (
     PUBLIC_ACTIONS,
     BookRules,
@@ -30,6 +30,8 @@ PROFILE: Final = ExchangeProfile(
     lists=ListAnswers(are_bare=True, hold_one_order=True),
     # Each update has the next `s`; ccxt compares nothing. Channel orderbook/full has the whole book.
     book=BookRules(proof="sequence", checked_by="millrace", frame_numbers="book_sequence"),
+    # "Get all active spot orders" takes a symbol alone.
+    open_orders=OpenOrderPages(page=None),
     history=History(
         # ccxt's `features`: 1,000 rows, however long ago.
         own_trades=HistoryWindow(page=1_000),
@@ -60,6 +62,7 @@ PROFILE: Final = ExchangeProfile(
             "history.closed_orders.full_page",
             "history.own_trades.full_page",
             "ids.order",
+            "open_orders.page",
             "recv_window_ms",
             "requests",
         }

@@ -9,7 +9,7 @@ from typing import Final
 
 from millrace_core.clock import DAY_MS
 from millrace_core.names import ExchangeId
-from millrace_exchange.order_ids import ClientOrderIds, ListAnswers, RequiredFields
+from millrace_exchange.order_ids import ClientOrderIds, ListAnswers, OpenOrderPages, RequiredFields
 from millrace_exchange.profile import (
     PUBLIC_ACTIONS,
     BookRules,
@@ -47,6 +47,8 @@ PROFILE: Final = ExchangeProfile(
         unsubscribes=True,
         limits=frozenset({5, 20, 150, 400}),
     ),
+    # "Get All Open Orders": 100 unless up to 500 are asked for; from: the order to begin with; direct=next: downwards.
+    open_orders=OpenOrderPages(page=100, next_by="oldest_id", parameter="from", params={"direct": "next"}),
     history=History(
         # "The maximum size of the query window is 48 hour"; it goes back 120 days (ccxt) or 180 (documentation).
         own_trades=HistoryWindow(reach_ms=120 * DAY_MS, width_ms=2 * DAY_MS, page=500),
@@ -86,6 +88,7 @@ PROFILE: Final = ExchangeProfile(
             "history.closed_orders.full_page",
             "history.own_trades.full_page",
             "ids.order",
+            "open_orders.params",
             "requests.ban_ms",
         }
     ),

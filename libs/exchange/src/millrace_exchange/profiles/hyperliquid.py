@@ -9,7 +9,7 @@ from typing import Final
 
 from millrace_core.clock import DAY_MS
 from millrace_core.names import ExchangeId
-from millrace_exchange.order_ids import ClientOrderIds, ListAnswers, RequiredFields
+from millrace_exchange.order_ids import ClientOrderIds, ListAnswers, OpenOrderPages, RequiredFields
 from millrace_exchange.profile import BookRules, ExchangeProfile, History, HistoryWindow, RateLimit, RequestLimits
 
 PROFILE: Final = ExchangeProfile(
@@ -33,6 +33,8 @@ PROFILE: Final = ExchangeProfile(
         stream_levels=20,
         unsubscribes=True,
     ),
+    # frontendOpenOrders takes neither a limit nor a place to begin.
+    open_orders=OpenOrderPages(page=None),
     history=History(
         # userFillsByTime: "at most 2000 fills per response and only the 10000 most recent fills are available".
         own_trades=HistoryWindow(page=2_000),
@@ -71,6 +73,7 @@ PROFILE: Final = ExchangeProfile(
             "history.own_trades.full_page",
             "history.own_trades.reach_ms",
             "ids.order",
+            "open_orders.page",
             "requests.ban_ms",
         }
     ),

@@ -7,7 +7,7 @@ Source: docs.kraken.com: "Spot Client Order Identifiers", "Amend Order", "Spot R
 from typing import Final
 
 from millrace_core.names import ExchangeId
-from millrace_exchange.order_ids import ClientOrderIds, IdScopes, ListAnswers, RequiredFields
+from millrace_exchange.order_ids import ClientOrderIds, IdScopes, ListAnswers, OpenOrderPages, RequiredFields
 from millrace_exchange.profile import BookRules, ExchangeProfile, History, HistoryWindow, RateLimit, RequestLimits
 
 # "50 results are returned at a time, the most recent by default".
@@ -43,6 +43,8 @@ PROFILE: Final = ExchangeProfile(
         stream_levels=10,
         limits=frozenset({10, 25, 100, 500, 1_000}),
     ),
+    # "Get Open Orders" takes neither a limit nor a place to begin.
+    open_orders=OpenOrderPages(page=None),
     history=History(own_trades=_BY_FIFTY, closed_orders=_BY_FIFTY),
     # As ccxt 4.5.90 builds the request: the amount stands in a field of its own, or with its unit.
     quote_amounts=frozenset({"buy", "sell"}),
@@ -67,5 +69,11 @@ PROFILE: Final = ExchangeProfile(
     ),
     # A nonce, no time; `deadline` could limit the validity, ccxt sends none.
     recv_window_ms=0,
-    unverified=frozenset({"backend_ms", "requests.ban_ms"}),
+    unverified=frozenset(
+        {
+            "backend_ms",
+            "open_orders.page",
+            "requests.ban_ms",
+        }
+    ),
 )

@@ -9,7 +9,7 @@ from typing import Final
 
 from millrace_core.clock import DAY_MS, MINUTE_MS
 from millrace_core.names import ExchangeId
-from millrace_exchange.order_ids import ClientOrderIds, ListAnswers, RequiredFields
+from millrace_exchange.order_ids import ClientOrderIds, ListAnswers, OpenOrderPages, RequiredFields
 from millrace_exchange.profile import (
     CONNECT,
     PUBLIC_ACTIONS,
@@ -84,6 +84,9 @@ PROFILE: Final = ExchangeProfile(
     ),
     # The history of trades has their `sequence`, which the stream has as `sequence` and as `tradeId`. Its numbers
     # have gaps, so that nothing shows a lost trade; asking for the newest 100 weighs 3.
+    # "Get Orders List" of a classic account: 50 a page under `items`, sortable by time alone; a high-frequency account
+    # lists all, under `data`.
+    open_orders=OpenOrderPages(page=50, next_by="oldest_time", parameter="until", paged_in="items"),
     history=History(
         own_trades=_BY_WEEK,
         closed_orders=_BY_WEEK,
@@ -151,6 +154,7 @@ PROFILE: Final = ExchangeProfile(
             "history.closed_orders.reach_ms",
             "history.own_trades.reach_ms",
             "ids.order",
+            "open_orders.paged_in",
             "requests.limits",
         }
     ),

@@ -8,7 +8,7 @@ from typing import Final
 
 from millrace_core.clock import DAY_MS
 from millrace_core.names import ExchangeId
-from millrace_exchange.order_ids import ClientOrderIds, ListAnswers, RequiredFields
+from millrace_exchange.order_ids import ClientOrderIds, ListAnswers, OpenOrderPages, RequiredFields
 from millrace_exchange.profile import BookRules, ExchangeProfile, History, HistoryWindow, RateLimit, RequestLimits
 
 PROFILE: Final = ExchangeProfile(
@@ -30,10 +30,12 @@ PROFILE: Final = ExchangeProfile(
         unsubscribes=True,
         limits=frozenset({5, 20, 50, 100}),
     ),
+    # "Get Order List": 50 a page, newest first.
+    open_orders=OpenOrderPages(page=50, next_by="oldest_time", parameter="until"),
     history=History(
-        # pageSize "cannot exceed 1000"; ccxt's `features` have a window of 7 days.
+        # pageSize "cannot exceed 1000"; ccxt's `features` have a window of 7 days. Of orders ccxt asks for no size: 50.
         own_trades=HistoryWindow(width_ms=7 * DAY_MS, page=1_000),
-        closed_orders=HistoryWindow(width_ms=7 * DAY_MS, page=500),
+        closed_orders=HistoryWindow(width_ms=7 * DAY_MS, page=50),
     ),
     # As ccxt 4.5.90 builds the request: the amount stands in a field of its own, or with its unit.
     quote_amounts=frozenset({"buy", "sell"}),

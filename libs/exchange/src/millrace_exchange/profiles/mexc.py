@@ -8,7 +8,7 @@ from typing import Final
 
 from millrace_core.clock import DAY_MS
 from millrace_core.names import ExchangeId
-from millrace_exchange.order_ids import ClientOrderIds, ListAnswers, RequiredFields
+from millrace_exchange.order_ids import ClientOrderIds, ListAnswers, OpenOrderPages, RequiredFields
 from millrace_exchange.profile import BookRules, ExchangeProfile, History, HistoryWindow, RateLimit, RequestLimits
 
 PROFILE: Final = ExchangeProfile(
@@ -30,6 +30,8 @@ PROFILE: Final = ExchangeProfile(
         # It would wait for 25 frames before it asks for the snapshot, and close the connection after three old ones.
         ccxt_options={"watchOrderBook": {"snapshotDelay": 0, "maxRetries": 10}},
     ),
+    # "Current Open Orders" takes a symbol alone.
+    open_orders=OpenOrderPages(page=None),
     history=History(
         # "Only the transaction records in the past 1 month", 100 at most. A day at a time is always short enough.
         own_trades=HistoryWindow(reach_ms=30 * DAY_MS, width_ms=DAY_MS, page=100),
@@ -72,6 +74,7 @@ PROFILE: Final = ExchangeProfile(
             "history.own_trades.full_page",
             "history.own_trades.width_ms",
             "ids.order",
+            "open_orders.page",
         }
     ),
 )

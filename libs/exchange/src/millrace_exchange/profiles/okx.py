@@ -8,7 +8,7 @@ from typing import Final
 
 from millrace_core.clock import DAY_MS
 from millrace_core.names import ExchangeId
-from millrace_exchange.order_ids import ClientOrderIds, ListAnswers, RequiredFields
+from millrace_exchange.order_ids import ClientOrderIds, ListAnswers, OpenOrderPages, RequiredFields
 from millrace_exchange.profile import (
     BookRules,
     ErrorRule,
@@ -31,6 +31,8 @@ PROFILE: Final = ExchangeProfile(
     required=RequiredFields(balance={"eq": frozenset({"ccy"})}),
     # prevSeqId is the seqId before; ccxt compares them. The checksum is always 0 since June 2026. Channel `books`.
     book=BookRules(proof="sequence", checked_by="ccxt", snapshot_levels=400, stream_levels=400, unsubscribes=True),
+    # "Order List", orders-pending: limit 100; after: "records earlier than the requested ordId".
+    open_orders=OpenOrderPages(page=100, next_by="oldest_id", parameter="after"),
     history=History(
         # ccxt asks fills-history: 3 months, 100 a page, and sends no limit together with `since`.
         own_trades=HistoryWindow(reach_ms=90 * DAY_MS, page=100),

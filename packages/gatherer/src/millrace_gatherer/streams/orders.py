@@ -15,7 +15,7 @@ from millrace_core.states import OrdersState
 from millrace_exchange import EventTimes, Exchange, Rejected
 from millrace_gatherer.streams.following import RECONCILE_S, reconcile
 from millrace_gatherer.streams.order_cache import OrderCache
-from millrace_gatherer.streams.questions import account_timer
+from millrace_gatherer.streams.questions import account_timer, listed
 from millrace_gatherer.streams.readable import Readable
 from millrace_gatherer.streams.stream import Stream
 from millrace_gatherer.units import StreamUnitConfig
@@ -130,12 +130,13 @@ class OrdersStream(Stream):
 
     async def _fetch_orders(self) -> list[Order]:
         """Return the open orders, and those that ended since the last complete answer."""
-        account = self.exchange.account
-        orders = await account.fetch_open_orders(self.symbol)
-        if self._complete_until_ms is None:
+        account, since_ms = self.exchange.account, self._complete_until_ms
+        orders = await listed(account.fetch_open_orders(self.symbol), self.health)
+        if since_ms is None:
             return orders
         try:
-            return orders + await account.fetch_closed_orders(self.symbol, self._complete_until_ms - OVERLAP_MS)
+            ended = account.fetch_closed_orders(self.symbol, since_ms - OVERLAP_MS)
+            return orders + await listed(ended, self.health)
         except Rejected as error:
             # Without its history, orders that came and went unseen stay unknown; each that was open is asked for.
             self.health.error(error)

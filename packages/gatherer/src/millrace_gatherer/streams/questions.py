@@ -2,12 +2,13 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
 from weakref import WeakKeyDictionary, WeakSet
 
-from millrace_exchange import Exchange
+from millrace_exchange import Exchange, IncompleteList
 from millrace_exchange.profile import RateLimit, RequestLimits
+from millrace_service import UnitHealthReporter
 
 ACTIVE_S: Final = 6.0
 """How soon after a message of an account to ask: where one came another may be lost, and nothing shows that."""
@@ -20,6 +21,18 @@ _SHARE: Final = 0.5
 
 _ASKED: Final = ("fetchOpenOrders", "fetchClosedOrders")
 """The dearest question about one stream."""
+
+
+T = TypeVar("T")
+
+
+async def listed(answer: Awaitable[list[T]], health: UnitHealthReporter) -> list[T]:
+    """Return what the exchange lists; if there may be more, that is reported: nothing shows the rest."""
+    try:
+        return await answer
+    except IncompleteList as cut:
+        health.error(cut)
+        return cut.rows
 
 
 class QuestionTimer:

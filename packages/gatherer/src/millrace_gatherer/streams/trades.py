@@ -15,7 +15,7 @@ from millrace_core.market import Trade, TradesDelta, TradesSnapshot
 from millrace_core.states import TradesState
 from millrace_exchange import EventTimes, Exchange, ExchangeError, ExchangeProfile, Fatal
 from millrace_gatherer.streams.following import RECONCILE_S, question_pauses_s
-from millrace_gatherer.streams.questions import QuestionTimer, account_timer
+from millrace_gatherer.streams.questions import QuestionTimer, account_timer, listed
 from millrace_gatherer.streams.readable import Readable
 from millrace_gatherer.streams.stream import Stream
 from millrace_gatherer.streams.trade_sequence import TradeSequence
@@ -285,7 +285,7 @@ class MyTradesStream(TradesStream):
             return await self.exchange.account.fetch_my_trades(self.symbol)
         since_ms = self._complete_until_ms or (after.timestamp or 0) - OVERLAP_MS
         self._report_reach(since_ms)
-        return await self.exchange.account.fetch_my_trades(self.symbol, since_ms)
+        return await listed(self.exchange.account.fetch_my_trades(self.symbol, since_ms), self.health)
 
     def _report_reach(self, since_ms: int) -> None:
         """Report once that trades may be lost which were made longer ago than the exchange answers for."""
