@@ -81,6 +81,9 @@ _BINANCE_TRADE: Final = {
 }
 
 
+_BINANCE_BALANCE: Final = {"asset": "BTC", "free": "5.0", "locked": "2.0"}
+
+
 def _by(name: str, **around: Any) -> Callable[[Any], Any]:
     return lambda row: {**around, name: row}
 
@@ -98,9 +101,7 @@ def _listed(*names: str, **around: Any) -> Callable[[Any], Any]:
 _OK: Final = {"code": "200000"}
 
 RECORDS: Final[Mapping[str, Records]] = {
-    "binance": Records(
-        _BINANCE, {"status": "CANCELED"}, _BINANCE_TRADE, {"asset": "BTC", "free": "5.0", "locked": "2.0"}
-    ),
+    "binance": Records(_BINANCE, {"status": "CANCELED"}, _BINANCE_TRADE, _BINANCE_BALANCE),
     "binanceusdm": Records(
         {
             "symbol": "BTCUSDT",
@@ -367,7 +368,7 @@ RECORDS: Final[Mapping[str, Records]] = {
         | {"orderId": ID},
         {"status": "PARTIALLY_CANCELED"},
         _BINANCE_TRADE | {"id": "28457", "orderId": ID, "isSelfTrade": False},
-        {"asset": "BTC", "free": "5", "locked": "2"},
+        _BINANCE_BALANCE,
     ),
     "coinbase": Records(
         {

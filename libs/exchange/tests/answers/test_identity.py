@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import pytest
 from libs.exchange.tests.answers.conftest import BINANCE, Account
+from libs.exchange.tests.answers.records import RECORDS
 from libs.exchange.tests.answers.reply import Reply
 from libs.exchange.tests.answers.server import ScriptedServer
 from libs.exchange.tests.answers.test_faulty_answers import (
@@ -26,19 +27,13 @@ from millrace_core.requests import CancelPayload
 from millrace_exchange import OutcomeUnknown, Retryable
 
 OURS: Final = "00112233445566778899aabbccddeeff"
-ORDER: Final = {
-    "symbol": "BTCUSDT",
-    "orderId": 70000001,
+ORDER: Final = RECORDS["binance"].order | {
     "clientOrderId": OURS,
-    "price": "20.00",
     "origQty": "1.0",
     "executedQty": "0.0",
     "cummulativeQuoteQty": "0.0",
     "status": "NEW",
-    "timeInForce": "GTC",
-    "type": "LIMIT",
     "side": "BUY",
-    "time": 1_700_000_000_000,
 }
 CANCELED: Final = ORDER | {"origClientOrderId": OURS, "clientOrderId": "the cancel's own", "status": "CANCELED"}
 REPLACEMENT: Final = ORDER | {"orderId": 70000002, "clientOrderId": "e" * 32, "price": "21.00", "origQty": "10.0"}
@@ -48,19 +43,7 @@ REPLACED: Final = {
     "cancelResponse": CANCELED,
     "newOrderResponse": REPLACEMENT,
 }
-TRADE: Final = {
-    "symbol": "BTCUSDT",
-    "id": 1,
-    "orderId": 70000001,
-    "price": "20.0",
-    "qty": "1.0",
-    "quoteQty": "20.0",
-    "commission": "0",
-    "commissionAsset": "BTC",
-    "time": 1_700_000_000_000,
-    "isBuyer": True,
-    "isMaker": False,
-}
+TRADE: Final = RECORDS["binance"].trade
 RIGHT: Final[dict[Request, Any]] = {
     create: ORDER,
     cancel: CANCELED,

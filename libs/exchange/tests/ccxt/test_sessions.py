@@ -1,7 +1,11 @@
 """The ccxt instances over which streams come: who closes which."""
 
 import asyncio
+import sys
+from types import SimpleNamespace
+from typing import Any
 
+import aiohttp
 import pytest
 from ccxt.base.errors import NetworkError
 
@@ -30,9 +34,22 @@ async def test_the_first_instance_is_left_to_its_owner() -> None:
     await exchange.close()
 
 
+class Connector:
+    """Stands for the class that makes ccxt's connectors for SOCKS proxies; this one connects without a proxy."""
+
+    @staticmethod
+    def from_url(*_: Any, **__: Any) -> aiohttp.TCPConnector:
+        """Return a connector."""
+        return aiohttp.TCPConnector()
+
+
+@pytest.mark.parametrize("proxy", [None, "socks5://127.0.0.1:1"])
 @pytest.mark.parametrize("method", ["DELETE", "PUT", "POST"])
-async def test_a_request_that_changes_something_leaves_once(method: str) -> None:
+async def test_a_request_that_changes_something_leaves_once(
+    method: str, proxy: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A kept connection that ends without an answer is no reason to send again: the exchange may have done it."""
+    monkeypatch.setitem(sys.modules, "aiohttp_socks", SimpleNamespace(ProxyConnector=Connector))  # type: ignore[arg-type]
     asked: list[str] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -48,6 +65,7 @@ async def test_a_request_that_changes_something_leaves_once(method: str) -> None
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     exchange = await open_ccxt_exchange("binance", Credentials())
     ccxt = exchange.sessions.current.caller.ccxt
+    ccxt.socksProxy = proxy
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/order"
     await ccxt.fetch(url)
     with pytest.raises(NetworkError):

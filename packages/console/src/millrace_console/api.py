@@ -10,6 +10,7 @@ import msgspec
 
 from millrace_console.accounts import Account
 from millrace_core.errors import MillraceError
+from millrace_core.http_sessions import sends_once
 from millrace_core.json_problems import UNREADABLE
 
 PREFIX = "/api/v1"
@@ -61,11 +62,12 @@ class Api:
     @cached_property
     def _http(self) -> aiohttp.ClientSession:
         # Made with the first question, since it belongs to the event loop in which it is made.
-        return aiohttp.ClientSession(
+        session = aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=TIMEOUT_S, sock_read=TIMEOUT_S),
             connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS, keepalive_timeout=_KEPT_S),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
+        return sends_once(session)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -95,7 +95,7 @@ async def _find_sources(
     """
     asked: dict[tuple[int, str], OrderRowKey] = {}
     for key in part:
-        request = edits.get(key) or (joined[key].order.client_order_id or "")[-_REQUEST_ID_LENGTH:]
+        request = edits.get(key) or _request_in(joined[key].order.client_order_id or "")
         if joined[key].order_source is None and is_request_id(request):
             asked[stream_id(trader_actions(Tenant(key[0]))), request] = key
     if not asked:
@@ -116,12 +116,17 @@ async def _find_sources(
     await _take_over(writer, joined, edited)
 
 
+def _request_in(client_order_id: str) -> str:
+    """Return what stands in a client order id where the id of its request does, in the forms that hold one."""
+    return client_order_id[-_REQUEST_ID_LENGTH:]
+
+
 def _edited(data: str) -> tuple[str, str]:
     """Return the id of the order that an edit names, and its symbol; empty if it does not say."""
     payload = exact_json.decode(data).get("payload")
     said = payload if isinstance(payload, dict) else {}
     order, ours, symbol = (str(said.get(name) or "") for name in ("orderID", "clientOrderId", "symbol"))
-    return order or ours[-_REQUEST_ID_LENGTH:], symbol
+    return order or _request_in(ours), symbol
 
 
 async def _take_over(

@@ -10,6 +10,7 @@ from ccxt.async_support.base.ws.functions import is_json_encoded_object
 from ccxt.base.errors import NetworkError
 
 from millrace_core.clock import now_ms, now_ns
+from millrace_core.http_sessions import sends_once
 from millrace_exchange.ccxt.exchange_clock import ExchangeClock
 from millrace_exchange.ccxt.recording.books import RecordedBook, RecordedCountedBook, RecordedIndexedBook
 from millrace_exchange.ccxt.recording.digits import DigitKeeper, parse_json
@@ -74,9 +75,11 @@ class RecordedExchange(PathIds, DigitKeeper):
         """Open what requests and sockets need, unless it was closed: what is still under way must not open it again."""
         super().open(lazy or self._was_closed)  # type: ignore[misc]
         if (session := vars(self).get("session")) is not None:
-            # aiohttp sends a cancel again by itself if a kept connection ends without an answer: that the second is
-            # refused would say that the first had been.
-            session._retry_connection = False
+            sends_once(session)
+
+    def get_socks_proxy_session(self, address: str) -> Any:
+        """Open a session for requests through a SOCKS proxy."""
+        return sends_once(super().get_socks_proxy_session(address))  # type: ignore[misc]
 
     async def close(self, *arguments: Any) -> None:
         """Close everything for good."""

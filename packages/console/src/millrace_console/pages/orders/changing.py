@@ -7,12 +7,12 @@ from urllib.parse import quote
 from nicegui import ui
 
 from millrace_console.display.text import number
-from millrace_console.markets import Market, terms_of
-from millrace_console.pages.orders.checks import check_edit, currencies, terms_text
+from millrace_console.markets import Market
+from millrace_console.pages.orders.checks import check_edit, currencies
+from millrace_console.pages.orders.known_terms import KnownTerms
 from millrace_console.pages.orders.placing import sight_of
 from millrace_console.pages.orders.sending import Change, confirm
 from millrace_console.visit import Visit
-from millrace_core.market_terms import MarketTerms
 from millrace_core.names import ExchangeId, Symbol, Tenant
 
 Record = dict[str, Any]
@@ -48,24 +48,16 @@ def ask_to_edit(visit: Visit, tenant: str, record: Record, on_done: Callable[[],
         with ui.element("div").classes("order-fields"):
             amount = ui.input("Amount", value=str(order.get("amount") or "")).props("dense outlined")
             price = ui.input("Price", value=str(order.get("price") or "")).props("dense outlined")
-        takes = ui.label().classes("muted")
+        takes = KnownTerms(visit)
         problems = ui.label().classes("bad whitespace-pre-line").props('role="alert"')
 
         def done() -> None:
             dialog.close()
             on_done()
 
-        terms: MarketTerms | None = None
-
-        async def learn() -> None:
-            nonlocal terms
-            terms = await terms_of(visit, market)
-            takes.text = terms_text(terms)
-
         async def check() -> None:
-            if terms is None:
-                await learn()
-            checked = check_edit(order, amount.value, price.value, sight_of(stream, terms))
+            await takes.learn(market)
+            checked = check_edit(order, amount.value, price.value, sight_of(stream, takes.terms))
             problems.text = "\n".join(f"✖ {each}" for each in checked.problems)
             if not checked.problems:
                 payload = {"symbol": record["symbol"], **checked.body}
@@ -76,7 +68,7 @@ def ask_to_edit(visit: Visit, tenant: str, record: Record, on_done: Callable[[],
         with ui.row().classes("w-full justify-end"):
             ui.button("Leave as it is", on_click=dialog.close).props("flat no-caps")
             ui.button("Check …", on_click=check).props("no-caps unelevated")
-        ui.timer(0, learn, once=True)
+        ui.timer(0, lambda: takes.learn(market), once=True)
 
 
 def _path(order: Record) -> str:

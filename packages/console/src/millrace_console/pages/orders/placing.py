@@ -7,8 +7,9 @@ from nicegui import ui
 from millrace_console.display.ladder import NO_SCALE, scale_of
 from millrace_console.display.text import NONE, number
 from millrace_console.live import Stream
-from millrace_console.markets import Market, terms_of
-from millrace_console.pages.orders.checks import Checked, Sight, Ticket, check_new, terms_text
+from millrace_console.markets import Market
+from millrace_console.pages.orders.checks import Checked, Sight, Ticket, check_new
+from millrace_console.pages.orders.known_terms import KnownTerms
 from millrace_console.pages.orders.sending import Change, confirm
 from millrace_console.visit import Visit
 from millrace_core.market_terms import MarketTerms, SizedOrder
@@ -49,7 +50,7 @@ class OrderForm:
         ):
             ui.label("Place an order").props("role=heading aria-level=2").classes("text-lg")
             self._build_fields(markets[0])
-            self._takes = ui.label().classes("muted")
+            self._takes = KnownTerms(visit)
             self._now = ui.label().classes("muted")
             self._problems = ui.label().classes("bad whitespace-pre-line").props('role="alert"')
             self._use = ui.button(on_click=self._take_next).props("flat dense no-caps")
@@ -58,7 +59,7 @@ class OrderForm:
                 ui.button("Close", on_click=self._dialog.close).props("flat no-caps")
                 ui.button("Check …", on_click=self._check).props("no-caps unelevated")
             self._follow()
-            ui.timer(0, self._learn, once=True)
+            ui.timer(0, lambda: self._takes.learn(self._chosen), once=True)
             ui.timer(LOOK_S, self._look)
 
     def _build_fields(self, market: Market) -> None:
@@ -83,27 +84,18 @@ class OrderForm:
 
     async def _change(self) -> None:
         self._follow()
-        await self._learn()
+        await self._takes.learn(self._chosen)
 
     def _follow(self) -> None:
         """Follow the book of the chosen market."""
         self._stream = self._visit.follow(self._chosen.stream("watchOrderBook"))
-        self._terms: MarketTerms | None = None
-        self._takes.text = ""
-
-    async def _learn(self) -> None:
-        """Ask what the exchange takes in the chosen market."""
-        market = self._chosen
-        terms = await terms_of(self._visit, market)
-        if market == self._chosen:
-            self._terms, self._takes.text = terms, terms_text(terms)
 
     @property
     def _chosen(self) -> Market:
         return self._markets[str(self._market.value)]
 
     def _look(self) -> None:
-        sight, checked = sight_of(self._stream, self._terms), self._checked()
+        sight, checked = sight_of(self._stream, self._takes.terms), self._checked()
         bid, ask = (NONE if level is None else number(level[0], sight.scale.price) for level in (sight.bid, sight.ask))
         self._now.text = f"Bid {bid}, ask {ask}. {checked.words}"
 
@@ -113,11 +105,10 @@ class OrderForm:
             str(self._amount.value or ""), str(self._price.value or ""), str(self._force.value),
             post_only=bool(self._post.value), reduce_only=bool(self._reduce.value),
         )  # fmt: skip
-        return check_new(ticket, sight_of(self._stream, self._terms))
+        return check_new(ticket, sight_of(self._stream, self._takes.terms))
 
     async def _check(self) -> None:
-        if self._terms is None:
-            await self._learn()
+        await self._takes.learn(self._chosen)
         checked = self._checked()
         if not self._tenant.value:
             checked.problems.append("Choose the tenant whose order it is.")
