@@ -40,6 +40,19 @@ async def test_the_same_claim_again_is_ones_own(bus: Bus, tenant: Tenant) -> Non
     assert await bus.intents.claim(fence, KUCOIN, request_id, b"mine") is None
 
 
+async def test_a_request_is_claimed_in_one_ledger(server: EmbeddedServer, bus: Bus, tenant: Tenant) -> None:
+    """Whichever account it names; a key of another kind in the place of a ledger changes nothing."""
+    fence, request_id = await _lease(bus, tenant), new_request_id()
+    await bus.intents.claim(fence, KUCOIN, request_id, b"first")
+    others = [ExchangeId("broken"), KUCOIN]
+    async with redis.asyncio.Redis.from_url(server.url) as client:
+        await client.set(intents_key(tenant, others[0]), b"no hash")
+    binance = ExchangeId("binance")
+    assert await bus.intents.claim(fence, binance, request_id, b"second", others=others) == b"first"
+    assert await bus.intents.all(tenant, binance) == {}
+    assert await bus.intents.claim(fence, binance, new_request_id(), b"second", others=others) is None
+
+
 async def test_outcomes_are_written_and_removed(bus: Bus, tenant: Tenant) -> None:
     """What is settled stands in the place of the intent; what is removed may be claimed again."""
     fence = await _lease(bus, tenant)

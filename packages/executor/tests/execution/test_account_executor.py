@@ -191,6 +191,28 @@ async def test_another_request_under_an_id_that_was_used_is_reported(platform: A
     assert [order.status for order in platform.orders()] == ["NEW"]
 
 
+async def test_a_request_under_an_id_of_another_account_is_answered_as_that(platform: Any) -> None:
+    """One request id makes one order in a tenant, also when both come at once and when they come again."""
+    account = {"apiKey": "demo-key", "secret": "demo-secret", "urls": {"base": platform.address}}
+    await platform.bus.put_config("EXECUTOR", platform.config(binanceus=account))
+    await platform.start()
+    await platform.unit_is("StrankaXY.binanceus", "live")
+    used = new_request_id()
+    here = msgspec.structs.replace(create(), request_id=used)
+    there = msgspec.structs.replace(here, exchange_id="binanceus")
+    seen = [await platform.answers(), await platform.answers(exchange=ExchangeId("binanceus"))]
+    for _ in range(2):
+        await asyncio.gather(*(platform.bus.requests.send(TENANT, each) for each in (here, there)))
+    first = [(await each.number(1)).response for each in seen]
+    assert sorted(each.status for each in first) == ["done", "rejected"]
+    (refused,) = [each.error for each in first if each.error is not None]
+    assert refused.kind == "BadRequest"
+    assert "requestId was used before, for createOrder on binance" in refused.message
+    await platform.heartbeat_where(lambda beat: sum(unit.counters.get("duplicates", 0) for unit in beat.units) == 2)
+    assert [len(each.all) for each in seen] == [1, 1]
+    assert len(platform.orders()) == 1
+
+
 async def test_all_orders_are_canceled_at_once(platform: Any) -> None:
     """Every open order is canceled, also one that was only being placed; the answer names them."""
     await platform.start()

@@ -1,5 +1,6 @@
 """The executor's intents by request id: pending, unknown, settled. Only the holder of the lease writes them."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from millrace_bus.connection.calls import Calls
@@ -11,10 +12,13 @@ from millrace_core.names import ExchangeId, Tenant, intents_key, lease_key
 _CLAIM: Final = Script.of(f"""
 {RENEWING}
 local is_empty = redis.call('EXISTS', KEYS[2]) == 0
-if redis.call('HSETNX', KEYS[2], ARGV[2], ARGV[3]) == 0 then
-  local present = redis.call('HGET', KEYS[2], ARGV[2])
-  return present ~= ARGV[3] and present
+local present = redis.call('HGET', KEYS[2], ARGV[2])
+if present then return present ~= ARGV[3] and present end
+for at = 3, #KEYS do
+  present = redis.pcall('HGET', KEYS[at], ARGV[2])
+  if type(present) == 'string' then return present end
 end
+redis.call('HSET', KEYS[2], ARGV[2], ARGV[3])
 if ARGV[4] == '0' then
   redis.call('PERSIST', KEYS[2])
 elseif is_empty then
@@ -40,16 +44,24 @@ class Intents:
         self._call, self._run = calls.call, calls.run
 
     async def claim(
-        self, fence: Fence, exchange: ExchangeId, request_id: RequestId, intent: bytes, *, expires_ms: int = 0
+        self,
+        fence: Fence,
+        exchange: ExchangeId,
+        request_id: RequestId,
+        intent: bytes,
+        *,
+        others: Iterable[ExchangeId] = (),
+        expires_ms: int = 0,
     ) -> bytes | None:
-        """Write an intent unless the request has one; return None if it was written, else the stored one.
+        """Write an intent unless the request has one, here or in one of the `others`; return None if it was written.
 
-        Atomic. Identical bytes count as the caller's own claim, because a claim is repeated if its answer was lost. So
+        Else return the one that is stored. Atomic. Identical bytes count as the caller's own claim, because a claim is repeated if its answer was lost. So
         callers must make their bytes unique. A ledger that this claim begins is forgotten after `expires_ms`, unless a
         claim without it comes first.
         """
+        elsewhere = [intents_key(fence.tenant, each) for each in others]
         stored: bytes | None = await self._run(
-            _CLAIM, self._keys(fence, exchange), fence.token, request_id, intent, expires_ms
+            _CLAIM, [*self._keys(fence, exchange), *elsewhere], fence.token, request_id, intent, expires_ms
         )
         return stored
 

@@ -4,21 +4,36 @@ An intent is written before anything is sent, so that the executor that runs aft
 exchange about. It stays for a while after its request is answered, so that a copy of the request is recognised.
 """
 
+from collections.abc import Callable, Collection
 from functools import partial
 
 import structlog
 
 from millrace_bus import Intents
+from millrace_core.errors import MillraceError
 from millrace_core.ids import RequestId
 from millrace_core.messages import encode
 from millrace_core.names import Action, ExchangeId, StreamName
-from millrace_executor.accepted_request import UNKNOWN
+from millrace_executor.accepted_request import EVERY_EXCHANGE, UNKNOWN
 from millrace_executor.answering.intents import Intent, decode_intent
 from millrace_executor.answering.ledger_memory import LedgerMemory
 from millrace_executor.lease.tenure import Tenure
 from millrace_executor.refused_writes import RefusedWrites
 
 log = structlog.get_logger()
+
+Exchanges = Callable[[], Collection[ExchangeId]]
+
+
+class UsedElsewhere(MillraceError):
+    """Another account of the tenant has, or had, a request under the same id."""
+
+    def __init__(self, stream: StreamName) -> None:
+        super().__init__(
+            f"its requestId was used before, for {stream.action} on {stream.exchange}; send it with another"
+        )
+        self.stream = stream
+        """Where that is answered."""
 
 
 class IntentLedger:
@@ -28,14 +43,22 @@ class IntentLedger:
     """
 
     def __init__(
-        self, intents: Intents, tenure: Tenure, exchange: ExchangeId, writes: RefusedWrites, *, expires_ms: int = 0
+        self,
+        intents: Intents,
+        tenure: Tenure,
+        exchange: ExchangeId,
+        writes: RefusedWrites,
+        *,
+        accounts: Exchanges = tuple,
+        expires_ms: int = 0,
     ) -> None:
-        """`expires_ms`: how long the ledger is kept, in case that there is no such account."""
+        """`accounts` returns those of the tenant. `expires_ms`: how long it is kept, if there is no such account."""
         self._intents = intents
         self._tenure = tenure
         self._until_taken = writes.until_taken
         self._tenant = tenure.fence.tenant
         self._exchange = exchange
+        self._accounts = accounts
         self._expires_ms = expires_ms
         # Where there is no such account, nobody would prune what the tenure remembers.
         self._memory = LedgerMemory() if expires_ms else tenure.ledger_of(exchange)
@@ -98,15 +121,26 @@ class IntentLedger:
     async def claim(self, intent: Intent) -> bool:
         """Write an intent before anything is done; False if its request has one already and must be left alone.
 
+        One with a verdict does nothing, so that only this ledger matters.
+
         Raises:
+            UsedElsewhere: another account has a request under this id.
             LeaseLost: another executor acts for the tenant; so do `update` and `prune`.
         """
         raw, key = encode(intent), (self._exchange, intent.request_id)
-        claim = partial(self._intents.claim, expires_ms=self._expires_ms)
+        others = [] if intent.verdict is not None else self._others()
+        claim = partial(self._intents.claim, others=others, expires_ms=self._expires_ms)
         theirs = await self._until_taken(lambda: self._tenure.write(lambda fence: claim(fence, *key, raw)))
         if theirs is None:
             self._remember(intent)
-        return theirs is None
+            return True
+        if others and (other := decode_intent(theirs)) is not None and other.stream.exchange != self._exchange:
+            raise UsedElsewhere(other.stream)
+        return False
+
+    def _others(self) -> list[ExchangeId]:
+        """Return the tenant's other accounts, also those that are being configured anew."""
+        return sorted({*self._accounts(), *self._tenure.ledgers()} - {self._exchange, EVERY_EXCHANGE})
 
     async def update(self, intent: Intent) -> None:
         """Write an intent's new state."""

@@ -98,6 +98,7 @@ class AccountUnit:
             exchange,
             tenure,
             digest=digest_of(self._unit.credentials),
+            accounts=lambda: self._router.exchanges_of(self._unit.account.tenant),
             bus=self._bus,
             streams=self._streams,
             controls=self._controls,

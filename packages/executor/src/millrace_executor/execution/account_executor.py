@@ -18,7 +18,7 @@ from millrace_core.requests import CancelAllOrders, CancelOrder, CreateOrder, Ed
 from millrace_exchange import Exchange, ExchangeError, Fatal
 from millrace_executor.accepted_request import AcceptedRequest, AccountKey
 from millrace_executor.answering.answer_streams import AnswerStreams
-from millrace_executor.answering.intent_ledger import IntentLedger
+from millrace_executor.answering.intent_ledger import Exchanges, IntentLedger, UsedElsewhere
 from millrace_executor.answering.intents import Intent, intent_of
 from millrace_executor.answering.responder import Responder
 from millrace_executor.automatic_halts import AutomaticHalts
@@ -49,15 +49,16 @@ class AccountExecutor:
         tenure: Tenure,
         *,
         digest: str,
+        accounts: Exchanges,
         bus: Bus,
         streams: AnswerStreams,
         controls: TradingControls,
         halts: AutomaticHalts,
         health: UnitHealthReporter,
     ) -> None:
-        """`digest` tells the account's keys from others."""
+        """`digest` tells the account's keys from others; `accounts` returns the tenant's exchanges."""
         writes = RefusedWrites(health)
-        self.ledger = IntentLedger(bus.intents, tenure, account.exchange, writes)
+        self.ledger = IntentLedger(bus.intents, tenure, account.exchange, writes, accounts=accounts)
         self.tasks = RequestTasks()
         self._account = account
         self._digest = digest
@@ -161,7 +162,12 @@ class AccountExecutor:
             verdict=verdict,
             account=self._digest,
         )
-        if not await self.ledger.claim(intent):
+        try:
+            is_claimed = await self.ledger.claim(intent)
+        except UsedElsewhere as used:
+            # It has an answer of its own, in this account's ledger: nobody waits on the stream of the other.
+            return await self._end(accepted, our_id, accepted.error_answer("rejected", "BadRequest", str(used)), turn)
+        if not is_claimed:
             await self._report_copy(accepted)
             return None
         try:

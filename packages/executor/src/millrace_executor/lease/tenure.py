@@ -48,6 +48,10 @@ class Tenure:
         self._confirm = confirm
         self._lost = asyncio.Event()
 
+    def ledgers(self) -> Collection[ExchangeId]:
+        """Return the accounts whose ledgers are remembered."""
+        return list(self._ledgers)
+
     def ledger_of(self, exchange: ExchangeId) -> LedgerMemory:
         """Return what is remembered of an account's ledger."""
         return self._ledgers[exchange]
