@@ -3,10 +3,15 @@
 import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 import redis.asyncio
 
-from millrace_core.names import ExchangeId, Tenant, order_key
+from millrace_core.clock import now_ms
+from millrace_core.halts import HaltNote, HaltScope
+from millrace_core.ids import new_request_id
+from millrace_core.names import ExchangeId, Tenant, order_key, trader_actions
+from millrace_executor.intake.tenant_halts import TenantHalts
 
 TENANT = Tenant("StrankaXY")
 ALL = ExchangeId("all")
@@ -121,6 +126,33 @@ async def test_a_halt_stops_new_orders_and_never_cancels(platform: Any) -> None:
     assert (await resumed.number(1)).response.status == "done"
     await platform.publish(ORDER)
     assert (await answers.number(4)).response.status == "done"
+
+
+async def test_a_resume_is_carried_out_once(platform: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is written down before it lifts anything; one that an executor took that ended since lifts no later halt."""
+    resume, written = TenantHalts.resume, list[bool]()
+
+    async def resume_once_written(halts: TenantHalts, scope: HaltScope) -> bool:
+        written.append(used in await platform.bus.intents.all(TENANT, ALL))
+        return await resume(halts, scope)
+
+    monkeypatch.setattr(TenantHalts, "resume", resume_once_written)
+    await platform.start()
+    resumed, used = await platform.answers("resume", None, ALL), new_request_id()
+    await platform.bus.halts.set(TENANT, HaltScope(), HaltNote(since=now_ms()))
+    await platform.publish({"action": "resume", "requestId": used})
+    assert (await resumed.number(1)).response.status == "done"
+    assert written == [True]
+    await platform.stop()
+    async with redis.asyncio.Redis.from_url(platform.redis.url) as client:
+        key = trader_actions(TENANT)
+        await client.xadd(key, {"data": msgspec.json.encode({"action": "resume", "validFor": 60_000})})
+        await client.xreadgroup("executor", "one that ended", {key: ">"})
+    await platform.bus.halts.set(TENANT, HaltScope(), HaltNote(since=now_ms(), reason="later"))
+    await platform.start()
+    repeated = (await resumed.number(2)).response
+    assert (repeated.status, repeated.error.kind) == ("failed", "InternalError")
+    assert [note.reason for note in (await platform.bus.halts.get(TENANT)).values()] == ["later"]
 
 
 async def test_a_halt_of_one_source_leaves_the_others_trading(platform: Any) -> None:

@@ -55,9 +55,9 @@ class Intents:
     ) -> bytes | None:
         """Write an intent unless the request has one, here or in one of the `others`; return None if it was written.
 
-        Else return the one that is stored. Atomic. Identical bytes count as the caller's own claim, because a claim is repeated if its answer was lost. So
-        callers must make their bytes unique. A ledger that this claim begins is forgotten after `expires_ms`, unless a
-        claim without it comes first.
+        Else return the one that is stored. Atomic. Identical bytes count as the caller's own claim, because a claim is
+        repeated if its answer was lost. So callers must make their bytes unique. A ledger that this claim begins is
+        forgotten after `expires_ms`, unless a claim without it comes first.
         """
         elsewhere = [intents_key(fence.tenant, each) for each in others]
         stored: bytes | None = await self._run(

@@ -62,6 +62,8 @@ class Arrived(NamedTuple):
     """When Redis added it to the journal, or when it was heard on the channel: its validity may count from here."""
     received_ns: int
     """When it was read: `trace.accepted`."""
+    was_taken: bool = False
+    """Whether it was delivered before, perhaps to an executor that acted on it and ended before it answered."""
 
 
 class Backlog(NamedTuple):
@@ -224,7 +226,7 @@ class RequestReader:
             start, entries, *_ = await connection.call(
                 *("XAUTOCLAIM", self._key, GROUP, self._consumer, 0, start, "COUNT", _PAGE)
             )
-            await self._take(connection, entries)
+            await self._take(connection, entries, was_taken=True)
             if start == b"0-0":
                 break
 
@@ -238,14 +240,14 @@ class RequestReader:
             command = ("XREADGROUP", "GROUP", GROUP, self._consumer, "COUNT", _PAGE, "BLOCK", _BLOCK_MS)
             found = await connection.call(*command, "STREAMS", self._key, ">")
             for entries in (found or {}).values():
-                await self._take(connection, entries)
+                await self._take(connection, entries, was_taken=False)
 
     async def _others_have_some(self, connection: Connection) -> bool:
         """Tell whether another consumer has entries: it lost the lease, and took them before it knew."""
         *_, consumers = await connection.call("XPENDING", self._key, GROUP)
         return any(name != self._consumer.encode() for name, _ in consumers or ())
 
-    async def _take(self, connection: Connection, entries: list[Any]) -> None:
+    async def _take(self, connection: Connection, entries: list[Any], *, was_taken: bool) -> None:
         for raw_id, fields in entries:
             entry_id = raw_id.decode()
             if fields is None:
@@ -254,7 +256,7 @@ class RequestReader:
                 await connection.call("XACK", self._key, GROUP, raw_id)
             elif entry_id not in self._in_hand:
                 self._in_hand.add(entry_id)
-                self._arrived.put_nowait(self._arrival(entry_id, fields))
+                self._arrived.put_nowait(self._arrival(entry_id, fields)._replace(was_taken=was_taken))
         while self._arrived.qsize() > _MOST_WAITING:
             self._room.clear()
             await self._room.wait()

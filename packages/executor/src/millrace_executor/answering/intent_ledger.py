@@ -4,7 +4,7 @@ An intent is written before anything is sent, so that the executor that runs aft
 exchange about. It stays for a while after its request is answered, so that a copy of the request is recognised.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 
 import structlog
@@ -118,19 +118,25 @@ class IntentLedger:
         places = (answer_to, answer_to._replace(symbol=None))  # the latter, where the exchange did not list the symbol
         return intent is not None and intent.stream.action != UNKNOWN and intent.stream not in places
 
-    async def claim(self, intent: Intent) -> bool:
+    async def claim(self, intent: Intent, *, waits: bool = True) -> bool:
         """Write an intent before anything is done; False if its request has one already and must be left alone.
 
-        One with a verdict does nothing, so that only this ledger matters.
+        One with a verdict places nothing, so that only this ledger matters. Without `waits` a Redis that takes no
+        writes is not waited for.
 
         Raises:
+            CommandRefused: Redis does not write it.
             UsedElsewhere: another account has a request under this id.
             LeaseLost: another executor acts for the tenant; so do `update` and `prune`.
         """
         raw, key = encode(intent), (self._exchange, intent.request_id)
         others = [] if intent.verdict is not None else self._others()
         claim = partial(self._intents.claim, others=others, expires_ms=self._expires_ms)
-        theirs = await self._until_taken(lambda: self._tenure.write(lambda fence: claim(fence, *key, raw)))
+
+        def write() -> Awaitable[bytes | None]:
+            return self._tenure.write(lambda fence: claim(fence, *key, raw))
+
+        theirs = await (self._until_taken(write) if waits else write())
         if theirs is None:
             self._remember(intent)
             return True

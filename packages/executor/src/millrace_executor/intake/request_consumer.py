@@ -8,7 +8,7 @@ import structlog
 from millrace_bus import Arrived, Bus, CommandRefused, RequestReader, TaskFailed
 from millrace_core.clock import now_ms
 from millrace_core.halts import HaltNote, HaltScope
-from millrace_core.ids import derived_request_id
+from millrace_core.ids import RequestId, derived_request_id
 from millrace_core.messages import RequestError, Response
 from millrace_core.names import ExchangeId
 from millrace_core.requests import CancelAllOrders, CancelAllPayload, Halt, Resume
@@ -41,6 +41,11 @@ HALTS_EVERY_S = 1.0
 """How often halts that other programs wrote are read; a request to halt works at once."""
 FULL_SHARE = 0.5
 """How far the journal may fill with requests that are not acknowledged before that is reported."""
+
+NOT_REPEATED = (
+    "an executor ended while it had this in hand, and no resume is carried out twice: what is halted stays so; if that "
+    "is still to be resumed, send it anew"
+)
 
 log = structlog.get_logger()
 
@@ -76,6 +81,8 @@ class RequestConsumer:
         accounts = partial(router.exchanges_of, self._tenant)
         self._lost_data = LostData(tenure, self._halts, controls, accounts, health)
         self._is_filling = False
+        self._unclaimed_resumes: set[RequestId] = set()
+        """Resumes that Redis refused to write down, and that are answered as such."""
 
     async def run(self) -> None:
         """Consume requests until cancelled, or until the lease is lost."""
@@ -123,8 +130,7 @@ class RequestConsumer:
             self._halt(accepted.request)
             self._tasks.start(self._answer_halt(accepted))
         elif isinstance(accepted.request, Resume):
-            answer = await self._resume(accepted, accepted.request)
-            self._tasks.start(self._answer_verdict(accepted, answer))
+            await self._receive_resume(accepted, accepted.request, was_taken=arrived.was_taken)
         else:
             self._router.route(accepted)
 
@@ -158,9 +164,34 @@ class RequestConsumer:
         self._health.error(f"open orders are not canceled by a halt: {failures[0]}")
         return RequestError("NotWritten", f"trading is halted; cancel the open orders by hand: {failures[0]}")
 
-    async def _resume(self, accepted: AcceptedRequest, request: Resume) -> Response:
+    async def _receive_resume(self, accepted: AcceptedRequest, request: Resume, *, was_taken: bool) -> None:
+        """Lift a halt before the next request is read; never a second time, which might lift a later one."""
+        if accepted.request_id in self._unclaimed_resumes:
+            await accepted.acknowledge()
+            return
         if now_ms() > accepted.valid_until_ms:
-            return accepted.error_answer("expired", "Expired", "the request expired; halts stay as they are")
+            answer = accepted.error_answer("expired", "Expired", "the request expired; halts stay as they are")
+            self._tasks.start(self._answer_verdict(accepted, answer))
+            return
+        answer = accepted.error_answer("failed", "InternalError", NOT_REPEATED)
+        intent = self._intent_of(accepted, answer)
+        try:
+            is_new = await self._ledger.claim(intent, waits=False)
+        except CommandRefused as refused:
+            self._unclaimed_resumes.add(accepted.request_id)
+            answer = accepted.error_answer("failed", "NotWritten", f"halts stay as they are: Redis refuses: {refused}")
+            self._tasks.start(self._answer_verdict(accepted, answer))
+            return
+        if is_new and not was_taken:
+            answer = await self._resume(accepted, request)
+        self._tasks.start(self._finish_resume(accepted, intent if is_new else None, answer))
+
+    async def _finish_resume(self, accepted: AcceptedRequest, intent: Intent | None, answer: Response) -> None:
+        if intent is not None:
+            await self._responder.finish(intent, answer, intent.trace)
+        await accepted.acknowledge()
+
+    async def _resume(self, accepted: AcceptedRequest, request: Resume) -> Response:
         scope = _scope_of(request)
         try:
             if await self._halts.resume(scope):
