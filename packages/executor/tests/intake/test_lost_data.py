@@ -136,6 +136,36 @@ async def test_a_redis_that_is_emptied_before_the_ledger_was_read_halts(
     assert len(platform.orders()) == 1
 
 
+@pytest.mark.parametrize("runs", [True, False])
+async def test_a_loss_is_noticed_whatever_the_servers_clock_says(platform: Any, client: Any, runs: bool) -> None:
+    """The ledger before was begun by a clock an hour ahead of the one of the server that is there now."""
+    later = now_ms() + 3_600_000
+    await platform.bus.leases.take(TENANT, "earlier")
+    await client.hset(lease_key(TENANT), mapping={"born": later, "until": 0})
+    await platform.start()
+    answers, resumed = await platform.answers(), await platform.answers("resume", None, ALL)
+    done = create(requestId=new_request_id(), requestedAt=now_ms())
+    await platform.publish(done)
+    assert await answers.statuses(1) == ["done"]
+    if not runs:
+        await platform.stop()
+    config = await platform.bus.get_config("EXECUTOR")
+    await client.flushall()
+    await platform.bus.put_config("EXECUTOR", config)
+    if not runs:
+        await platform.start()
+    await halted(platform)
+    await platform.publish(RESUME)
+    assert await resumed.statuses(1) == ["done"]
+    await platform.publish(done)
+    await platform.publish(create(requestId=new_request_id(), requestedAt=now_ms() + 1_000))
+    rest = [(await answers.number(number)).response for number in ((2,) if runs else (2, 3))]
+    # A running one wrote its ledger again; one that started since knows only that there was one.
+    assert sorted(each.status for each in rest) == (["done"] if runs else ["done", "rejected"])
+    assert len(platform.orders()) == 2
+    assert int(await client.hget(lease_key(TENANT), "born")) == later + 1
+
+
 async def test_a_first_start_halts_nothing(platform: Any) -> None:
     """Where there never was a ledger none is missing; requests that waited for the first executor are carried out."""
     answers = await platform.answers()

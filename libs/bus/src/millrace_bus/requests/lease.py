@@ -1,9 +1,10 @@
 """The lease that lets one executor at a time act for a tenant. See docs/protocol.md, "One executor at a time".
 
-It is a hash: `token`, `holder`, `until` (ms, the server's clock) and `born` (when it was first written). A token is
-larger than every token before it, also after Redis lost the hash, since it is at least the server's clock in ms. The
-hash outlives the lease, and with it the token. No lease lasts longer than from now on: an end beyond that was written
-before the server's clock was set back, or by hand.
+It is a hash: `token`, `holder`, `until` (ms, the server's clock) and `born`, which tells Redis's data from all that it had
+before: when the lease was first written, or one more than the former if that is not larger. A token is larger than
+every token before it, also after Redis lost the hash, since it is at least the server's clock in ms. The hash outlives
+the lease, and with it the token. No lease lasts longer than from now on: an end beyond that was written before the
+server's clock was set back, or by hand.
 """
 
 from typing import Any, Final, NamedTuple
@@ -50,6 +51,10 @@ redis.call('HSET', KEYS[1], 'token', string.format('%d', token), 'holder', mine,
   'until', string.format('%d', now + {LEASE_MS}), 'born', string.format('%d', born))
 return {{1, tonumber(token), tonumber(born), now}}
 """)
+_BEAR: Final = Script.of(f"""
+{RENEWING}
+redis.call('HSET', KEYS[1], 'born', ARGV[2])
+""")
 _RELEASE: Final = Script.of("""
 if redis.call('HGET', KEYS[1], 'token') == ARGV[1] then redis.call('HSET', KEYS[1], 'until', '0') end
 """)
@@ -92,6 +97,14 @@ class Leases:
         reply: list[Any] = await self._run(_TAKE, [lease_key(tenant)], holder, token or 0)
         is_mine, number, *times = reply
         return LeaseReply(number, 0, *times) if is_mine else LeaseReply(None, number, *times)
+
+    async def number_data(self, fence: Fence, born_ms: int) -> None:
+        """Give Redis's present data a number of their own, in the place of when the lease was first written.
+
+        Raises:
+            CommandRefused: Redis does not write it; with the code `FENCED` if the lease is another's.
+        """
+        await self._run(_BEAR, [lease_key(fence.tenant)], fence.token, born_ms)
 
     async def release(self, fence: Fence) -> None:
         """Leave the lease to others at once; do nothing if it is another's."""

@@ -9,13 +9,15 @@ from typing import Final
 
 import structlog
 
-from millrace_core.clock import now_ms
+from millrace_bus import Leases
+from millrace_core.clock import elapsed_s, now_ms
 from millrace_core.halts import HaltNote, HaltScope, HaltState
 from millrace_core.names import ExchangeId
 from millrace_executor.accepted_request import AcceptedRequest
 from millrace_executor.answering.intents import KEPT_UNDATED_MS
 from millrace_executor.intake.tenant_halts import TenantHalts
 from millrace_executor.lease.tenure import Tenure
+from millrace_executor.refused_writes import RefusedWrites
 from millrace_executor.trading_controls import TradingControls
 from millrace_service import UnitHealthReporter
 
@@ -37,13 +39,17 @@ class LostData:
     def __init__(
         self,
         tenure: Tenure,
+        leases: Leases,
         halts: TenantHalts,
         controls: TradingControls,
         accounts: Callable[[], Collection[ExchangeId]],
         health: UnitHealthReporter,
+        writes: RefusedWrites,
     ) -> None:
         """`accounts` returns the exchanges on which the tenant has an account."""
         self._tenure = tenure
+        self._leases = leases
+        self._writes = writes
         self._accounts = accounts
         self._halts = halts
         self._controls = controls
@@ -57,7 +63,7 @@ class LostData:
         known, began_ms = self._controls.halts.resumed.get(BEGAN), self._tenure.born_ms
         if self._controls.doubt is not None:
             return
-        if known is not None and known >= began_ms:
+        if known == began_ms:
             return
         if known is not None:
             self._report()
@@ -65,9 +71,19 @@ class LostData:
             if not self._tenure.remembers(self._accounts(), known):
                 # Nothing restores what the ledger held.
                 self._halts.learn(HaltState({}, {LOST: max(now_ms(), self._tenure.server_ms())}))
+            if known > began_ms:
+                # Of two markers the larger is kept: the clock of the server that has the new data may be behind.
+                began_ms = await self._number_data(known + 1)
         # Together with the halt: the loss must not be forgotten before the halt is durable.
         self._halts.learn(HaltState({}, {BEGAN: began_ms}))
         await self._halts.write()
+
+    async def _number_data(self, born_ms: int) -> int:
+        """Give Redis's data a number; return it."""
+        number = self._leases.number_data
+        await self._writes.until_taken(lambda: self._tenure.write(lambda fence: number(fence, born_ms)))
+        self._tenure.data_are(born_ms, elapsed_s())
+        return born_ms
 
     def _note(self) -> HaltNote:
         """Return the note of the halt; an earlier halt of everything keeps its own note."""

@@ -79,7 +79,7 @@ class RequestConsumer:
         self._controls = controls
         self._halts = TenantHalts(self._tenant, bus.halts, database, controls, health)
         accounts = partial(router.exchanges_of, self._tenant)
-        self._lost_data = LostData(tenure, self._halts, controls, accounts, health)
+        self._lost_data = LostData(tenure, bus.leases, self._halts, controls, accounts, health, self._writes)
         self._is_filling = False
         self._unclaimed_resumes: set[RequestId] = set()
         """Resumes that Redis refused to write down, and that are answered as such."""

@@ -36,7 +36,11 @@ class Tenure:
     ) -> None:
         self.fence = fence
         self.born_ms = born_ms
-        """When the tenant's lease was first written in Redis's present data; changes when Redis loses its data."""
+        """Which data Redis has: when the tenant's lease was first written in them, ms; others have another number."""
+        self._births = [born_ms]
+        """Those of all data that Redis had meanwhile, in their order."""
+        self._born_asked_s = confirmed_s
+        """When Redis was asked that said so."""
         self._reborn = asyncio.Event()
         self.users = 0
         """Units at work under it."""
@@ -58,8 +62,10 @@ class Tenure:
 
     def remembers(self, exchanges: Collection[ExchangeId], born_ms: int) -> bool:
         """Tell whether all ledgers were read from the data that were born then, or from earlier ones."""
-        read_from = [self._ledgers[each].read_from_ms for each in exchanges]
-        return bool(read_from) and all(each is not None and each <= born_ms for each in read_from)
+        if born_ms not in self._births:
+            return False
+        so_far = self._births[: self._births.index(born_ms) + 1]
+        return bool(exchanges) and all(self._ledgers[each].read_from_ms in so_far for each in exchanges)
 
     @property
     def is_lost(self) -> bool:
@@ -80,8 +86,15 @@ class Tenure:
         if server_ms is not None:
             # The answer that took the least time tells best.
             self._server_offset_ms = max(self._server_offset_ms, server_ms - _elapsed_ms())
-        if born_ms is not None and born_ms != self.born_ms:
+        if born_ms is not None and at_s >= self._born_asked_s:
+            self.data_are(born_ms, at_s)
+
+    def data_are(self, born_ms: int, asked_s: float) -> None:
+        """Learn which data Redis has, by an answer to what was asked at this time."""
+        self._born_asked_s = asked_s
+        if born_ms != self.born_ms:
             self.born_ms = born_ms
+            self._births.append(born_ms)
             self._reborn.set()
             self._reborn = asyncio.Event()
 
