@@ -2,30 +2,21 @@
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from redis.asyncio import Redis
+from tests.support.exchanges import TradedExchange
 
 from millrace_core.names import Tenant, order_key
 
-STATUSES: Final = {
-    "NEW": "open",
-    "PARTIALLY_FILLED": "open",
-    "FILLED": "closed",
-    "CANCELED": "canceled",
-    "EXPIRED": "expired",
-    "EXPIRED_IN_MATCH": "expired",
-    "REJECTED": "rejected",
-}
 
-
-async def wrong_hashes(client: Redis, orders: Iterable[Any], lost_ms: int) -> list[str]:
+async def wrong_hashes(client: Redis, exchange: TradedExchange, orders: Iterable[Any], lost_ms: int) -> list[str]:
     """Return every order whose hash differs. One that ended before Redis lost its data may have none."""
     found = []
     for order in orders:
-        text = await client.hget(order_key(Tenant("StrankaXY"), str(order.order_id)), "order")
-        wanted = STATUSES[order.status.name], order.filled
+        text = await client.hget(order_key(Tenant("StrankaXY"), exchange.order_id(order)), "order")
+        wanted = exchange.statuses[order.status.name], order.filled
         if text is None:
             if order.status.is_open or order.updated_us // 1000 > lost_ms:
                 found.append(f"order {order.order_id}: no hash, and it is {wanted}")

@@ -1,7 +1,7 @@
 """Compares what the exchange did with what was answered."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from redis.asyncio import Redis
 from tests.faults.requests import Sent
 from tests.support.answers import final_answer
+from tests.support.exchanges import TradedExchange
 
 from millrace_core.messages import Response
 
@@ -26,6 +27,27 @@ class Answers:
         return self.journal[request_id]
 
 
+class Ledger:
+    """The exchange's orders, by the request that they belong to."""
+
+    def __init__(self, exchange: TradedExchange, orders: Iterable[Any], replaced: Mapping[int, int]) -> None:
+        """`replaced`: by order the one that was altered into it; it has our id of that one, not of the edit."""
+        self.exchange = exchange
+        self._made: dict[str, list[Any]] = defaultdict(list)
+        self._altered: dict[str, list[Any]] = defaultdict(list)
+        for order in orders:
+            belonging = self._altered if order.order_id in replaced else self._made
+            belonging[order.client_order_id].append(order)
+
+    def made_for(self, request_id: str) -> list[Any]:
+        """Return the orders that carry a request's own id, and took no other's place."""
+        return self._made[request_id]
+
+    def made_of(self, request_id: str) -> list[Any]:
+        """Return the orders that took the place of the one that a request made, under its id."""
+        return self._altered[request_id]
+
+
 async def answers_of(client: Redis) -> Answers:
     """Read all answers from the journals."""
     found = Answers()
@@ -39,30 +61,28 @@ async def answers_of(client: Redis) -> Answers:
 
 
 def violations(
-    sent: Sequence[Sent], answers: Answers, orders: Iterable[Any], touched: Counter[str], lost_ms: int = 0
+    sent: Sequence[Sent], answers: Answers, ledger: Ledger, touched: Counter[str], lost_ms: int = 0
 ) -> list[str]:
     """Return everything that must not be. `touched` counts, by request id, what else may have changed its order.
 
     Of requests that were sent before Redis lost its data, answers may be gone; none has two orders all the same.
     """
-    by_our_id: dict[str, list[Any]] = defaultdict(list)
-    for order in orders:
-        by_our_id[order.client_order_id].append(order)
     found = []
     for each in sent:
-        made, final = by_our_id[each.request_id], answers.final(each.request_id)
+        made, final = ledger.made_for(each.request_id), answers.final(each.request_id)
         if each.at_ms <= lost_ms:
             found += [f"{each.action} {each.request_id[:8]}: {len(made)} orders"] if len(made) > 1 else []
             continue
-        found += [f"{each.action} {each.request_id[:8]}: {text}" for text in _problems(each, made, final, answers)]
+        found += [f"{each.action} {each.request_id[:8]}: {text}" for text in _problems(each, ledger, final, answers)]
         if each.action == "cancelOrder" and each.target is not None and final:
-            found += _cancel_problems(each, by_our_id[each.target.request_id], final[0], touched)
+            found += _cancel_problems(each, each.target, ledger, final[0], touched)
         if each.action == "editOrder" and each.target is not None and not each.is_poison:
-            found += _edit_problems(each, by_our_id[each.target.request_id], made, sent, by_our_id)
+            found += _edit_problems(each, each.target, sent, ledger)
     return found
 
 
-def _problems(sent: Sent, made: list[Any], final: list[Response], answers: Answers) -> Iterable[str]:
+def _problems(sent: Sent, ledger: Ledger, final: list[Response], answers: Answers) -> Iterable[str]:
+    made = ledger.made_for(sent.request_id)
     statuses = [answer.status for answer in final]
     if len(made) > 1:
         yield f"{len(made)} orders"
@@ -73,34 +93,43 @@ def _problems(sent: Sent, made: list[Any], final: list[Response], answers: Answe
     if not final and not sent.is_poison and (sent.is_certain or made):
         yield f"not answered ({len(made)} orders)"
     if sent.action == "createOrder" and final:
-        if statuses[0] == "done" and not made:
-            yield "done, and the exchange has no such order"
-        if statuses[0] in ("failed", "expired", "rejected") and made:
-            yield f"{statuses[0]} ({final[0].error and final[0].error.message}), and the exchange has the order"
-        if statuses[0] == "done" and made and final[0].order is not None and str(made[0].order_id) != final[0].order.id:
-            yield f"done with order {final[0].order.id}, and it is {made[0].order_id}"
-        if sent.is_poison and made:
-            yield f"poison made an order: {sent.poison[:300]!r}"
+        yield from _create_problems(sent, made, ledger, final[0])
 
 
-def _cancel_problems(sent: Sent, target: list[Any], answer: Response, touched: Counter[str]) -> Iterable[str]:
+def _create_problems(sent: Sent, made: list[Any], ledger: Ledger, answer: Response) -> Iterable[str]:
+    if answer.status == "done" and not made:
+        yield "done, and the exchange has no such order"
+    if answer.status in ("failed", "expired", "rejected") and made:
+        yield f"{answer.status} ({answer.error and answer.error.message}), and the exchange has the order"
+    if answer.status == "done" and made and answer.order is not None:
+        of_request = [ledger.exchange.order_id(order) for order in (*made, *ledger.made_of(sent.request_id))]
+        if answer.order.id not in of_request:
+            yield f"done with order {answer.order.id}, and it is {of_request[0]}"
+    if sent.is_poison and made:
+        yield f"poison made an order: {sent.poison[:300]!r}"
+
+
+def _cancel_problems(
+    sent: Sent, target: Sent, ledger: Ledger, answer: Response, touched: Counter[str]
+) -> Iterable[str]:
     name = f"cancelOrder {sent.request_id[:8]}"
-    if answer.status == "done" and target and target[0].status.is_open:
+    made = [*ledger.made_for(target.request_id), *ledger.made_of(target.request_id)]
+    if answer.status == "done" and any(order.status.is_open for order in made):
         yield f"{name}: done, and the order is open"
-    is_canceled = bool(target) and target[0].status.name == "CANCELED"
-    alone = sent.target is not None and touched[sent.target.request_id] == 1
+    is_canceled = bool(made) and made[-1].status.name == "CANCELED"
+    alone = touched[target.request_id] == 1
     if answer.status in ("failed", "rejected", "expired") and is_canceled and alone and not sent.is_poison:
         yield f"{name}: {answer.status} ({answer.error and answer.error.message}), and the order was canceled"
 
 
-def _edit_problems(
-    sent: Sent, target: list[Any], made: list[Any], every: Sequence[Sent], by_our_id: dict[str, list[Any]]
-) -> Iterable[str]:
-    if not target or not made or sent.target is None:
-        return
-    # Of all edits of one order, the largest amount that anybody wanted may trade.
-    edits = [each for each in every if each.action == "editOrder" and each.target is sent.target]
-    wanted = max(Decimal(str(each.payload["amountBase"])) for each in (*edits, sent.target))
-    traded = target[0].filled + sum(order.filled for each in edits for order in by_our_id[each.request_id])
-    if traded > wanted and len(edits) == 1:
-        yield f"editOrder {sent.request_id[:8]}: {traded} traded, and {wanted} was the most that was wanted"
+def _edit_problems(sent: Sent, target: Sent, every: Sequence[Sent], ledger: Ledger) -> Iterable[str]:
+    edits = [each for each in every if each.action == "editOrder" and each.target is target]
+    name, altered = f"editOrder {sent.request_id[:8]}", ledger.made_of(target.request_id)
+    if len(altered) > len(edits):
+        yield f"{name}: {len(altered)} orders took the place of one, and {len(edits)} edits were sent"
+    if ledger.made_for(target.request_id) and (altered or ledger.made_for(sent.request_id)) and len(edits) == 1:
+        wanted = max(Decimal(str(each.payload["amountBase"])) for each in (sent, target))
+        belonging = (ledger.made_for(target.request_id), altered, ledger.made_for(sent.request_id))
+        traded = sum(order.filled for orders in belonging for order in orders)
+        if traded > wanted:
+            yield f"{name}: {traded} traded, and {wanted} was the most that was wanted"

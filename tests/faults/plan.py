@@ -1,9 +1,11 @@
 """What happens in a schedule: made by a seed, and by nothing else."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from random import Random
 from typing import Final
+
+from tests.support.exchanges import EXCHANGES
 
 SECONDS: Final = 8.0
 """How long requests are sent and parts fail."""
@@ -57,21 +59,22 @@ class Plan:
     """Whether a gatherer runs beside the executor, so that orders' hashes must become as the exchange has them."""
     adapter: str
     """By which orders are sent."""
+    exchange: str
 
     def __str__(self) -> str:
         parts = ", ".join(f"{event.part} at {event.at_s:.1f} s" for event in self.events) or "no part fails"
         gatherer = "; a gatherer" if self.with_gatherer else ""
-        return f"{self.adapter}; {100 * self.exchange_faults:.0f} % at the exchange; {parts}{gatherer}"
+        return f"{self.exchange}, {self.adapter}; {100 * self.exchange_faults:.0f} % at the exchange; {parts}{gatherer}"
 
 
-def plan_of(seed: int) -> Plan:
-    """Return the schedule of a seed."""
+def plan_of(seed: int, exchange: str | None = None) -> Plan:
+    """Return the schedule of a seed; on an exchange in place of the one that the seed chooses, if one is named."""
     random = Random(seed)
     events = [
         Event(random.uniform(0.5, SECONDS - 1), random.choice(list(Part)), random.uniform(0.2, 4.0))
         for _ in range(random.choice((0, 1, 1, 2, 3)))
     ]
-    return Plan(
+    plan = Plan(
         seed=seed,
         requests_per_second=random.choice((2, 5, 15)),
         exchange_faults=random.choice((0.0, 0.1, 0.3, 0.6)),
@@ -80,4 +83,6 @@ def plan_of(seed: int) -> Plan:
         events=tuple(sorted(events, key=lambda event: event.at_s)),
         with_gatherer=random.random() < 0.3,
         adapter=random.choice(("native", "ccxt")),
+        exchange=random.choice(tuple(EXCHANGES)),
     )
+    return plan if exchange is None else replace(plan, exchange=exchange)

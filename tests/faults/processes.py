@@ -9,17 +9,18 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from random import Random
 from time import monotonic
+from typing import Any
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from tests.faults.plan import Event, Part, Plan
+from tests.support.exchanges import EXCHANGES, SYMBOL
 from tests.support.proxy import Proxy
 from tests.support.services import start_service
 
 from millrace_bus import EmbeddedServer
 from millrace_core.clock import now_ms
 from millrace_core.names import Tenant, halt_key, trader_actions
-from millrace_simulator.config import SimulatorConfig
 from millrace_simulator.faults import FaultRule
 from millrace_simulator.server import Server, serve
 from millrace_simulator.venue.clock import WallClock
@@ -27,7 +28,6 @@ from millrace_simulator.venue.clock import WallClock
 TENANT = Tenant("StrankaXY")
 AGENTS = ("EXECUTOR", "EXECUTOR2")
 GATHERER = "GATHERER"
-LISTED = tuple(rules for rules in SimulatorConfig().symbols if rules.symbol == "KCSUSDT")
 RESUME = '{"action":"resume","validFor":60000,"payload":{"by":"campaign"}}'
 NOTICED_S = 10.0
 """How long executors may take to notice that Redis lost its data."""
@@ -86,12 +86,14 @@ class Platform:
         """When Redis last lost its data; 0 if it never did."""
         self._redis_fails = asyncio.Lock()
         self._configured = 0
-        self._address = self._adapter = ""
+        self._account: dict[str, Any] = {}
+        self._exchange = ""
 
     async def begin(self, plan: Plan) -> None:
         """Configure and start the first executor, and the gatherer if there is to be one."""
-        self._adapter = plan.adapter
-        self._address = await self.line.listen()
+        account = EXCHANGES[plan.exchange].account(await self.line.listen())
+        self._account = account | {"adapter": plan.adapter}
+        self._exchange = plan.exchange
         await self._configure()
         await self.processes.start(AGENTS[0])
         if plan.with_gatherer:
@@ -190,12 +192,15 @@ class Platform:
 
     async def _configure(self) -> None:
         self._configured += 1
-        account = {"apiKey": "demo-key", "secret": "demo-secret", "urls": {"base": self._address}}
-        account |= {"adapter": self._adapter}
-        watched = {"tenant": TENANT, "exchangeId": "binance", "assetPairs": ["KCS/USDT"], "dataPoints": ["watchOrders"]}
+        watched = {
+            "tenant": TENANT,
+            "exchangeId": self._exchange,
+            "assetPairs": [SYMBOL],
+            "dataPoints": ["watchOrders"],
+        }
         for agent in (*AGENTS, GATHERER):
             options = {} if agent == GATHERER else {"options": {"campaign": self._configured}}
-            config = {"agent": {"id": agent}, "exchanges": {TENANT: {"binance": account | options}}}
+            config = {"agent": {"id": agent}, "exchanges": {TENANT: {self._exchange: self._account | options}}}
             config |= {"workplans": [watched]} if agent == GATHERER else {}
             await self.client.set(f"stream.config.{agent}", json.dumps(config))
 
@@ -204,12 +209,13 @@ class Platform:
 async def platform(plan: Plan, folder: Path, database: Path) -> AsyncIterator[Platform]:
     """Start everything that a schedule needs; the executor may still be starting."""
     shutil.copy(database, folder / "millrace.db")
-    config = SimulatorConfig(seed=plan.seed, symbols=LISTED, events_per_second=20)
     async with AsyncExitStack() as stack:
         redis = await stack.enter_async_context(await EmbeddedServer.start(folder / "redis"))
         client = Redis.from_url(redis.url, retry_on_error=[OSError, RedisError])
         stack.push_async_callback(client.aclose)
-        exchange = await stack.enter_async_context(await serve(config))
+        exchange = await stack.enter_async_context(
+            await serve(EXCHANGES[plan.exchange].config(plan.seed, events_per_second=20))
+        )
         line = Proxy(exchange.port)
         stack.push_async_callback(line.close)
         processes = Processes(folder, redis.url)

@@ -6,9 +6,10 @@ from decimal import Decimal
 from random import Random
 from typing import Any, Final
 
+from tests.support.exchanges import SYMBOL
+
 from millrace_core.clock import now_ms
 
-SYMBOL: Final = "KCS/USDT"
 POISON: Final = (
     lambda text: text[: len(text) // 2],
     lambda text: text.replace('"limit"', '"stop"'),
@@ -48,6 +49,7 @@ class Requests:
     random: Random
     by_hand: float
     poison: float
+    exchange: str
     sent: list[Sent] = field(default_factory=list)
 
     def next(self, mid: Decimal) -> tuple[Sent, bytes]:
@@ -91,7 +93,7 @@ class Requests:
     def _text(self, sent: Sent) -> bytes:
         request = {
             "action": sent.action,
-            "exchangeId": "binance",
+            "exchangeId": self.exchange,
             "requestId": sent.request_id,
             "requestedAt": sent.at_ms,
         }

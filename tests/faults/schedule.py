@@ -15,16 +15,15 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 from tests.faults.hashes import wrong_hashes
-from tests.faults.judgement import answers_of, violations
+from tests.faults.judgement import Ledger, answers_of, violations
 from tests.faults.plan import SECONDS, Plan
 from tests.faults.processes import TENANT, Platform, faults_of, platform
 from tests.faults.requests import Requests, Sent
 from tests.support.answers import final_answer
+from tests.support.exchanges import EXCHANGES
 
 from millrace_core.names import trader_actions
 
-SETTLED_S: Final = 60.0
-"""How long after the last fault every request must be answered: a settlement window, and what else may be under way."""
 HASHES_S: Final = 10.0
 """How long after that every order's hash must be as the exchange has it, with a gatherer running."""
 _JOURNAL: Final = trader_actions(TENANT)
@@ -50,9 +49,10 @@ class Schedule:
 
     def __init__(self, plan: Plan, parts: Platform) -> None:
         self._plan = plan
+        self._exchange = EXCHANGES[plan.exchange]
         self._parts = parts
         self._random = Random(plan.seed + 2)
-        self._requests = Requests(self._random, plan.by_hand, plan.poison)
+        self._requests = Requests(self._random, plan.by_hand, plan.poison, plan.exchange)
         self._channel: dict[str, list[str]] = {}
 
     async def run(self) -> Outcome:
@@ -108,7 +108,7 @@ class Schedule:
 
     async def _settle(self) -> list[str]:
         """Wait until nothing is under way; return what still is in the end."""
-        deadline_s = monotonic() + SETTLED_S
+        deadline_s = monotonic() + self._exchange.settled_s
         while (left := await self._under_way()) and monotonic() < deadline_s:
             await asyncio.sleep(0.25)  # Nothing tells when the last of all is settled.
         return left
@@ -125,7 +125,7 @@ class Schedule:
                 left.append(f"not acknowledged: {pending}")
         except ResponseError as nobody_reads:
             left.append(str(nobody_reads))
-        for key in ("intents.{StrankaXY}.binance", "intents.{StrankaXY}.all"):
+        for key in (f"intents.{{StrankaXY}}.{self._exchange.id}", "intents.{StrankaXY}.all"):
             intents = map(msgspec.json.decode, await client.hvals(key))
             left += [f"intent {each}" for each in intents if each["state"] != "settled"]
         return left
@@ -137,7 +137,8 @@ class Schedule:
         answers = await answers_of(self._parts.client)
         answers.channel.update(self._channel)
         sent, lost_ms = self._requests.sent, self._parts.lost_ms
-        found = violations(sent, answers, self._orders(), _touched(sent), lost_ms)
+        ledger = Ledger(self._exchange, self._orders(), self._exchange.replaced(self._parts.exchange))
+        found = violations(sent, answers, ledger, _touched(sent), lost_ms)
         if self._plan.with_gatherer:
             found += await self._wrong_hashes()
         statuses = Counter(final[0].status if (final := answers.final(each.request_id)) else "-" for each in sent)
@@ -145,8 +146,7 @@ class Schedule:
         return Outcome(self._plan, len(sent), statuses, self._faults(), settled_s, found, errors)
 
     def _orders(self) -> list[Any]:
-        venue = self._parts.exchange.venue
-        return list(venue.all_orders(venue.account_by_key("demo-key"), "KCSUSDT"))
+        return self._exchange.orders(self._parts.exchange)
 
     def _faults(self) -> dict[str, int]:
         return {str(kind): count for kind, count in self._parts.exchange.faults.done.items()}
@@ -154,7 +154,7 @@ class Schedule:
     async def _wrong_hashes(self) -> list[str]:
         """Return the hashes that do not become as the exchange has its orders."""
         deadline_s = monotonic() + HASHES_S
-        while wrong := await wrong_hashes(self._parts.client, self._orders(), self._parts.lost_ms):
+        while wrong := await wrong_hashes(self._parts.client, self._exchange, self._orders(), self._parts.lost_ms):
             if monotonic() > deadline_s:
                 return wrong
             await asyncio.sleep(0.25)  # Nothing announces a hash.
@@ -186,7 +186,7 @@ class Schedule:
             self._channel.setdefault(answer.request_id, []).append(answer.status)
 
     def _mid(self) -> Decimal:
-        instrument = self._parts.exchange.venue.instruments["KCSUSDT"]
+        instrument = self._parts.exchange.venue.instruments[self._exchange.market]
         ticker = instrument.book_ticker()
         return Decimal(instrument.scale.price_text((ticker.bid + ticker.ask) // 2))
 

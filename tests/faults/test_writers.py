@@ -6,6 +6,7 @@ from pathlib import Path
 from redis.asyncio import Redis
 from tests.faults.hashes import wrong_hashes
 from tests.faults.writers import TENANT, traded, written
+from tests.support.exchanges import EXCHANGES
 
 from millrace_bus import Bus, EmbeddedServer
 from millrace_core.names import ExchangeId, Symbol
@@ -23,7 +24,7 @@ async def test_writers_that_shuffle_updates_leave_what_the_exchange_has(tmp_path
         Bus.connect(server.url, name="test") as bus,
     ):
         await written(server.url, reports, seed=5)
-        assert await wrong_hashes(client, orders, lost_ms=0) == []
+        assert await wrong_hashes(client, EXCHANGES["binance"], orders, lost_ms=0) == []
         open_ids = await bus.orders.open_ids(TENANT, ExchangeId("binance"), Symbol("KCS/USDT"))
         assert open_ids == {str(order.order_id) for order in orders if order.status.is_open}
         for order in orders:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from random import Random
 from typing import Any, Final
 
-from tests.faults.hashes import STATUSES
+from tests.support.exchanges import EXCHANGES
 
 from millrace_bus import Bus
 from millrace_core.names import Tenant
@@ -54,7 +54,7 @@ def record_of(order: Any) -> OrderRecord:
             amount=order.quantity,
             filled=order.filled,
             cost=order.filled_quote,
-            status=STATUSES[order.status.name],
+            status=EXCHANGES["binance"].statuses[order.status.name],
             timestamp=order.created_us // 1000,
             last_update_timestamp=ms,
         ),

@@ -47,6 +47,8 @@ class Exchange:
         }
         self.limits = RateLimits(sizes, self.now_ms, enforced=limits.enforce)
         self.tokens = Tokens(self.now_ms)
+        self.altered: dict[tuple[str, int], int] = {}
+        """By symbol and number of an order that an alteration made, the one whose place, and client's id, it took."""
 
     def now_ms(self) -> int:
         """Return the exchange's own time, ms."""

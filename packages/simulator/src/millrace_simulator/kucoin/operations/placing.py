@@ -73,6 +73,7 @@ def alter(exchange: Exchange, account: Account, parameters: Parameters) -> dict[
     if request.quantity is None or request.quantity <= 0:
         return {"newOrderId": None, "clientOid": order.client_order_id}
     placed = exchange.venue.place(account, request).order
+    exchange.altered[placed.symbol, placed.order_id] = order.order_id
     return {"newOrderId": order_id_text(placed.symbol, placed.order_id), "clientOid": placed.client_order_id}
 
 
