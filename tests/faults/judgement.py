@@ -78,6 +78,7 @@ def violations(
             found += _cancel_problems(each, each.target, ledger, final[0], touched)
         if each.action == "editOrder" and each.target is not None and not each.is_poison:
             found += _edit_problems(each, each.target, sent, ledger)
+            found += _edit_answer_problems(each, each.target, ledger, final, touched)
     return found
 
 
@@ -133,3 +134,19 @@ def _edit_problems(sent: Sent, target: Sent, every: Sequence[Sent], ledger: Ledg
         traded = sum(order.filled for orders in belonging for order in orders)
         if traded > wanted:
             yield f"{name}: {traded} traded, and {wanted} was the most that was wanted"
+
+
+def _edit_answer_problems(
+    sent: Sent, target: Sent, ledger: Ledger, final: list[Response], touched: Counter[str]
+) -> Iterable[str]:
+    name, altered = f"editOrder {sent.request_id[:8]}", ledger.made_of(target.request_id)
+    orders = [*ledger.made_for(target.request_id), *altered, *ledger.made_for(sent.request_id)]
+    for answer in final:
+        ids = [ledger.exchange.order_id(order) for order in orders]
+        if answer.status == "done" and answer.order is not None and answer.order.id not in ids:
+            yield f"{name}: done with order {answer.order.id}, and the orders concerned are {ids}"
+        # Whatever refused the replacement: that the order is gone must be said.
+        told = "canceled" in str(answer.error and answer.error.message)
+        was_canceled = [order.status.name for order in orders] == ["CANCELED"] and touched[target.request_id] == 1
+        if answer.status in ("failed", "rejected", "expired") and was_canceled and not told:
+            yield f"{name}: {answer.status} ({answer.error and answer.error.message}), and the order was canceled"

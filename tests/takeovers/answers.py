@@ -8,14 +8,14 @@ import redis.asyncio
 from redis.asyncio.client import PubSub
 from tests.support.answers import final_answer
 
-STREAM = "stream.StrankaXY.binance.createOrder.KCS/USDT"
-
 
 class Answers:
     """Final answers by request id, as a program without millrace sees them."""
 
-    def __init__(self, client: "redis.asyncio.Redis[Any]") -> None:
+    def __init__(self, client: "redis.asyncio.Redis[Any]", stream: str) -> None:
+        """`stream`: where they are told."""
         self._client = client
+        self._stream = stream
         self._last = b"0"
         self.journaled: Counter[str] = Counter()
         self.published: Counter[str] = Counter()
@@ -26,12 +26,12 @@ class Answers:
     async def listen(self) -> None:
         """Begin to count what the channel carries."""
         channel: PubSub = self._client.pubsub()
-        await channel.subscribe(STREAM)
+        await channel.subscribe(self._stream)
         self._listening = asyncio.create_task(self._listen(channel))
 
     async def read(self) -> None:
         """Count what the journal holds by now."""
-        while page := await self._client.xrange(STREAM, min=b"(" + self._last, count=1_000):
+        while page := await self._client.xrange(self._stream, min=b"(" + self._last, count=1_000):
             self._last = page[-1][0]
             for _, fields in page:
                 if (response := final_answer(fields[b"data"])) is not None:

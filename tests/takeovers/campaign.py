@@ -13,35 +13,23 @@ from statistics import median
 from typing import Any
 
 import redis.asyncio
+from tests.support.exchanges import EXCHANGES, SYMBOL, TradedExchange
 from tests.takeovers.answers import Answers
 from tests.takeovers.executors import TENANT, Executors
 
 from millrace_bus import Bus, EmbeddedServer
 from millrace_core.requests import CreateOrder, CreatePayload
-from millrace_simulator.config import Limits, SimulatorConfig
+from millrace_simulator.config import Limits
 from millrace_simulator.server import Server, serve
 
 KINDS = ("kill", "freeze", "end", "replace")
 ORDERS_PER_S = 3
 BURST = 8
 """Requests sent right before a fault, so that some are under way."""
-LISTED = tuple(rules for rules in SimulatorConfig().symbols if rules.symbol == "KCSUSDT")
-ORDER = CreateOrder(
-    exchange_id="binance",
-    valid_for=120_000,
-    # It finds nothing at this price and ends at once, so that no balance is used up.
-    payload=CreatePayload(
-        symbol="KCS/USDT",
-        side="buy",
-        type="limit",
-        amount_base=1,
-        price=5,
-        time_in_force="IOC",
-        order_source="PingPong",
-    ),
+ORDER = CreatePayload(
+    symbol=SYMBOL, side="buy", type="limit", amount_base=1, price=5, time_in_force="IOC", order_source="PingPong"
 )
-SETTLED_WITHIN_S = 60.0
-"""How long after the last fault every request must be answered."""
+"""It finds nothing at this price and ends at once, so that no balance is used up."""
 
 
 @dataclass
@@ -72,11 +60,15 @@ class Figures:
 class Campaign:
     """Forces take-overs, one after the other, while requests are sent."""
 
-    def __init__(self, bus: Bus, executors: Executors, answers: Answers, simulator: Server, seed: int) -> None:
+    def __init__(
+        self, bus: Bus, executors: Executors, answers: Answers, simulator: Server, exchange: TradedExchange, seed: int
+    ) -> None:
         self._bus = bus
         self._executors = executors
         self._answers = answers
         self._simulator = simulator
+        self._exchange = exchange
+        self._order = CreateOrder(exchange_id=exchange.id, valid_for=120_000, payload=ORDER)
         self._random = random.Random(seed)
         self._ids: list[str] = []
         self.figures = Figures()
@@ -124,7 +116,7 @@ class Campaign:
         return took_s
 
     def _send(self) -> str:
-        request_id = self._bus.requests.publish(TENANT, ORDER)
+        request_id = self._bus.requests.publish(TENANT, self._order)
         self._ids.append(request_id)
         return request_id
 
@@ -144,7 +136,7 @@ class Campaign:
     async def _settled(self) -> None:
         """Wait until all requests are answered, or it has taken too long; nothing that comes later is missed."""
         try:
-            async with asyncio.timeout(SETTLED_WITHIN_S):
+            async with asyncio.timeout(self._exchange.settled_s):
                 for request_id in self._ids:
                     await self._answers.of(request_id)
         except TimeoutError:
@@ -153,8 +145,7 @@ class Campaign:
         await self._answers.read()
 
     def _compare(self) -> None:
-        venue, most = self._simulator.venue, 2 * len(self._ids)
-        placed = venue.all_orders(venue.account_by_key("demo-key"), "KCSUSDT", limit=most)
+        placed = self._exchange.orders(self._simulator, limit=2 * len(self._ids))
         orders = Counter(order.client_order_id for order in placed)
         for request_id in self._ids:
             status = self._answers.status.get(request_id, "none")
@@ -178,24 +169,22 @@ class Campaign:
 
 
 @asynccontextmanager
-async def campaign(folder: Path, seed: int) -> AsyncIterator[Campaign]:
+async def campaign(folder: Path, seed: int, exchange: TradedExchange = EXCHANGES["binance"]) -> AsyncIterator[Campaign]:
     """Start everything that a campaign needs."""
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(await EmbeddedServer.start(folder / "redis"))
-        limits = Limits(enforce=False)
-        settings = SimulatorConfig(seed=seed, symbols=LISTED, limits=limits)
+        settings = exchange.config(seed, limits=Limits(enforce=False))
         simulator = await stack.enter_async_context(await serve(settings, drive_market=False))
         bus = await stack.enter_async_context(Bus.connect(server.url, name="takeovers"))
         client: Any = redis.asyncio.Redis.from_url(server.url)
         await stack.enter_async_context(client)
-        answers = Answers(client)
+        answers = Answers(client, f"stream.{TENANT}.{exchange.id}.createOrder.{SYMBOL}")
         stack.push_async_callback(answers.close)
         await answers.listen()
 
         def config(agent: str) -> dict[str, object]:
-            account = {"apiKey": "demo-key", "secret": "demo-secret", "urls": {"base": simulator.url}}
-            return {"agent": {"id": agent}, "exchanges": {TENANT: {"binance": account}}}
+            return {"agent": {"id": agent}, "exchanges": {TENANT: {exchange.id: exchange.account(simulator.url)}}}
 
-        executors = Executors(bus, client, config, f"sqlite:///{folder / 'millrace.db'}", folder)
+        executors = Executors(bus, client, config, f"sqlite:///{folder / 'millrace.db'}", folder, exchange.id)
         stack.push_async_callback(executors.close)
-        yield Campaign(bus, executors, answers, simulator, seed)
+        yield Campaign(bus, executors, answers, simulator, exchange, seed)

@@ -13,7 +13,7 @@ from tests.support.services import start_service
 
 from millrace_bus import Bus
 from millrace_core.heartbeat import UnitHealth
-from millrace_core.names import AgentId, Tenant, lease_key
+from millrace_core.names import AgentId, ExchangeId, Tenant, lease_key
 
 TENANT = Tenant("StrankaXY")
 _LOOK_S = 0.02
@@ -22,10 +22,11 @@ _LOOK_S = 0.02
 class Executor:
     """One process, and what its heartbeat says."""
 
-    def __init__(self, agent: AgentId, process: Process, bus: Bus) -> None:
+    def __init__(self, agent: AgentId, process: Process, bus: Bus, exchange: ExchangeId) -> None:
         self.agent = agent
         self.process = process
         self._bus = bus
+        self._exchange = exchange
 
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal."""
@@ -40,7 +41,7 @@ class Executor:
 
     async def is_in(self, state: str) -> bool:
         """Tell whether its account is in a state."""
-        unit = await self.unit("binance")
+        unit = await self.unit(self._exchange)
         return unit is not None and unit.state == state
 
 
@@ -54,12 +55,14 @@ class Executors:
         config: Callable[[AgentId], dict[str, object]],
         database: str,
         folder: Path,
+        exchange: ExchangeId,
     ) -> None:
         self._bus = bus
         self._client = client
         self._config = config
         self._database = database
         self._folder = folder
+        self._exchange = exchange
         self._count = 0
         self.running: list[Executor] = []
 
@@ -70,7 +73,7 @@ class Executors:
         await self._bus.put_config(agent, msgspec.json.encode(self._config(agent)))
         database, log = ("--database-url", self._database), self._folder / f"{agent}.log"
         process = await start_service("executor", agent, self._bus.url, log, *database)
-        executor = Executor(agent, process, self._bus)
+        executor = Executor(agent, process, self._bus, self._exchange)
         self.running.append(executor)
         return executor
 

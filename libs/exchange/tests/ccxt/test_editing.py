@@ -1,19 +1,21 @@
-"""Edits on the simulated Binance: the amount is the whole order's, and nothing else is lost or added."""
+"""Edits on the simulated exchanges: the amount is the whole order's, and nothing else is lost or added."""
 
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 import pytest
-from libs.exchange.tests.conftest import serve_dialect
+from libs.exchange.tests.conftest import credentials_at, serve_dialect
 from libs.exchange.tests.contracts import Venue
 
 from millrace_core.orders import Order
 from millrace_core.requests import CreatePayload, EditPayload
-from millrace_exchange import Exchange, Rejected
+from millrace_exchange import Exchange, Rejected, open_exchange
 from millrace_matching import Side
 from millrace_simulator.config import DEMO_ACCOUNT
+from millrace_simulator.listings import DialectName
 from millrace_simulator.server import Server
 from millrace_simulator.venue import OrderRequest
 from millrace_simulator.venue.orders import OrderType, TimeInForce
@@ -180,9 +182,15 @@ async def test_an_edit_turns_no_order_into_another_kind(exchange: Exchange, term
     assert (await order_now(exchange, order.id)).status == "open"
 
 
-async def test_a_replacement_that_was_refused_leaves_no_order_and_says_so(exchange: Exchange) -> None:
+@pytest.mark.parametrize("dialect", ["binance", "kucoin"])
+async def test_a_replacement_that_was_refused_leaves_no_order_and_says_so(dialect: DialectName) -> None:
     """The order is canceled by then: "rejected" alone would be taken for an order with its former terms."""
-    order = await placed(exchange, SELL)
-    with pytest.raises(Rejected, match="the order was canceled, its replacement was refused"):
-        await edited(exchange, order, amount_base=Decimal(200_000), price=Decimal(33))
-    assert (await order_now(exchange, order.id)).status == "canceled"
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(await serve_dialect(dialect))
+        exchange = await open_exchange(dialect, credentials_at(server.url))
+        stack.push_async_callback(exchange.close)
+        await exchange.prepare()
+        order = await placed(exchange, SELL)
+        with pytest.raises(Rejected, match="the order was canceled, its replacement was refused"):
+            await edited(exchange, order, amount_base=Decimal(200_000), price=Decimal(33))
+        assert (await order_now(exchange, order.id)).status == "canceled"

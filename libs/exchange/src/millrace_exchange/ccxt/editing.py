@@ -23,7 +23,7 @@ from millrace_exchange.ccxt.order_arguments import digits, edit_params
 from millrace_exchange.ccxt.order_queries import FetchedOrder
 from millrace_exchange.ccxt.recording.digits import decided
 from millrace_exchange.ccxt.replacing import cancel_and_create, kept_terms
-from millrace_exchange.errors import ExchangeError, Rejected
+from millrace_exchange.errors import ExchangeError, OrderNotFound, OutcomeUnknown, Rejected
 from millrace_exchange.ports import Acknowledgement
 
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
@@ -53,8 +53,10 @@ class OrderEditor:
         total = self._total(payload, found.order)
         if total is not None and self._only_reduces(payload, found.order, total):
             return await self._reduce(found.order, total)
-        if total is None or profile.edit == "amend" or profile.edit_amount == "total":
+        if total is None or profile.edit == "amend":
             return await self._send(payload, found, total, client_order_id)
+        if profile.edit_amount == "total":
+            return await self._have_replaced(payload, found, total, client_order_id)
         return await self._replace(payload, found, total, client_order_id)
 
     def _check_known(self, payload: EditPayload, order: Order) -> None:
@@ -104,6 +106,33 @@ class OrderEditor:
     async def _reduce(self, order: Order, total: Decimal) -> Acknowledgement:
         asked = Asked(order.symbol, order.id, side=order.side)
         return await self._orders.send("editOrder", keep_priority, asked, self._ccxt, order, digits(total))
+
+    async def _have_replaced(
+        self, payload: EditPayload, found: FetchedOrder, total: Decimal, client_order_id: str
+    ) -> Acknowledgement:
+        """Have an exchange replace an order that counts what was filled by itself.
+
+        Its refusal does not say whether the order was canceled by then: the order tells.
+        """
+        try:
+            return await self._send(payload, found, total, client_order_id)
+        except OrderNotFound:
+            raise
+        except Rejected as refusal:
+            raise await self._of_both_halves(payload, found.order, refusal) from refusal
+
+    async def _of_both_halves(self, payload: EditPayload, order: Order, refusal: Rejected) -> ExchangeError:
+        """Return the refusal of a replacement, with what became of the order that was to be replaced."""
+        exchange, kind = self._profile.exchange, refusal.kind
+        try:
+            left = await self._orders.fetch_order(payload.symbol, order_id=order.id)
+        except ExchangeError as error:
+            reason = f"{refusal}; whether the order was canceled cannot be asked: {error}"
+            return OutcomeUnknown(reason, exchange=exchange, action="editOrder", kind=kind)
+        if left is None or left.status != "canceled":
+            return refusal
+        reason = f"the order was canceled, its replacement was refused: {refusal}"
+        return Rejected(reason, exchange=exchange, action="editOrder", kind=kind)
 
     async def _replace(
         self, payload: EditPayload, found: FetchedOrder, total: Decimal, client_order_id: str

@@ -2,6 +2,7 @@
 
 import json
 import re
+from keyword import kwlist
 from pathlib import Path
 from string import Template
 from typing import Annotated, Final
@@ -16,6 +17,7 @@ _NAME: Final = re.compile(r"[A-Z][A-Za-z0-9]{0,63}")
 _WORDS: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 Folder = Annotated[Path, typer.Option(file_okay=False, help="Where to write it; made if it is missing.")]
 CONFIGURATION: Final = "magicbox.json"
+STRATEGY: Final = "strategy.py.txt"
 
 
 class NotWritten(MillraceError):
@@ -39,6 +41,8 @@ def add_commands(app: typer.Typer) -> None:
         """
         if not _NAME.fullmatch(name):
             raise typer.BadParameter("must be letters and digits, the first a capital", param_hint="NAME")
+        if name in _taken_names():
+            raise typer.BadParameter("means something else in Python, or in what the file imports", param_hint="NAME")
         with plain_errors(as_json=as_json):
             written = write_strategy(name, folder)
         if as_json:
@@ -50,6 +54,16 @@ def add_commands(app: typer.Typer) -> None:
         typer.echo(f"Watch it trade: millrace demo --plugin-dir {folder}")
 
 
+def _taken_names() -> set[str]:
+    """Return the names that a class in the written file cannot have."""
+    imports = [line for line in _template(STRATEGY).splitlines() if line.startswith("from ")]
+    return {*kwlist, *(word for line in imports for word in re.findall(r"\w+", line))}
+
+
+def _template(name: str) -> str:
+    return (Path(__file__).parent / name).read_text()
+
+
 def write_strategy(name: str, folder: Path) -> list[Path]:
     """Write the files of a strategy; return their paths.
 
@@ -58,15 +72,14 @@ def write_strategy(name: str, folder: Path) -> list[Path]:
     """
     module = _WORDS.sub("_", name).lower()
     files = {
-        folder / f"{module}.py": "strategy.py.txt",
+        folder / f"{module}.py": STRATEGY,
         folder / f"test_{module}.py": "test_strategy.py.txt",
         folder / CONFIGURATION: "magicbox.json.txt",
     }
     if present := [str(path) for path in files if path.exists()]:
-        raise NotWritten(f"nothing was written: {', '.join(present)} exists already; choose another name or folder")
+        raise NotWritten(f"nothing was written: {', '.join(present)} exists already; choose another folder")
     texts = {
-        path: Template((Path(__file__).parent / template).read_text()).substitute(name=name, module=module)
-        for path, template in files.items()
+        path: Template(_template(template)).substitute(name=name, module=module) for path, template in files.items()
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
