@@ -140,13 +140,26 @@ def _edit_answer_problems(
     sent: Sent, target: Sent, ledger: Ledger, final: list[Response], touched: Counter[str]
 ) -> Iterable[str]:
     name, altered = f"editOrder {sent.request_id[:8]}", ledger.made_of(target.request_id)
-    orders = [*ledger.made_for(target.request_id), *altered, *ledger.made_for(sent.request_id)]
+    edited, own = ledger.made_for(target.request_id), ledger.made_for(sent.request_id)
+    alone = touched[target.request_id] == 1
     for answer in final:
-        ids = [ledger.exchange.order_id(order) for order in orders]
+        said = f"{name}: {answer.status} ({answer.error and answer.error.message})"
+        ids = [ledger.exchange.order_id(order) for order in (*edited, *altered, *own)]
         if answer.status == "done" and answer.order is not None and answer.order.id not in ids:
             yield f"{name}: done with order {answer.order.id}, and the orders concerned are {ids}"
-        # Whatever refused the replacement: that the order is gone must be said.
-        told = "canceled" in str(answer.error and answer.error.message)
-        was_canceled = [order.status.name for order in orders] == ["CANCELED"] and touched[target.request_id] == 1
-        if answer.status in ("failed", "rejected", "expired") and was_canceled and not told:
-            yield f"{name}: {answer.status} ({answer.error and answer.error.message}), and the order was canceled"
+        if answer.status in ("failed", "rejected", "expired") and (own or (alone and altered)):
+            yield f"{said}, and another order took its place"
+        if alone and len(edited) == 1 and not altered and not own and not _is_true(answer, edited[0], sent):
+            yield f"{said}, and the order is {edited[0]}"
+
+
+def _is_true(answer: Response, order: Any, sent: Sent) -> bool:
+    """Tell whether what is said of an edit holds for an order whose place no other took."""
+    has_terms = all(
+        Decimal(str(sent.payload[name])) == value
+        for name, value in (("amountBase", order.quantity), ("price", order.price))
+    )
+    if order.status.name == "CANCELED":
+        # Whatever refused the replacement, that the order is gone must be said. Perhaps nothing was left to place.
+        return answer.status == "done" or "canceled" in str(answer.error and answer.error.message)
+    return answer.status != "done" or has_terms

@@ -143,6 +143,11 @@ async def test_kucoin_words_its_own() -> None:
         await let_happen(session, kinds=["limited"])
         async with session.get("/api/v1/timestamp") as response:
             assert (response.status, (await response.json())["code"]) == (429, "429000")
+            pause = {"gw-ratelimit-reset": "2000"}
+            assert {name: response.headers.get(name) for name in (*pause, "Retry-After")} == {
+                **pause,
+                "Retry-After": None,
+            }
         await let_happen(session, kinds=["banned"])
         assert (await get(session, "/api/v1/timestamp"))["code"] == "200000"
 

@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from millrace_simulator.faults.refusals import REFUSALS
+from millrace_simulator.faults.refusals import REFUSALS, pause_headers
 from millrace_simulator.faults.rule import NOT_CARRIED_OUT, FaultKind, FaultRule, Faults
 from millrace_simulator.listings import DialectName
 
@@ -48,8 +48,7 @@ class _Answers:
         if kind is FaultKind.DROPPED:
             return _hung_up(request)
         if kind in NOT_CARRIED_OUT:
-            pauses = kind is not FaultKind.REVOKED
-            return self._refusal(kind, {"Retry-After": str(rule.retry_after_s)} if pauses else {})
+            return self._refusal(kind, pause_headers(self._dialect, kind, rule.retry_after_s))
         said = await handler(request)
         if kind in _HUNG_UP:
             if kind is FaultKind.HANGING:

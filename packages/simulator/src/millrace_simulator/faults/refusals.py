@@ -31,6 +31,18 @@ REFUSALS: Final[Mapping[DialectName, Mapping[FaultKind, Refusal]]] = {
 }
 
 
+def pause_headers(dialect: DialectName, kind: FaultKind, pause_s: int) -> dict[str, str]:
+    """Return how a refusal says for how long the exchange wants to be left alone, where it says so.
+
+    Binance: `Retry-After`, s. KuCoin: `gw-ratelimit-reset`, ms, of a limit alone.
+    """
+    if kind is FaultKind.REVOKED:
+        return {}
+    if dialect == "binance":
+        return {"Retry-After": str(pause_s)}
+    return {"gw-ratelimit-reset": str(pause_s * 1000)} if kind is FaultKind.LIMITED else {}
+
+
 def possible_in(dialect: DialectName) -> list[FaultKind]:
     """Return the faults of a dialect."""
     worded = {FaultKind.LIMITED, FaultKind.BANNED, FaultKind.OVERLOADED, FaultKind.FAILED}

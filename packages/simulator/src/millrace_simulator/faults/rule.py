@@ -35,7 +35,7 @@ class FaultKind(StrEnum):
     FAILED = "failed"
     """It is carried out, and the answer says that the exchange does not know the outcome."""
     LIMITED = "limited"
-    """It is refused: too many requests, with Retry-After."""
+    """It is refused: too many requests, and it says for how long to wait."""
     BANNED = "banned"
     """It is refused: the address is banned for a while; by Binance's dialect alone."""
     OVERLOADED = "overloaded"
