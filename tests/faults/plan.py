@@ -60,6 +60,7 @@ class Plan:
     adapter: str
     """By which orders are sent."""
     exchange: str
+    """One of `EXCHANGES`."""
 
     def __str__(self) -> str:
         parts = ", ".join(f"{event.part} at {event.at_s:.1f} s" for event in self.events) or "no part fails"
@@ -83,6 +84,6 @@ def plan_of(seed: int, exchange: str | None = None) -> Plan:
         events=tuple(sorted(events, key=lambda event: event.at_s)),
         with_gatherer=random.random() < 0.3,
         adapter=random.choice(("native", "ccxt")),
-        exchange=random.choice(tuple(EXCHANGES)),
+        exchange=random.choices(tuple(EXCHANGES), (2, 1, 1))[0],
     )
     return plan if exchange is None else replace(plan, exchange=exchange)

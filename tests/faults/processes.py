@@ -91,9 +91,9 @@ class Platform:
 
     async def begin(self, plan: Plan) -> None:
         """Configure and start the first executor, and the gatherer if there is to be one."""
-        account = EXCHANGES[plan.exchange].account(await self.line.listen())
-        self._account = account | {"adapter": plan.adapter}
-        self._exchange = plan.exchange
+        exchange = EXCHANGES[plan.exchange]
+        self._account = exchange.account(await self.line.listen()) | {"adapter": plan.adapter}
+        self._exchange = exchange.id
         await self._configure()
         await self.processes.start(AGENTS[0])
         if plan.with_gatherer:

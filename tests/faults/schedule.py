@@ -52,7 +52,7 @@ class Schedule:
         self._exchange = EXCHANGES[plan.exchange]
         self._parts = parts
         self._random = Random(plan.seed + 2)
-        self._requests = Requests(self._random, plan.by_hand, plan.poison, plan.exchange)
+        self._requests = Requests(self._random, plan.by_hand, plan.poison, self._exchange.id)
         self._channel: dict[str, list[str]] = {}
 
     async def run(self) -> Outcome:

@@ -1,12 +1,15 @@
 """What differs between the exchanges that campaigns of faults trade on: everything else of them is one code."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, get_args
+from typing import Any, Final
+
+from msgspec.structs import replace
 
 from millrace_core.names import ExchangeId
 from millrace_exchange import profile_of
-from millrace_simulator.config import Limits, SimulatorConfig
+from millrace_simulator.config import DEMO_ACCOUNT, Limits, SimulatorConfig
 from millrace_simulator.kucoin.ids import order_id_text
 from millrace_simulator.listings import SYMBOLS, DialectName
 from millrace_simulator.server import Server
@@ -28,6 +31,8 @@ class TradedExchange:
     """What the platform calls the ledger's statuses."""
     order_id: Callable[[Any], str]
     """The id of an order of the ledger, as clients see it."""
+    high_frequency: bool = True
+    """KuCoin: whether the account is of the new kind; one of the old kind finds by our id what is open alone."""
 
     @property
     def settled_s(self) -> float:
@@ -43,6 +48,7 @@ class TradedExchange:
             symbols=listed,
             events_per_second=events_per_second,
             limits=limits or Limits(),
+            accounts=(replace(DEMO_ACCOUNT, high_frequency=self.high_frequency),),
         )
 
     def account(self, address: str) -> dict[str, Any]:
@@ -83,5 +89,8 @@ _KUCOIN: Final = TradedExchange(
     {**_STATUSES, "EXPIRED": "canceled", "EXPIRED_IN_MATCH": "canceled"},
     lambda order: order_id_text(order.symbol, order.order_id),
 )
-EXCHANGES: Final[Mapping[str, TradedExchange]] = {each.id: each for each in (_BINANCE, _KUCOIN)}
-assert set(EXCHANGES) == set(get_args(DialectName))
+EXCHANGES: Final[Mapping[str, TradedExchange]] = {
+    "binance": _BINANCE,
+    "kucoin": _KUCOIN,
+    "kucoin-classic": dataclasses.replace(_KUCOIN, high_frequency=False),
+}

@@ -13,6 +13,12 @@ def test_an_order_keeps_the_digits_that_were_printed() -> None:
     assert (order.id, order.price, order.amount, order.filled) == ("7", Decimal("0.1"), Decimal("1e-7"), Decimal(0))
 
 
+def test_a_trigger_price_of_nothing_is_none() -> None:
+    """An order that is no stop must not look like one, which cannot be edited everywhere."""
+    shown = [order_of({"id": "1", "triggerPrice": price}).trigger_price for price in (0, 0.5, None)]
+    assert shown == [None, Decimal("0.5"), None]
+
+
 def test_fees_come_from_either_spelling() -> None:
     """One fee or several, those without a cost left out."""
     assert order_of({"id": "1", "fee": {"currency": "BNB", "cost": 0.5}}).fees == [OrderFee("BNB", Decimal("0.5"))]

@@ -1,7 +1,7 @@
 """Edits on the simulated exchanges: the amount is the whole order's, and nothing else is lost or added."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from decimal import Decimal
 from typing import Any
 
@@ -12,9 +12,10 @@ from libs.exchange.tests.contracts import Venue
 
 from millrace_core.orders import Order
 from millrace_core.requests import CreatePayload, EditPayload
-from millrace_exchange import Exchange, Rejected, open_exchange
+from millrace_exchange import Exchange, OutcomeUnknown, Rejected, open_exchange
 from millrace_matching import Side
 from millrace_simulator.config import DEMO_ACCOUNT
+from millrace_simulator.faults import FaultKind, FaultRule
 from millrace_simulator.listings import DialectName
 from millrace_simulator.server import Server
 from millrace_simulator.venue import OrderRequest
@@ -182,14 +183,42 @@ async def test_an_edit_turns_no_order_into_another_kind(exchange: Exchange, term
     assert (await order_now(exchange, order.id)).status == "open"
 
 
-@pytest.mark.parametrize("dialect", ["binance", "kucoin"])
-async def test_a_replacement_that_was_refused_leaves_no_order_and_says_so(dialect: DialectName) -> None:
-    """The order is canceled by then: "rejected" alone would be taken for an order with its former terms."""
-    async with AsyncExitStack() as stack:
-        server = await stack.enter_async_context(await serve_dialect(dialect))
+@pytest.mark.parametrize("others", [0, 1])
+async def test_an_answer_about_an_order_that_the_edit_did_not_make_proves_nothing(
+    kucoin: tuple[Server, Exchange], others: int
+) -> None:
+    """The answer is the one to the former order's creation, or to that of another order."""
+    server, exchange = kucoin
+    server.faults.set(FaultRule(rate=0))  # from now on answers are remembered
+    order = await placed(exchange, SELL)
+    for _ in range(others):
+        await placed(exchange, SELL, "other")
+    server.faults.set(FaultRule(kinds=(FaultKind.FOREIGN,), requests="POST */alter"))
+    with pytest.raises(OutcomeUnknown):
+        await edited(exchange, order, price=Decimal(33))
+
+
+@pytest.fixture
+async def kucoin() -> AsyncIterator[tuple[Server, Exchange]]:
+    """KuCoin's dialect, and its account."""
+    async with opened("kucoin") as server_and_exchange:
+        yield server_and_exchange
+
+
+@asynccontextmanager
+async def opened(dialect: DialectName) -> AsyncIterator[tuple[Server, Exchange]]:
+    """A dialect of the simulator, and its account."""
+    async with await serve_dialect(dialect) as server, AsyncExitStack() as stack:
         exchange = await open_exchange(dialect, credentials_at(server.url))
         stack.push_async_callback(exchange.close)
         await exchange.prepare()
+        yield server, exchange
+
+
+@pytest.mark.parametrize("dialect", ["binance", "kucoin"])
+async def test_a_replacement_that_was_refused_leaves_no_order_and_says_so(dialect: DialectName) -> None:
+    """The order is canceled by then: "rejected" alone would be taken for an order with its former terms."""
+    async with opened(dialect) as (_, exchange):
         order = await placed(exchange, SELL)
         with pytest.raises(Rejected, match="the order was canceled, its replacement was refused"):
             await edited(exchange, order, amount_base=Decimal(200_000), price=Decimal(33))

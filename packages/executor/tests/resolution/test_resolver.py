@@ -30,7 +30,7 @@ from millrace_executor.resolution.resolver import VAIN_ANSWERS_BORNE, Resolver, 
 from millrace_executor.resolution.shared_questions import SharedQuestions
 from millrace_service import UnitHealthReporter
 from millrace_service.health import ErrorLog
-from millrace_simulator.config import default_config
+from millrace_simulator.config import DEMO_ACCOUNT, default_config
 from millrace_simulator.server import Server, serve
 
 
@@ -69,9 +69,11 @@ async def test_a_filled_order_is_found_by_its_trades(exchange: Exchange) -> None
 
 @pytest.fixture
 async def kucoin_simulator(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Server]:
-    """Start the simulator as KuCoin: it finds orders by our id only while they are open."""
+    """Start the simulator as KuCoin, whose accounts of the old kind find orders by our id only while they are open."""
     monkeypatch.setattr("millrace_simulator.kucoin.signing.WINDOW_MS", 60_000)
-    async with await serve(default_config("kucoin"), drive_market=False) as server:
+    account = msgspec.structs.replace(DEMO_ACCOUNT, high_frequency=False)
+    config = msgspec.structs.replace(default_config("kucoin"), accounts=(account,))
+    async with await serve(config, drive_market=False) as server:
         yield server
 
 
@@ -85,7 +87,7 @@ async def kucoin(kucoin_simulator: Server) -> AsyncIterator[Exchange]:
     await exchange.close()
 
 
-def long_ago(request: CreateOrder | EditOrder, our_id: str) -> Intent:
+def long_ago(request: CreateOrder | CancelOrder | EditOrder, our_id: str) -> Intent:
     """The intent of a request whose settlement window is over."""
     return msgspec.structs.replace(asked(request, our_id), sent_by=now_ms() - 3_600_000)
 
@@ -113,6 +115,48 @@ async def test_an_edit_is_proven_where_the_replacement_has_the_former_ones_id(
     assert (resolution.answer.order.id, resolution.answer.order.status) == (made.id, end)
 
 
+@pytest.mark.parametrize("is_named_by_our_id", [False, True])
+async def test_an_edit_is_proven_by_a_replacement_with_the_rest_of_the_amount(
+    kucoin: Exchange, is_named_by_our_id: bool
+) -> None:
+    """By our id the exchange shows the open replacement, whose amount alone looks as if nothing had been changed."""
+    ours, execution = new_request_id(), kucoin.execution
+    best = (await execution.create_order(BUY, new_request_id())).orders[0].id
+    bought = await execution.fetch_order("KCS/USDT", order_id=best)
+    assert bought is not None
+    more_than_offered = msgspec.structs.replace(BUY, type="limit", price=bought.average, amount_base=Decimal(20_000))
+    former = (await execution.create_order(more_than_offered, ours)).orders[0]
+    named = {"client_order_id": ours} if is_named_by_our_id else {"order_id": former.id}
+    edit = EditPayload(symbol="KCS/USDT", amount_base=Decimal(19_999), price=Decimal(5), **named)
+    made = (await execution.edit_order(edit, new_request_id())).orders[0]
+    health = UnitHealthReporter("StrankaXY.kucoin", changed=lambda: None, errors=ErrorLog())
+    request = EditOrder(exchange_id="kucoin", payload=edit)
+    resolution = await Resolver(kucoin, health).ask_once(long_ago(request, new_request_id()))
+    assert resolution is not None
+    assert resolution.answer.order is not None, resolution.answer.error
+    assert resolution.answer.order.id == made.id
+    assert resolution.answer.order.amount is not None
+    assert resolution.answer.order.amount < 19_999, "nothing was filled before"
+
+
+async def test_an_edit_is_not_proven_by_the_replacement_that_an_earlier_one_made(
+    kucoin: Exchange, kucoin_simulator: Server
+) -> None:
+    """Both are edits of one order under our id, and the second never reached the exchange."""
+    ours, execution = new_request_id(), kucoin.execution
+    bid = msgspec.structs.replace(BUY, type="limit", price=Decimal(5))
+    await execution.create_order(bid, ours)
+    kucoin_simulator.market.step(kucoin_simulator.market.now_us + 1_000)
+    edit = EditPayload(symbol="KCS/USDT", client_order_id=ours, price=Decimal(6))
+    made = (await execution.edit_order(edit, new_request_id())).orders[0]
+    await execution.cancel_order(CancelPayload(symbol="KCS/USDT", order_id=made.id))
+    second = EditOrder(exchange_id="kucoin", payload=msgspec.structs.replace(edit, price=Decimal(7)))
+    health = UnitHealthReporter("StrankaXY.kucoin", changed=lambda: None, errors=ErrorLog())
+    resolution = await Resolver(kucoin, health).ask_once(long_ago(second, new_request_id()))
+    assert resolution is not None
+    assert resolution.answer.status == "failed"
+
+
 async def test_an_order_that_was_canceled_before_it_was_asked_for_was_placed(kucoin: Exchange) -> None:
     """None of its trades, and no open order, show it: the list of those that ended does."""
     ours, bid = new_request_id(), msgspec.structs.replace(BUY, type="limit", price=Decimal(5))
@@ -124,6 +168,19 @@ async def test_an_order_that_was_canceled_before_it_was_asked_for_was_placed(kuc
     assert resolution is not None
     assert resolution.answer.order is not None, resolution.answer.error
     assert (resolution.answer.order.id, resolution.answer.order.status) == (placed.id, "canceled")
+
+
+async def test_a_cancel_is_proven_by_the_orders_end_where_our_id_finds_it_no_more(kucoin: Exchange) -> None:
+    """That the exchange knows no open order of that id must not be taken for the failure of the cancel."""
+    ours, bid = new_request_id(), msgspec.structs.replace(BUY, type="limit", price=Decimal(5))
+    await kucoin.execution.create_order(bid, ours)
+    cancel = CancelPayload(symbol="KCS/USDT", client_order_id=ours)
+    (canceled,) = (await kucoin.execution.cancel_order(cancel)).orders
+    health = UnitHealthReporter("StrankaXY.kucoin", changed=lambda: None, errors=ErrorLog())
+    request = CancelOrder(exchange_id="kucoin", payload=cancel)
+    resolution = await Resolver(kucoin, health).ask_once(long_ago(request, new_request_id()))
+    assert resolution is not None
+    assert (resolution.answer.status, resolution.answer.order and resolution.answer.order.id) == ("done", canceled.id)
 
 
 def asked(request: CreateOrder | CancelOrder | EditOrder, client_order_id: str) -> Intent:

@@ -63,7 +63,8 @@ def order_of(order: CcxtDict) -> Order:
         post_only=order.get("postOnly"),
         reduce_only=order.get("reduceOnly"),
         price=_exact(order, "price"),
-        trigger_price=_exact(order, "triggerPrice"),
+        # KuCoin sends 0 with an order that is no stop.
+        trigger_price=_exact(order, "triggerPrice") or None,
         amount=_exact(order, "amount"),
         status=order.get("status"),
         filled=_exact(order, "filled"),

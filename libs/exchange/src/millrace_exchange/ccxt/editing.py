@@ -179,12 +179,16 @@ class OrderEditor:
         params = kept_terms(profile, found) | edit_params(profile, payload, client_order_id) | dict(further)
         new_id = client_order_id if profile.edit_client_order_id == "new" else None
         same_id = order.id if profile.edit == "amend" else None
-        asked = Asked(payload.symbol, same_id, new_id, order.side, price=payload.price)
+        # Where the replacement takes our id over, the answer may tell it.
+        answered_id = order.client_order_id if profile.edit_client_order_id == "existing" else new_id
+        asked = Asked(payload.symbol, same_id, answered_id, order.side, price=payload.price)
         kind = found.record.get(profile.kind_field) if profile.kind_field else None
         arguments = (order.id, payload.symbol, kind or order.type, order.side, digits(amount), digits(price), params)
         with decided(amount, price, payload.trigger_price):
             edited = await self._orders.send("editOrder", self._ccxt.edit_order, asked, *arguments, carries=new_id)
         if edited.orders[0].id == order.id:
+            if profile.edit == "cancel_replace":
+                raise proves_nothing(profile, "editOrder", "the answer names the order that was to be replaced")
             return edited
         return edited._replace(ended=(replace(order, status="canceled", remaining=None),))
 

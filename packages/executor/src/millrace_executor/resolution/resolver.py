@@ -22,7 +22,7 @@ from millrace_core.requests import (
 )
 from millrace_exchange import Exchange, ExchangeError, Fatal, OrderQueries, Rejected, Retryable
 from millrace_executor.answering.intents import Intent
-from millrace_executor.resolution.rules import Findings, conclude, may_be
+from millrace_executor.resolution.rules import Findings, conclude, is_replacement, may_be
 from millrace_executor.resolution.shared_questions import SharedQuestions
 from millrace_service import UnitHealthReporter
 
@@ -189,7 +189,7 @@ class Resolver:
             case CreateOrder(payload=create):
                 return await self._created(create, our_id, begun_ms, window_over=window_over)
             case CancelOrder(payload=cancel):
-                return Found(await self._named(cancel))
+                return Found(await self._to_cancel(cancel, begun_ms))
             case EditOrder(payload=edit):
                 return await self._edited(edit, our_id, begun_ms)
         return Found()
@@ -209,9 +209,20 @@ class Resolver:
             order = next((each for each in ended if each.client_order_id == our_id), None)
         return Found(order, is_ours=order is not None and order.client_order_id == our_id, nameless=nameless)
 
+    async def _to_cancel(self, cancel: CancelPayload, begun_ms: int) -> Order | None:
+        order = await self._named(cancel)
+        if order is not None or cancel.order_id is not None or self._ids.finds_closed:
+            return order
+        # By our id, one that is canceled is not found any more.
+        ended = await self._shared.closed_orders(cancel.symbol, begun_ms - CLOCK_SLACK_MS)
+        same = [each for each in ended if each.client_order_id == cancel.client_order_id]
+        return max(same, key=lambda each: each.timestamp or 0, default=None)
+
     async def _edited(self, edit: EditPayload, our_id: str, begun_ms: int) -> Found:
         replaced, named = await self._by_our_id(edit.symbol, our_id), await self._named(edit)
-        if replaced is None and self._replaces_under_same_id and (named is None or named.is_final):
+        # Named by our id, an order that is open may be the one in question, or the one that took its place.
+        is_open = named is not None and not named.is_final and edit.order_id is not None
+        if replaced is None and self._replaces_under_same_id and not is_open:
             named, replaced = await self._under_same_id(edit, named, begun_ms - CLOCK_SLACK_MS)
         if replaced is None or replaced.status == "rejected":
             return Found(named)
@@ -228,12 +239,13 @@ class Resolver:
         # By our id the exchange may show either.
         by_time = sorted(same.values(), key=lambda each: each.timestamp or since_ms)
         if named is None and by_time:
-            named = by_time[0]
+            named = by_time[-1]
         if named is None or len(by_time) < 2:
             return named, None
         former, newest = by_time[-2:]
         is_later = newest.id != edit.order_id and (newest.timestamp or since_ms) >= since_ms
-        return (former, newest) if is_later else (named, None)
+        # An edit before this one may have made it.
+        return (former, newest) if is_later and is_replacement(newest, former, edit) else (named, None)
 
     async def _named(self, payload: CancelPayload | EditPayload) -> Order | None:
         return await self._orders.fetch_order(

@@ -59,7 +59,7 @@ def conclude(request_id: RequestId, request: Request, findings: Findings) -> Res
         case EditOrder() if order is not None and findings.is_ours:
             # A replacement's amount lacks what was filled before: that it is there proves the edit.
             return done
-        case EditOrder(payload=edit) if order is not None and _stands(order) and has_terms_of(order, edit):
+        case EditOrder(payload=edit) if order is not None and _is_as_wanted(order, edit):
             return done
         case CancelOrder() if order is not None and order.is_final:
             if order.status != "closed":
@@ -96,6 +96,16 @@ def may_be(order: Order, create: CreatePayload, since_ms: int) -> bool:
     )
 
 
+def _is_as_wanted(order: Order, edit: EditPayload) -> bool:
+    return (_stands(order) and has_terms_of(order, edit)) or _left_nothing(order, edit)
+
+
+def _left_nothing(order: Order, edit: EditPayload) -> bool:
+    """Tell whether an order was canceled when all that an edit wanted was filled: none had to take its place."""
+    wanted, filled = edit.amount_base, order.filled
+    return order.status == "canceled" and wanted is not None and filled is not None and filled >= wanted
+
+
 def _stands(order: Order) -> bool:
     """Tell whether an order was not canceled, and the exchange says so."""
     return order.status not in (None, "canceled")
@@ -104,6 +114,14 @@ def _stands(order: Order) -> bool:
 def has_terms_of(order: Order, edit: EditPayload) -> bool:
     """Tell whether an order has the terms that an edit asked for."""
     terms = ((edit.amount_base, order.amount), (edit.price, order.price), (edit.trigger_price, order.trigger_price))
+    return all(wanted is None or _equal(wanted, actual) for wanted, actual in terms)
+
+
+def is_replacement(order: Order, former: Order, edit: EditPayload) -> bool:
+    """Tell whether an order has the terms with which an edit would have replaced another: the rest of its amount."""
+    total, price = edit.amount_base or former.amount, edit.price or former.price
+    rest = None if total is None else total - (former.filled or 0)
+    terms = ((rest, order.amount), (price, order.price))
     return all(wanted is None or _equal(wanted, actual) for wanted, actual in terms)
 
 
