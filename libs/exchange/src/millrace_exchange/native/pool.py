@@ -22,6 +22,8 @@ _OVERLAP_S: Final = 10.0
 """How long two connections are heard at once for the sake of a stream that brings nothing."""
 _MUTE_OVERLAP_S: Final = 2.0
 """The same where the one that is left may be mute."""
+_LOOK_S: Final = 0.04
+"""How often one that may be mute is looked at: if the other brings what it has not at two looks, it is mute."""
 _RETRY_S: Final = 5.0
 """Pause after an attempt to replace a connection failed."""
 
@@ -111,12 +113,7 @@ class ConnectionPool:
         for subscription in old.subscriptions:
             subscription.move_to(new)
             new.add(subscription)
-        await new.settled.wait()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_MUTE_OVERLAP_S if old.is_suspect else _OVERLAP_S):
-                for subscription in old.subscriptions:
-                    await subscription.caught_up.wait()
-        is_mute = old.is_suspect and any(subscription.is_ahead for subscription in old.subscriptions)
+        is_mute = await _is_mute(old, new)
         for subscription in old.subscriptions:
             if is_mute:
                 # Nobody knows since when, so something may be missing of each.
@@ -147,3 +144,36 @@ class ConnectionPool:
         kinds: dict[str | None, type[ExchangeError]] = {"retryable": Retryable, "fatal": Fatal}
         kind = kinds.get(outcomes.get(code or ""), Rejected)
         return kind(text, exchange=self._profile.exchange, action=action.name, kind="BadRequest")
+
+
+async def _is_mute(old: Connection, new: Connection) -> bool:
+    """Hear two connections until all streams may move; return True as soon as the old one is found to be mute."""
+    either = {asyncio.create_task(_outrun(old)), asyncio.create_task(_overlap(old, new))}
+    try:
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in either:
+            task.cancel()
+        await asyncio.wait(either)
+    return old.is_suspect and _is_behind(old)
+
+
+async def _outrun(old: Connection) -> None:
+    """Return once another connection has brought what a suspected one has not."""
+    looks = 0
+    while looks < 2:
+        await asyncio.sleep(_LOOK_S)
+        looks = looks + 1 if old.is_suspect and _is_behind(old) else 0
+
+
+async def _overlap(old: Connection, new: Connection) -> None:
+    """Return once all streams may move, or the connections were heard together for long enough."""
+    await new.settled.wait()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_MUTE_OVERLAP_S if old.is_suspect else _OVERLAP_S):
+            for subscription in old.subscriptions:
+                await subscription.caught_up.wait()
+
+
+def _is_behind(connection: Connection) -> bool:
+    return any(subscription.is_ahead for subscription in connection.subscriptions)
