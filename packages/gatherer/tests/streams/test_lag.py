@@ -13,11 +13,11 @@ class Feed:
         self.lag = Lag(self.now_s + offset_s)
         self._offset_s = offset_s
 
-    def run(self, for_s: float, delay_s: float) -> None:
-        """Receive messages for a while, each so long after its event."""
+    def run(self, for_s: float, delay_s: float, step_s: float = 0.0) -> None:
+        """Receive messages for a while, each so long after its event; the exchange's clock is ahead by `step_s`."""
         for _ in range(round(for_s * 10)):
             self.now_s += 0.1
-            self.lag.observe(round(self.now_s * 1000), self.now_s + delay_s + self._offset_s)
+            self.lag.observe(round((self.now_s + step_s) * 1000), self.now_s + delay_s + self._offset_s)
 
 
 @pytest.mark.parametrize("offset_s", [-3_600.0, -0.5, 0.0, 12.0])
@@ -40,6 +40,20 @@ def test_a_backlog_that_lasts_does_not_become_usual() -> None:
     feed = Feed(0.0)
     feed.run(30, delay_s=0.05)
     feed.run(3_600, delay_s=5.0)
+    assert feed.lag.is_behind
+
+
+@pytest.mark.parametrize("steps_s", [(-3.0, -3.0), (10.0, 0.0), (3_600.0, 0.0), (-3_600.0, 0.0)])
+def test_a_clock_that_jumps_is_no_lag(steps_s: tuple[float, float]) -> None:
+    """The exchange may set its clock back, or ahead and right again; what is late is late by any clock."""
+    feed = Feed(0.0)
+    feed.run(30, delay_s=0.05)
+    for step_s in steps_s:
+        feed.run(5, delay_s=0.05, step_s=step_s)
+        assert not feed.lag.is_behind
+    feed.run(5, delay_s=2.5, step_s=steps_s[-1])
+    assert feed.lag.is_behind
+    feed.run(5, delay_s=2.5, step_s=steps_s[-1] - 60.0)
     assert feed.lag.is_behind
 
 
