@@ -4,7 +4,7 @@ import pytest
 
 from millrace_core.config import GathererConfig
 from millrace_core.errors import ConfigInvalid
-from millrace_gatherer.units import check_capabilities, stream_units
+from millrace_gatherer.units import Planned, check_capabilities, stream_units
 
 
 def config(*workplans: dict[str, Any]) -> GathererConfig:
@@ -43,6 +43,25 @@ def test_the_same_stream_asked_for_twice_is_one_unless_settings_differ() -> None
     with pytest.raises(ConfigInvalid) as invalid:
         stream_units(config(plan, {**plan, "retention": 500}))
     assert invalid.value.problems[0].path == "$.workplans[1].dataPoints[0]"
+
+
+def test_a_pattern_that_an_exchange_leaves_without_markets_ends_nobodys_streams() -> None:
+    """Neither at the start nor later: a listing is no mistake of the configuration that it was in force with."""
+    account, plan = ("T", "binance"), {"assetPairs": ["*/B"], "dataPoints": ["watchTrades"], "maxSymbols": 2}
+    asked = config(plan, {"assetPairs": ["X/Y"], "dataPoints": ["watchTrades"]})
+
+    def symbols(*listed: str, before: Planned | None = None) -> list[str]:
+        units = stream_units(asked, {account: frozenset(listed)}, before)
+        return [str(unit.name.symbol) for unit in units.values()]
+
+    assert symbols("C/D") == ["X/Y"]
+    assert symbols("F/B", "E/B", "D/B") == ["D/B", "E/B", "X/Y"]
+    running = Planned.of(asked, stream_units(asked, {account: frozenset({"E/B", "F/B"})}))
+    assert symbols(before=running) == ["E/B", "F/B", "X/Y"]
+    assert symbols("F/B", "E/B", "D/B", before=running) == ["E/B", "F/B", "X/Y"]
+    assert symbols("F/B", "D/B", before=running) == ["F/B", "D/B", "X/Y"]
+    with pytest.raises(ConfigInvalid, match="matches no market"):
+        stream_units(config({**plan, "assetPairs": ["*/Z"]}), {account: frozenset({"E/B"})}, running)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from millrace_gatherer.listings import Account, AccountKey, Listings
 from millrace_gatherer.patterns import is_pattern
 from millrace_gatherer.streams import run_stream, stream_of
 from millrace_gatherer.streams.market import follow_market, report_source
-from millrace_gatherer.units import StreamUnitConfig, check_capabilities, stream_units
+from millrace_gatherer.units import Planned, StreamUnitConfig, check_capabilities, pattern_mistakes, stream_units
 from millrace_service import Agent, UnitHealthReporter
 from millrace_service.tasks import run_all
 
@@ -27,13 +27,18 @@ class GathererAgent(Agent[GathererConfig, StreamUnitConfig]):
         self._exchanges = SharedExchanges()
         self._feeds = SharedFeeds()
         self._listings = Listings(self._exchanges)
+        self._planned: Planned | None = None
+        """What was planned last; None before the first configuration."""
         self._bus: Bus | None = None
         self._checking = asyncio.Lock()
         """An exchange is imported once, however many units begin together."""
 
     def units(self, config: GathererConfig) -> Mapping[str, StreamUnitConfig]:
         """Return the streams by key, such as `PUBLIC.binance.watchOrderBook.ETH/BTC`."""
-        return stream_units(config, self._listings.symbols)
+        # Of the first configuration nothing runs that a refusal would protect: it would end the streams of all tenants.
+        units = stream_units(config, self._listings.symbols, self._planned)
+        self._planned = Planned.of(config, units)
+        return units
 
     async def learn(self, config: GathererConfig) -> None:
         """Learn the markets of exchanges whose symbols are named by patterns."""
@@ -50,13 +55,16 @@ class GathererAgent(Agent[GathererConfig, StreamUnitConfig]):
         self._listings.changed.clear()
 
     def warnings(self, config: GathererConfig) -> Sequence[str]:
-        """Name the exchanges whose markets are not known, so that patterns stand for nothing yet."""
+        """Name what patterns do not stand for: markets that are not known yet, that are gone, or are too many."""
+        mistakes = [
+            f"{problem.path}: {problem.message}" for _, problem in pattern_mistakes(config, self._listings.symbols)
+        ]
         unknown = _accounts_with_patterns(config) - self._listings.symbols.keys()
         return [
             f"the patterns of {tenant}.{exchange} match nothing until its markets are known: "
             f"{self._listings.failure((tenant, exchange))}"
             for tenant, exchange in sorted(unknown)
-        ]
+        ] + mistakes
 
     async def stopped(self) -> None:
         """Let go of the markets."""

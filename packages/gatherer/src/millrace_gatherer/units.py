@@ -17,6 +17,8 @@ DEFAULT_CANDLES = 500
 Listed = Mapping[tuple[Tenant, ExchangeId], frozenset[str]]
 """The symbols that are listed, by tenant and exchange."""
 _NOTHING_LISTED: Final[Listed] = {}
+Pattern = tuple[Tenant, ExchangeId, str, int]
+"""A pattern of an account's workplans, and how many symbols it may match."""
 _PRIVATE: Final[frozenset[str]] = frozenset(action.name for action in ACTIONS.values() if action.is_private)
 
 
@@ -54,19 +56,43 @@ class StreamUnitConfig:
         return f"{name.exchange}.{name.action}.{name.symbol}"
 
 
-def stream_units(config: GathererConfig, listed: Listed = _NOTHING_LISTED) -> dict[str, StreamUnitConfig]:
+@dataclass(frozen=True)
+class Planned:
+    """What was planned before: the exchange has changed since where its patterns match nothing any more, or too much.
+
+    Then a pattern stands for what it stood for, and of too many symbols for those first.
+    """
+
+    patterns: frozenset[Pattern]
+    units: Mapping[str, StreamUnitConfig]
+
+    @classmethod
+    def of(cls, config: GathererConfig, units: Mapping[str, StreamUnitConfig]) -> "Planned":
+        """Return what a configuration was planned to be."""
+        return cls(frozenset(pattern for plan in config.workplans for pattern in _patterns(plan)), units)
+
+    def symbols(self, plan: GathererWorkplan) -> set[Symbol]:
+        """Return the symbols of the streams of a workplan's account."""
+        names = (unit.name for unit in self.units.values())
+        return {name.symbol for name in names if name.symbol and name[:2] == (plan.tenant, plan.exchange_id)}
+
+
+def stream_units(
+    config: GathererConfig, listed: Listed = _NOTHING_LISTED, before: Planned | None = None
+) -> dict[str, StreamUnitConfig]:
     """Return the streams that a configuration asks for, by key; candles of several timeframes are one stream.
 
     Patterns stand for the symbols that are `listed`, by tenant and exchange; for none where these are not known.
 
     Raises:
-        ConfigInvalid: a stream is asked for twice with different settings, or a pattern matches nothing or too much.
+        ConfigInvalid: a stream is asked for twice with different settings, or a pattern that was not planned `before`
+            matches nothing or too much.
     """
     units: dict[str, StreamUnitConfig] = {}
     problems: list[Problem] = []
     for index, plan in enumerate(config.workplans):
         credentials = config.exchanges[plan.tenant][plan.exchange_id]
-        symbols = _symbols_of(plan, listed.get((plan.tenant, plan.exchange_id)), problems, f"$.workplans[{index}]")
+        symbols = _symbols_of(plan, listed, before)
         for place, point in enumerate(plan.data_points):
             where = f"$.workplans[{index}].dataPoints[{place}]"
             for unit in _units_of(plan, point, symbols, credentials, where):
@@ -76,9 +102,21 @@ def stream_units(config: GathererConfig, listed: Listed = _NOTHING_LISTED) -> di
                     problems.append(Problem(where, f"{unit.key} is configured twice with different settings"))
                 else:
                     units[unit.key] = merged
+    if before is not None:
+        problems += (problem for pattern, problem in pattern_mistakes(config, listed) if pattern not in before.patterns)
     if problems:
         raise ConfigInvalid(tuple(dict.fromkeys(problems)))
     return units
+
+
+def pattern_mistakes(config: GathererConfig, listed: Listed) -> Iterator[tuple[Pattern, Problem]]:
+    """Yield the patterns that match nothing, or too much, of what is listed."""
+    for index, plan in enumerate(config.workplans):
+        symbols = listed.get((plan.tenant, plan.exchange_id))
+        for place, text in enumerate(plan.asset_pairs if symbols is not None else ()):
+            if is_pattern(text) and (mistake := _pattern_mistake(plan, text, symbols or frozenset())):
+                pattern = (plan.tenant, plan.exchange_id, text, plan.max_symbols)
+                yield pattern, Problem(f"$.workplans[{index}].assetPairs[{place}]", mistake)
 
 
 def check_capabilities(units: Iterable[StreamUnitConfig]) -> None:
@@ -103,21 +141,25 @@ def problem_of(unit: StreamUnitConfig, mistake: StreamMistake) -> Problem:
     return Problem(f"{owner}.{mistake.place}", mistake.message)
 
 
-def _symbols_of(
-    plan: GathererWorkplan, listed: frozenset[str] | None, problems: list[Problem], where: str
-) -> list[Symbol]:
+def _patterns(plan: GathererWorkplan) -> Iterator[Pattern]:
+    return ((plan.tenant, plan.exchange_id, text, plan.max_symbols) for text in plan.asset_pairs if is_pattern(text))
+
+
+def _symbols_of(plan: GathererWorkplan, listed: Listed, before: Planned | None) -> list[Symbol]:
     """Return a workplan's symbols, each once: those that it names, and those that its patterns match."""
     symbols = dict.fromkeys(symbol for symbol in plan.asset_pairs if not is_pattern(symbol))
-    for place, pattern in enumerate(plan.asset_pairs):
-        if is_pattern(pattern) and listed is not None:
-            found = matching(pattern, listed)
-            symbols.update(dict.fromkeys(found))
-            if mistake := _pattern_mistake(plan, pattern, found, listed):
-                problems.append(Problem(f"{where}.assetPairs[{place}]", mistake))
+    known = listed.get((plan.tenant, plan.exchange_id))
+    if known is None:
+        return list(symbols)
+    former = set() if before is None else before.symbols(plan)
+    for *_, pattern, most in _patterns(plan):
+        found = matching(pattern, known) or matching(pattern, former)
+        symbols.update(dict.fromkeys(sorted(found, key=lambda symbol: symbol not in former)[:most]))
     return list(symbols)
 
 
-def _pattern_mistake(plan: GathererWorkplan, pattern: str, found: list[Symbol], listed: frozenset[str]) -> str | None:
+def _pattern_mistake(plan: GathererWorkplan, pattern: str, listed: frozenset[str]) -> str | None:
+    found = matching(pattern, listed)
     if not found:
         return f"{pattern} matches no market of {plan.exchange_id}{near_patterns(pattern, listed)}"
     if len(found) > plan.max_symbols:
