@@ -30,12 +30,17 @@ def trade(trade_id: str, **wrong: Any) -> Trade:
 
 
 class Market:
-    """A market that sends what a test wants, and has nothing in its past."""
+    """A market that sends what a test wants, and answers with the candles that a test put into its past."""
 
     def __init__(self) -> None:
         self.market = self
         self.profile = ExchangeProfile(exchange=ExchangeId("x"))
         self.listener: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self.books: asyncio.Queue[Any] = asyncio.Queue()
+        """The listener of each time that the book was followed."""
+        self.past: list[Any] = []
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
 
     async def _listen(self, *arguments: Any) -> None:
         self.listener.set_result(arguments[-1])
@@ -43,13 +48,19 @@ class Market:
 
     trades = fields = candles = _listen
 
+    async def order_book(self, _symbol: str, listener: Any, _limit: int | None) -> None:
+        """Send a book."""
+        self.books.put_nowait(listener)
+        await asyncio.Event().wait()
+
     async def fetch_trades(self, *_: Any, **__: Any) -> list[Trade]:
         """Return none."""
         return []
 
     async def fetch_candles(self, *_: Any) -> list[Any]:
-        """Return none."""
-        return []
+        """Return those of the past, once a test wants it."""
+        await self.may_answer.wait()
+        return self.past
 
 
 class Running:
@@ -63,6 +74,7 @@ class Running:
             name, Credentials(), 1_000, snapshot_interval_s=60.0, checksum_every=1, timeframes=(("1m", 10),)
         )
         self._arrived = asyncio.Event()
+        self.updates: list[Update] = []
         self.follower: Follower = bus.follow(name, self._take)
         self.stream = stream_of(unit, cast(Exchange, self.market), bus, self.health)
         self.task = asyncio.create_task(run_stream(self.stream))
@@ -72,7 +84,8 @@ class Running:
         await self.stream.known.wait()
         return await self.market.listener
 
-    def _take(self, _: Update) -> None:
+    def _take(self, update: Update) -> None:
+        self.updates.append(update)
         self._arrived.set()
 
     async def until(self, holds: Callable[[Any], Any]) -> None:
@@ -105,28 +118,73 @@ def event() -> EventTimes:
 
 
 async def test_trades_that_cannot_be_read_shut_nobody_out(run: Any) -> None:
-    """A price that is null, infinite or a text: the trades around it arrive, and it is counted."""
+    """A price that is null, infinite or a text, what cannot be: the trades around it arrive, and it is counted."""
     stream = run("watchTrades")
     listener = await stream.listener()
     wrong = [trade("2", price=None), trade("3", amount=math.nan), trade("4", price="1.0"), trade("5", timestamp="now")]
-    listener.traded([trade("1"), *wrong, trade("6")], event())
-    await stream.until(lambda state: [each.id for each in state.trades] == ["1", "6"])
-    assert stream.health.report().counters["unreadable"] == 4
+    wrong += [trade("6", amount=-1.0), trade("7", timestamp=-1), trade("8", timestamp=10**20)]
+    listener.traded([trade("1"), *wrong, trade("9")], event())
+    await stream.until(lambda state: [each.id for each in state.trades] == ["1", "9"])
+    assert stream.health.report().counters["unreadable"] == len(wrong)
 
 
 async def test_candles_that_cannot_be_read_shut_nobody_out(run: Any) -> None:
-    """One with nulls, and one that is cut short."""
+    """One with nulls, one that is cut short, one of a time that never comes, one with less than no volume."""
     stream = run("watchOHLCV")
     listener = await stream.listener()
     rows = [
         (0, 1.0, 1.0, 1.0, 1.0, 1.0),
         (MINUTE_MS, 1.0, None, 1.0, 1.0, 1.0),
         (2 * MINUTE_MS, 1.0),
+        (10**20, 1.0, 1.0, 1.0, 1.0, 1.0),
+        (2 * MINUTE_MS, 1.0, 1.0, 1.0, 1.0, -1.0),
         (3 * MINUTE_MS, 2.0, 2.0, 2.0, 2.0, 2.0),
     ]
     listener.candles_changed(rows, event())
     await stream.until(lambda state: list(state.timeframes.get("1m", {})) == [0, 3 * MINUTE_MS])
-    assert stream.health.report().counters["unreadable"] == 2
+    assert stream.health.report().counters["unreadable"] == 4
+
+
+async def test_a_candle_that_comes_again_makes_no_hole(run: Any) -> None:
+    """Of all but the newest candle that the stream brought, the exchange's answer counts, whichever came last."""
+    stream = run("watchOHLCV")
+    stream.market.may_answer.clear()
+    listener = await stream.listener()
+    candles = [(minute * MINUTE_MS, 1.0, 1.0, 1.0, 1.0, float(minute)) for minute in range(6)]
+    stream.market.past = [*candles[:4], (*candles[4][:5], 0.5), candles[5]]
+    listener.candles_changed([candles[4]], event())
+    listener.candles_changed([candles[1]], event())
+    stream.market.may_answer.set()
+    await stream.until(lambda state: sorted(state.timeframes.get("1m", {}).values()) == candles)
+
+
+@pytest.mark.parametrize("level", [(math.nan, 1.0), (2.5, math.nan), (2.5, math.inf), (2.5, -1.0), (-math.inf, 1.0)])
+@pytest.mark.parametrize("is_whole", [True, False])
+async def test_a_book_with_a_level_that_cannot_be_is_not_shown(run: Any, level: Any, *, is_whole: bool) -> None:
+    """Nobody knows what the exchange meant: the book is stale until it is sent whole again, and readers keep theirs."""
+    stream = run("watchOrderBook")
+    listener = await stream.market.books.get()
+    book: tuple[Any, Any, int, EventTimes] = [(2.0, 1.0)], [(3.0, 1.0)], 1, event()
+    listener.book_reset(*book)
+    await stream.until(lambda state: state.book.bids.levels() == [(2.0, 1.0)])
+    send = listener.book_reset if is_whole else listener.book_changed
+    send([(2.0, 1.0), level, (1.0, 1.0)], [], 2, event())
+    await stream.until(lambda _: stream.follower.status == "stale")
+    (await stream.market.books.get()).book_reset(*book)
+    await stream.until(lambda state: (stream.follower.status, state.book.bids.levels()) == ("unverified", [(2.0, 1.0)]))
+    assert stream.health.report().counters["unreadable"] == 1
+
+
+@pytest.mark.parametrize("timestamp", [10**20, -1, 1.5, "now"])
+async def test_a_time_that_cannot_be_is_not_passed_on(run: Any, timestamp: Any) -> None:
+    """What came with it is shown without a time of its event."""
+    stream = run("watchTicker")
+    listener = await stream.market.listener
+    listener.fields_changed({"symbol": SYMBOL, "bid": 1.0}, EventTimes(timestamp, now_ns()))
+    await stream.until(lambda state: state.fields == {"symbol": SYMBOL, "bid": 1.0})
+    listener.fields_changed({"symbol": SYMBOL, "bid": 2.0}, EventTimes(timestamp, now_ns()))
+    await stream.until(lambda state: state.fields == {"symbol": SYMBOL, "bid": 2.0})
+    assert {update.timestamp for update in stream.updates} == {None}
 
 
 async def test_a_bid_that_ran_out_is_gone(run: Any) -> None:

@@ -11,7 +11,7 @@ from millrace_core.clock import now_ns
 from millrace_core.market import Candle, CandlesDelta, CandlesSnapshot
 from millrace_core.states import KEPT_CANDLES, CandlesState
 from millrace_exchange import EventTimes, Exchange
-from millrace_gatherer.streams.readable import Readable
+from millrace_gatherer.streams.readable import Readable, is_possible_candle
 from millrace_gatherer.streams.stream import Stream
 from millrace_gatherer.units import StreamUnitConfig
 from millrace_service import UnitHealthReporter
@@ -39,7 +39,7 @@ class CandlesStream(Stream):
 
     def __init__(self, unit: StreamUnitConfig, exchange: Exchange, bus: Bus, health: UnitHealthReporter) -> None:
         self._candles: dict[str, dict[int, Candle]] = {name: {} for name, _ in unit.timeframes}
-        self._readable = Readable(msgspec.json.Decoder(Candle), health)
+        self._readable = Readable(msgspec.json.Decoder(Candle), health, is_possible_candle)
         self._newest_streamed: dict[str, int] = {}
         """The newest candle that the stream itself brought, by timeframe."""
         super().__init__(unit, exchange, bus, health)
@@ -77,19 +77,21 @@ class CandlesStream(Stream):
             candles = await self.exchange.market.fetch_candles(self.symbol, name, limit)
             # Of a candle that is still open the stream knows more than the answer.
             newest = self._newest_streamed.get(name)
-            older = [candle for candle in candles if newest is None or candle[0] < newest]
-            self._publish_changed(name, older, EventTimes(None, now_ns()), is_live=False)
+            answered = [candle for candle in self._readable.only(candles) if candle[0] != newest]
+            self._publish_changed(name, answered, EventTimes(None, now_ns()), is_live=False)
         self.live()
 
     def _received(self, timeframe: str, candles: Sequence[Candle], event: EventTimes) -> None:
         self.on_message()
-        if candles:
-            self._newest_streamed[timeframe] = max(candle[0] for candle in candles)
-            self._publish_changed(timeframe, candles, event, is_live=True)
+        if readable := self._readable.only(candles):
+            # Exchanges may send older ones again.
+            newest = max(candle[0] for candle in readable)
+            self._newest_streamed[timeframe] = max(newest, self._newest_streamed.get(timeframe, newest))
+            self._publish_changed(timeframe, readable, event, is_live=True)
 
     def _publish_changed(self, timeframe: str, candles: Sequence[Candle], event: EventTimes, *, is_live: bool) -> None:
         known = self._candles[timeframe]
-        changed = [candle for candle in self._readable.only(candles) if known.get(candle[0]) != candle]
+        changed = [candle for candle in candles if known.get(candle[0]) != candle]
         if not changed:
             return
         known.update((candle[0], candle) for candle in changed)

@@ -10,11 +10,13 @@ from millrace_core.book import OrderBook
 from millrace_core.market import BookDelta, BookSnapshot, Level
 from millrace_exchange import EventTimes, Exchange, ExchangeError
 from millrace_gatherer.streams.book_comparison import BookComparison, Place
+from millrace_gatherer.streams.readable import are_possible_levels
 from millrace_gatherer.streams.stream import Stream
 from millrace_gatherer.units import StreamUnitConfig
 from millrace_service import UnitHealthReporter
 
 CROSSED = "the exchange sent a crossed book"
+IMPOSSIBLE_LEVEL = "the exchange sent a price or an amount that is no number, or an amount below 0"
 FIRST_BOOK_S: Final = 20.0
 """How long the exchange may take to send a whole book."""
 COMPARE_EVERY_S: Final = 60.0
@@ -130,6 +132,8 @@ class OrderBookStream(Stream):
         self.on_message()
         self.health.count("resyncs")
         self._comparison = None
+        if not self._accepts(bids, asks):
+            return
         delta = self._mirror.become(bids, asks, nonce)
         if delta is None:
             self._refuse()
@@ -143,6 +147,8 @@ class OrderBookStream(Stream):
         if not self._is_applying:
             return
         self.on_message()
+        if not self._accepts(bids, asks):
+            return
         if self._comparison is not None:
             self._comparison.changing(bids, asks)
         delta = self._mirror.change(bids, asks, nonce)
@@ -178,6 +184,14 @@ class OrderBookStream(Stream):
     def _miss_first(self) -> None:
         if not self._is_applying:
             self._give_up(f"the exchange has sent no whole book for {FIRST_BOOK_S:g} s")
+
+    def _accepts(self, bids: list[Level], asks: list[Level]) -> bool:
+        """Tell whether a book can have such levels; give it up if not: what they stand for is not known."""
+        if are_possible_levels(bids) and are_possible_levels(asks):
+            return True
+        self.health.count("unreadable")
+        self._give_up(IMPOSSIBLE_LEVEL)
+        return False
 
     def _refuse(self) -> None:
         self.health.count("crossed")

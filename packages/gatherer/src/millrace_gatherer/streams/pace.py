@@ -4,7 +4,6 @@ import asyncio
 from typing import Final
 
 from millrace_core.clock import now_ns
-from millrace_exchange import EventTimes
 from millrace_gatherer.streams.lag import Lag
 from millrace_service import UnitHealthReporter
 
@@ -30,18 +29,17 @@ class Pace:
         """Whether messages come too late for the stream to be called live."""
         return self._lag.is_behind
 
-    def count(self, event: EventTimes, *, is_live: bool) -> bool:
+    def count(self, event_ms: int | None, received_ns: int, *, is_live: bool) -> bool:
         """Count a message; tell whether the stream fell behind or caught up with it."""
         self._messages += 1
-        received_ns = event.received_ns
-        if not (is_live and self._has_event_times) or event.timestamp is None:
+        if not (is_live and self._has_event_times) or event_ms is None:
             return False
         if 0 <= received_ns - self._sampled_ns < SAMPLE_NS:
             return False
         self._sampled_ns = received_ns
         was_behind = self._lag.is_behind
         # By the steady clock: a step of the wall clock is no lag.
-        self._lag.observe(event.timestamp, self._clock() - (now_ns() - received_ns) / 1e9)
+        self._lag.observe(event_ms, self._clock() - (now_ns() - received_ns) / 1e9)
         return self._lag.is_behind != was_behind
 
     def measure(self) -> None:

@@ -1,17 +1,20 @@
 """Lets through what readers can read: the rest must become no part of a stream's state, nor of its snapshots.
 
-A null price or a text in place of a number would shut out every reader, through the snapshot too.
+A null price or a text in place of a number would shut out every reader, through the snapshot too; an amount below 0 or
+a time beyond the year 9999 would be read, and be wrong.
 """
 
 import math
-from collections.abc import Iterable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Iterable
+from math import inf
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 import structlog
 
+from millrace_core.clock import LATEST_MS
 from millrace_core.json_problems import UNREADABLE
-from millrace_core.market import Fields
+from millrace_core.market import Candle, Fields, Level, Trade
 from millrace_core.messages import encode
 from millrace_service import UnitHealthReporter
 
@@ -19,12 +22,21 @@ _T = TypeVar("_T")
 
 log = structlog.get_logger()
 
+IMPOSSIBLE: Final = "no exchange has such a time or such an amount"
+
 
 class Readable(Generic[_T]):
     """Checks values of one type as readers do. What they cannot read is counted and reported, with its reason once."""
 
-    def __init__(self, decoder: "msgspec.json.Decoder[_T]", health: UnitHealthReporter) -> None:
+    def __init__(
+        self,
+        decoder: "msgspec.json.Decoder[_T]",
+        health: UnitHealthReporter,
+        is_possible: Callable[[_T], bool] = lambda _value: True,
+    ) -> None:
+        """`is_possible` tells whether a value that can be read can be true."""
         self._decoder = decoder
+        self._is_possible = is_possible
         self._health = health
         self._reported: set[str] = set()
 
@@ -37,8 +49,11 @@ class Readable(Generic[_T]):
         try:
             # As it will travel: NaN and infinities become nulls.
             self._decoder.decode(encode(value))
-        except (*UNREADABLE, TypeError, ValueError) as error:
+        except (*UNREADABLE, TypeError, ValueError, OverflowError) as error:
             self._refuse(value, str(error))
+            return False
+        if not self._is_possible(value):
+            self._refuse(value, IMPOSSIBLE)
             return False
         return True
 
@@ -48,6 +63,26 @@ class Readable(Generic[_T]):
             self._reported.add(why)
             self._health.error(f"the exchange sent what cannot be read, and it is left out: {why}")
             log.error("the exchange sent what cannot be read", why=why, value=repr(value)[:500])
+
+
+def is_possible_trade(trade: Trade) -> bool:
+    """Tell whether a trade can have happened."""
+    return trade.amount >= 0 and (trade.timestamp is None or possible_ms(trade.timestamp) is not None)
+
+
+def is_possible_candle(candle: Candle) -> bool:
+    """Tell whether there can be such a candle."""
+    return candle[5] >= 0 and possible_ms(candle[0]) is not None
+
+
+def are_possible_levels(levels: Iterable[Level]) -> bool:
+    """Tell whether a book can have such levels: a price that is no number would stand anywhere in it."""
+    return all(0.0 <= amount < inf and -inf < price < inf for price, amount in levels)
+
+
+def possible_ms(value: Any) -> int | None:
+    """Return a time, ms, that can be one; None for anything else that was sent in its place."""
+    return value if type(value) is int and 0 <= value <= LATEST_MS else None
 
 
 def fields_with_value(fields: Fields) -> Fields:

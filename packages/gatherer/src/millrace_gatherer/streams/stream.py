@@ -16,6 +16,7 @@ from millrace_core.states import state_of
 from millrace_core.trace import Trace
 from millrace_exchange import EventTimes, Exchange
 from millrace_gatherer.streams.pace import Pace
+from millrace_gatherer.streams.readable import possible_ms
 from millrace_gatherer.streams.silence import UsualSilence
 from millrace_gatherer.units import StreamUnitConfig
 from millrace_service import UnitHealthReporter
@@ -199,14 +200,15 @@ class Stream(ABC):
         False) does not count for latency.
         """
         self.health.count("messages")
-        if self.pace.count(event, is_live=is_live):
-            self._set_status(*self._said)
         received_ns, exchange_ns = event.received_ns, None
-        if is_live and event.timestamp is not None:
-            exchange_ns = event.timestamp * NS_PER_MS
+        timestamp = possible_ms(event.timestamp)
+        if self.pace.count(timestamp, received_ns, is_live=is_live):
+            self._set_status(*self._said)
+        if is_live and timestamp is not None:
+            exchange_ns = timestamp * NS_PER_MS
             self._to_received.record(received_ns - exchange_ns)
         if self._is_open:
-            self.writer.delta(data, timestamp=event.timestamp, trace=Trace(exchange_ns, received_ns))
+            self.writer.delta(data, timestamp=timestamp, trace=Trace(exchange_ns, received_ns))
             self._to_published.record(now_ns() - received_ns)
 
     def _explain_silence(self) -> None:

@@ -16,7 +16,7 @@ from millrace_core.states import TradesState
 from millrace_exchange import EventTimes, Exchange, ExchangeError, ExchangeProfile, Fatal
 from millrace_gatherer.streams.following import RECONCILE_S, question_pauses_s
 from millrace_gatherer.streams.questions import QuestionTimer, account_timer, listed
-from millrace_gatherer.streams.readable import Readable
+from millrace_gatherer.streams.readable import Readable, is_possible_trade
 from millrace_gatherer.streams.stream import Stream
 from millrace_gatherer.streams.trade_sequence import TradeSequence
 from millrace_gatherer.units import StreamUnitConfig
@@ -48,7 +48,7 @@ class TradesStream(Stream):
 
     def __init__(self, unit: StreamUnitConfig, exchange: Exchange, bus: Bus, health: UnitHealthReporter) -> None:
         self._sequence = self._new_sequence(exchange.profile)
-        self._readable = Readable(msgspec.json.Decoder(Trade), health)
+        self._readable = Readable(msgspec.json.Decoder(Trade), health, is_possible_trade)
         self._held: list[Trade] = []
         self._filling = True
         self._has_received = False
