@@ -4,7 +4,8 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from tests.storms.truth import Key, TrueBook, changed, is_part, mark
+from tests.storms.standstill import Standstill
+from tests.storms.truth import Key, TrueBook, Turn, changed, is_part, mark
 
 from millrace_bus import Bus, Update
 from millrace_core.market import Level
@@ -34,6 +35,16 @@ class Hole(NamedTuple):
     """The last update of the frame that came after them."""
     at_s: float
     """When it came."""
+    stood_still_s: float
+    """How long the judge had stood still by then."""
+
+
+class Flag(NamedTuple):
+    """A hole that was flagged."""
+
+    after_s: float
+    stood_still_s: float
+    """How much of that the judge itself stood still."""
 
 
 @dataclass
@@ -42,8 +53,7 @@ class BookFigures:
 
     compared: int = 0
     wrong: list[str] = field(default_factory=list)
-    flagged_s: list[float] = field(default_factory=list)
-    """How long each hole took to be flagged."""
+    flags: list[Flag] = field(default_factory=list)
     healed: int = 0
     """Holes that a whole book covered before anything was shown."""
     unnoticed: list[str] = field(default_factory=list)
@@ -55,12 +65,14 @@ class BookFigures:
 class BookWitness:
     """Reads one book."""
 
-    def __init__(self, bus: Bus, name: StreamName, truth: TrueBook, figures: BookFigures) -> None:
+    def __init__(
+        self, bus: Bus, name: StreamName, truth: TrueBook, figures: BookFigures, standstill: Standstill
+    ) -> None:
         self.is_live = False
         self.changed = asyncio.Event()
         """Set at every change of `is_live`."""
         self._clock = asyncio.get_running_loop().time
-        self._figures, self._truth, self._name = figures, truth, name
+        self._figures, self._truth, self._name, self._standstill = figures, truth, name, standstill
         self._levels: dict[Key, float] = {}
         self._total = 0
         self._messages = 0
@@ -72,7 +84,7 @@ class BookWitness:
     def hole(self, last: int) -> None:
         """Learn that the frame that ends at an update came after a hole."""
         if self.is_live:
-            self._holes.append(Hole(last, self._clock()))
+            self._holes.append(Hole(last, self._clock(), self._standstill.total_s))
 
     def measure(self) -> None:
         """Count the time that the book was live since this was last called."""
@@ -88,8 +100,10 @@ class BookWitness:
         if not claims:
             return
         await self._truth.reach(max(claim.number for claim in claims))
+        turn = Turn()
         for claim in claims:
             self._compare(claim)
+            await turn.end()
         self._give_up_holes()
 
     def _compare(self, claim: Claim) -> None:
@@ -128,8 +142,8 @@ class BookWitness:
         self.is_live = is_live
         self.changed.set()
         if not is_live:
-            now_s = self._clock()
-            self._figures.flagged_s += [now_s - hole.at_s for hole in self._holes]
+            now_s, stood_still_s = self._clock(), self._standstill.total_s
+            self._figures.flags += [Flag(now_s - hole.at_s, stood_still_s - hole.stood_still_s) for hole in self._holes]
             self._holes.clear()
 
     def _claim(self, state: Any) -> None:

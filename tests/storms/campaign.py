@@ -12,6 +12,7 @@ from tests.storms.dialects import DIALECTS, Stream
 from tests.storms.faults import MUTE_S, StormyLine
 from tests.storms.figures import Figures
 from tests.storms.plan import TENANT, Plan
+from tests.storms.standstill import Standstill
 from tests.storms.trades import TradesWitness
 from tests.storms.truth import TrueBook
 
@@ -45,12 +46,14 @@ class Campaign:
         self.figures = Figures()
         self.dialect = DIALECTS[plan.dialect]
         self._session, self._trader, self._own = session, trader, own
+        self._standstill = Standstill()
         self._books: dict[str, BookWitness] = {}
         self._trades: dict[str, TradesWitness] = {}
         for symbol in plan.markets:
             market = self.dialect.market(symbol)
             truth = TrueBook(session, market)
-            self._books[market] = BookWitness(bus, self._name("watchOrderBook", symbol), truth, self.figures.books)
+            book = self._name("watchOrderBook", symbol)
+            self._books[market] = BookWitness(bus, book, truth, self.figures.books, self._standstill)
             self._trades[market] = TradesWitness(
                 bus, self._name("watchTrades", symbol), self.figures.trades, numbered=self.dialect.numbers_trades
             )
@@ -61,7 +64,8 @@ class Campaign:
     async def run(self, progress: Progress) -> Figures:
         """Run until all frames have passed; return what was found."""
         await self._until_live()
-        disturbing = [asyncio.create_task(self.line.break_sockets()), asyncio.create_task(self._trader.run())]
+        works = (self.line.break_sockets(), self._trader.run(), self._standstill.watch())
+        disturbing = [asyncio.create_task(work) for work in works]
         try:
             await self._storm(disturbing, progress)
         finally:

@@ -1,6 +1,6 @@
 """What a campaign found, as text."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from statistics import median
 
 from tests.storms.figures import Figures
@@ -17,7 +17,7 @@ def progress(figures: Figures) -> str:
         f"{figures.frames:,} frames ({figures.frames / max(figures.seconds, 0.001):,.0f}/s)",
         f"{sum(figures.faults.values())} faults",
         f"{len(books.wrong)} wrong of {books.compared:,} books",
-        f"gaps flagged {_times(books.flagged_s)}",
+        f"gaps flagged {_times([flag.after_s for flag in books.flags])}",
         f"silences {_times(figures.silences_s)}",
         f"live {figures.live_percent:.2f} %",
         f"{len(figures.violations)} violations",
@@ -31,8 +31,11 @@ def summary(figures: Figures) -> str:
     lines = (
         progress(figures),
         f"faults: {', '.join(f'{kind} {count}' for kind, count in figures.faults.items())}",
-        f"gaps: {len(books.flagged_s)} flagged, {_late(books.flagged_s)} of them later than {_FLAGGED_MS} ms after the"
-        f" frame that showed them, {books.healed} covered by a whole book, {len(books.unnoticed)} not",
+        f"gaps: {len(books.flags)} flagged, {_late(flag.after_s for flag in books.flags)} of them later than"
+        f" {_FLAGGED_MS} ms after the frame that showed them, and"
+        f" {_late(flag.after_s - flag.stood_still_s for flag in books.flags)} without the time in which the judge"
+        " itself stood still;"
+        f" {books.healed} covered by a whole book, {len(books.unnoticed)} not",
         f"silences of busy streams: {len(figures.silences_s)} shown, {len(figures.unseen_silences)} not",
         f"trades: {trades.compared:,} compared, {trades.late} late, {figures.missing_trades} missing,"
         f" {sum(figures.untold.values())} of them untold",
@@ -44,7 +47,7 @@ def summary(figures: Figures) -> str:
     return "\n".join(lines)
 
 
-def _late(times_s: Sequence[float]) -> int:
+def _late(times_s: Iterable[float]) -> int:
     return sum(1000 * time_s > _FLAGGED_MS for time_s in times_s)
 
 

@@ -1,5 +1,7 @@
 """What the exchange did, as its control plane tells it: every past book by its number, and every trade."""
 
+import asyncio
+import time
 from array import array
 from typing import Any
 
@@ -8,6 +10,7 @@ import msgspec
 
 _MASK = (1 << 64) - 1
 _EMPTY = 0
+_TURN_S = 0.005
 FEWEST = 20
 """Levels a side that must be shown at least, where the exchange has them."""
 
@@ -27,6 +30,22 @@ def changed(total: int, key: Key, former: float, amount: float) -> int:
     if amount:
         total += mark(key, amount)
     return total & _MASK
+
+
+class Turn:
+    """A turn of the event loop, which work that takes long ends now and then.
+
+    Frames are passed on, and what readers are shown is timed, in the process that compares.
+    """
+
+    def __init__(self) -> None:
+        self._ends_s = time.monotonic() + _TURN_S
+
+    async def end(self) -> None:
+        """Let others have their turn, if this one has lasted long enough."""
+        if time.monotonic() > self._ends_s:
+            await asyncio.sleep(0)
+            self._ends_s = time.monotonic() + _TURN_S
 
 
 class TrueBook:
@@ -51,8 +70,10 @@ class TrueBook:
                 self._first = answer["firstUpdateId"]
             elif not answer["changes"]:
                 raise AssertionError(f"{self._market} was shown as of update {number}, which has not happened")
+            turn = Turn()
             for side, price, amount in answer["changes"]:
                 self._change(-float(price) if side == "BUY" else float(price), float(amount))
+                await turn.end()
 
     def sum_at(self, number: int) -> int | None:
         """Return the sum for the book after an update; None from before the record."""
