@@ -32,7 +32,7 @@ from millrace_exchange.errors import (
 )
 from millrace_exchange.listeners import EventTimes
 from millrace_exchange.opening import open_exchange
-from millrace_exchange.order_ids import is_same_id, plain_id
+from millrace_exchange.order_ids import is_order_id, is_same_id, plain_id
 from millrace_exchange.ports import (
     AccountFeed,
     Acknowledgement,
@@ -69,6 +69,7 @@ __all__ = [
     "capability_mistakes",
     "exchange_exists",
     "guarded",
+    "is_order_id",
     "is_same_id",
     "open_exchange",
     "plain_id",

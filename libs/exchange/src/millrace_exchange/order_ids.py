@@ -10,6 +10,7 @@ from millrace_core.ids import RequestId
 _BASE62: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _BASE62_DIGITS: Final = 22
 """Digits that 128 bits take."""
+_NO_IDS: Final = frozenset({"None", "null", "undefined"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +117,11 @@ class OpenOrderPages:
     """The name under which a page's orders stand, if an answer that holds them elsewhere holds all."""
     of_account: tuple[Mapping[str, Any], ...] = ({},)
     """Parameters of the questions that together list an account's open orders of all symbols."""
+
+
+def is_order_id(value: object) -> bool:
+    """Tell whether a value names an order. No exchange numbers one 0 or below: so they say that there is none."""
+    return type(value) is str and value not in _NO_IDS and not value.startswith("-") and value.strip("0") != ""
 
 
 def is_same_id(found: str, wanted: str) -> bool:

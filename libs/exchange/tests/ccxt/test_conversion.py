@@ -36,3 +36,10 @@ def test_only_whole_balances_are_taken() -> None:
 def test_orders_at_one_price_are_one_level() -> None:
     """Where ccxt holds single orders, a level's amount is their sum."""
     assert levels_of([[10.0, 1.0, "a"], [10.0, 2.0, "b"], [9.0, 4.0, "c"]]) == [(10.0, 3.0), (9.0, 4.0)]
+
+
+def test_a_status_that_is_not_known_says_nothing() -> None:
+    """A word of the exchange's own, which ccxt passes on, would outrank `open` for ever."""
+    said = ("open", "closed", "canceled", "expired", "rejected", "canceling", "PENDING_NEW", None)
+    statuses = [order_of({"id": "1", "status": status}).status for status in said]
+    assert statuses == ["open", "closed", "canceled", "expired", "rejected", None, None, None]

@@ -59,6 +59,9 @@ class LimitedExchange:
             await asyncio.sleep(0.05)
         raise AssertionError("unreachable")
 
+    def poll_interval_s(self, *_: Any) -> None:
+        """Return nothing: it streams."""
+
     async def close(self) -> None:
         """Close nothing."""
 

@@ -3,6 +3,7 @@
 import asyncio
 import math
 from collections.abc import AsyncIterator, Callable
+from decimal import Decimal
 from typing import Any, cast
 
 import pytest
@@ -12,9 +13,11 @@ from millrace_core.clock import now_ms, now_ns
 from millrace_core.config.common import Credentials
 from millrace_core.market import Trade
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
+from millrace_core.orders import Order
 from millrace_exchange import EventTimes, Exchange
 from millrace_exchange.profile import ExchangeProfile
 from millrace_gatherer.streams import run_stream, stream_of
+from millrace_gatherer.streams.readable import is_possible_order
 from millrace_gatherer.units import StreamUnitConfig
 from millrace_service import UnitHealthReporter
 from millrace_service.health import ErrorLog
@@ -52,6 +55,9 @@ class Market:
         """Send a book."""
         self.books.put_nowait(listener)
         await asyncio.Event().wait()
+
+    def poll_interval_s(self, *_: Any) -> None:
+        """Return nothing: it streams."""
 
     async def fetch_trades(self, *_: Any, **__: Any) -> list[Trade]:
         """Return none."""
@@ -122,10 +128,48 @@ async def test_trades_that_cannot_be_read_shut_nobody_out(run: Any) -> None:
     stream = run("watchTrades")
     listener = await stream.listener()
     wrong = [trade("2", price=None), trade("3", amount=math.nan), trade("4", price="1.0"), trade("5", timestamp="now")]
-    wrong += [trade("6", amount=-1.0), trade("7", timestamp=-1), trade("8", timestamp=10**20)]
+    wrong += [trade("6", amount=-1.0), trade("7", timestamp=-1), trade("8", timestamp=10**20), trade("8", side="up")]
     listener.traded([trade("1"), *wrong, trade("9")], event())
     await stream.until(lambda state: [each.id for each in state.trades] == ["1", "9"])
     assert stream.health.report().counters["unreadable"] == len(wrong)
+
+
+async def test_an_exchange_without_ids_that_is_asked_again_and_again_repeats_nothing(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of its answers holds most of the one before; two trades may be alike in everything."""
+    monkeypatch.setattr(Market, "poll_interval_s", lambda *_: 1.0)
+    stream = run("watchTrades")
+    listener = await stream.listener()
+    one, other, last = (Trade(None, at_ms, SYMBOL, "buy", 1.0, 1.0) for at_ms in (1, 2, 3))
+    listener.traded([one], event())
+    await stream.until(lambda state: list(state.trades) == [one])
+    for answer in ([one, one, other], [one, other], [one, one, other, last]):
+        listener.traded(answer, event())
+    await stream.until(lambda state: last in state.trades)
+    assert list(stream.follower.state.trades) == [one, one, other, last]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"filled": Decimal(3)},
+        {"filled": Decimal(-1)},
+        {"amount": Decimal("1e5000")},
+        {"price": Decimal("NaN")},
+        {"remaining": Decimal(-1)},
+        {"side": "up"},
+        {"id": "0"},
+        {"id": "-1"},
+    ],
+)
+def test_an_order_that_cannot_be_is_not_joined(wrong: Any) -> None:
+    """What was filled never becomes less, so a single report of too much would stay for ever."""
+    right = {"id": "7", "type": "limit", "side": "buy", "amount": Decimal(2), "filled": Decimal(1), "price": Decimal(5)}
+    assert is_possible_order(Order(**right))
+    assert is_possible_order(Order(id="7", status="canceled"))
+    assert is_possible_order(Order(**{**right, "type": "market", "filled": Decimal(3)}))
+    assert not is_possible_order(Order(**{**right, **wrong}))
 
 
 async def test_candles_that_cannot_be_read_shut_nobody_out(run: Any) -> None:

@@ -42,6 +42,9 @@ class Market:
         self.listener: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._asked = asyncio.Condition()
 
+    def poll_interval_s(self, *_: Any) -> None:
+        """Return nothing: it streams."""
+
     async def trades(self, symbol: str, listener: Any) -> None:
         """Stream trades."""
         self.listener.set_result(listener)

@@ -1,6 +1,8 @@
+from collections import Counter
 from collections.abc import Iterable
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -115,6 +117,39 @@ def test_trades_of_one_millisecond_are_in_the_order_of_their_numbers() -> None:
     assert ids(sequence.unseen(same_time)) == [9, 10, 100]
     named = [msgspec.structs.replace(trade, id=name) for trade, name in zip(same_time, "bca", strict=True)]
     assert [trade.id for trade in sequence.unseen(named)] == ["b", "c", "a"]
+
+
+@given(made=st.lists(st.tuples(st.integers(1, 3), st.integers(1, 2)), max_size=12), data=st.data())
+@pytest.mark.parametrize("polled", [True, False])
+def test_trades_without_ids_are_published_once_each(
+    made: list[tuple[int, int]], data: st.DataObject, *, polled: bool
+) -> None:
+    """However often answers hold them again: those that are alike in everything are as many as the exchange has."""
+    all_made = [
+        Trade(id=None, timestamp=at, symbol="A/B", side="buy", price=1.0, amount=float(amount))
+        for at, amount in sorted(made)
+    ]
+    sequence, published, shown = TradeSequence(consecutive=False), list[Trade](), 0
+
+    def publish(fresh: list[Trade]) -> None:
+        sequence.add(fresh)
+        published.extend(fresh)
+
+    while shown < len(all_made):
+        until = data.draw(st.integers(shown + 1, len(all_made)))
+        newest = all_made[shown:until]
+        if polled:
+            publish(sequence.unseen(all_made[:until]))
+        elif data.draw(st.booleans()):
+            # An answer holds all that was streamed beside it, or nothing of that.
+            publish(sequence.unseen(all_made[: data.draw(st.sampled_from([shown, until]))], streamed=newest))
+        else:
+            publish(sequence.unseen(streamed=newest))
+        shown = until
+        if data.draw(st.booleans()):
+            sequence.restart(published, earlier=published[:2])
+    assert sequence.unseen(all_made) == []
+    assert Counter(published) == Counter(all_made)
 
 
 def test_what_was_forgotten_is_not_published_again() -> None:

@@ -20,7 +20,7 @@ from millrace_exchange.ccxt.classification import classify
 from millrace_exchange.ccxt.conversion import balances_of, order_of, positions_of, trade_of
 from millrace_exchange.ccxt.recording.sending import NOTHING, Sending
 from millrace_exchange.errors import ExchangeError, OrderNotFound
-from millrace_exchange.order_ids import Fields, is_same_id
+from millrace_exchange.order_ids import Fields, is_order_id, is_same_id
 from millrace_exchange.profile import ExchangeProfile
 
 _MESSAGES: Final = frozenset({"error", "errors", "message", "msg"})
@@ -30,7 +30,6 @@ _OTHER_TYPE: Final = {"limit": frozenset({"market"}), "market": frozenset({"limi
 _ROUNDING: Final = 1e-9
 """The part of a number that it may lose as a float on its way; lots and ticks are coarser."""
 _SIDES: Final = frozenset({"buy", "sell"})
-_NO_IDS: Final = frozenset({"None", "null", "undefined"})
 
 
 class Asked(NamedTuple):
@@ -75,7 +74,7 @@ class CheckedAnswer:
         Raises:
             OutcomeUnknown, Retryable: the answer does not prove it.
         """
-        if not isinstance(answer, Mapping) or not _is_id(answer.get("id")):
+        if not isinstance(answer, Mapping) or not is_order_id(answer.get("id")):
             self._prove_nothing("the answer names no order")
         answer = self._under_its_own_id(answer)
         self._check_identity(answer, asked)
@@ -117,7 +116,7 @@ class CheckedAnswer:
             OutcomeUnknown, Retryable: the answer does not prove them.
         """
         asked, rows = self._list(answer, symbol, self._profile.required.order)
-        if not all(_is_id(row.get("id")) and _says_something(row) for row in rows):
+        if not all(is_order_id(row.get("id")) and _says_something(row) for row in rows):
             self._prove_nothing("the answer names no order")
         if self._sending.contents:
             sent = frozenset(_texts(self._sending.contents))
@@ -226,11 +225,6 @@ class CheckedAnswer:
 def proves_nothing(profile: ExchangeProfile, action: str, why: str) -> ExchangeError:
     """Return the error for an answer that proves nothing: a change is then unknown, a question may be asked again."""
     return classify(profile, action, BadResponse(why))
-
-
-def _is_id(value: Any) -> bool:
-    """Tell whether a text names an order. No exchange numbers one 0 or below: so they say that there is none."""
-    return type(value) is str and value not in _NO_IDS and not value.startswith("-") and value.strip("0") != ""
 
 
 def _is_own_trade(row: Mapping[str, Any]) -> bool:

@@ -11,7 +11,7 @@ from millrace_core.clock import LATEST_MS
 from millrace_core.decimals import number
 from millrace_core.market import Balance, Balances, ExchangePosition, Fee, Liquidation, Trade
 from millrace_core.messages import decimal_of
-from millrace_core.orders import Order, OrderFee
+from millrace_core.orders import FINAL_STATUSES, Order, OrderFee
 from millrace_core.position import EXACT
 
 CcxtDict = Mapping[str, Any]
@@ -66,7 +66,7 @@ def order_of(order: CcxtDict) -> Order:
         # KuCoin sends 0 with an order that is no stop.
         trigger_price=_exact(order, "triggerPrice") or None,
         amount=_exact(order, "amount"),
-        status=order.get("status"),
+        status=order.get("status") if order.get("status") in _STATUSES else None,
         filled=_exact(order, "filled"),
         remaining=_remaining(order),
         average=_exact(order, "average"),
@@ -75,6 +75,10 @@ def order_of(order: CcxtDict) -> Order:
         last_trade_timestamp=_time(order.get("lastTradeTimestamp")),
         last_update_timestamp=_time(order.get("lastUpdateTimestamp")),
     )
+
+
+# ccxt passes on what it does not know: that would outrank `open` whenever two reports are joined.
+_STATUSES: Final = frozenset({"open", *FINAL_STATUSES})
 
 
 def _time(value: Any) -> int | None:

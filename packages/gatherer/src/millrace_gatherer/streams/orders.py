@@ -16,7 +16,7 @@ from millrace_exchange import EventTimes, Exchange, Rejected
 from millrace_gatherer.streams.following import RECONCILE_S, reconcile
 from millrace_gatherer.streams.order_cache import OrderCache
 from millrace_gatherer.streams.questions import account_timer, listed
-from millrace_gatherer.streams.readable import Readable
+from millrace_gatherer.streams.readable import Readable, is_possible_order
 from millrace_gatherer.streams.stream import Stream
 from millrace_gatherer.units import StreamUnitConfig
 from millrace_service import UnitHealthReporter
@@ -41,7 +41,7 @@ class OrdersStream(Stream):
     def __init__(self, unit: StreamUnitConfig, exchange: Exchange, bus: Bus, health: UnitHealthReporter) -> None:
         self._bus = bus
         self._cache = OrderCache()
-        self._readable = Readable(msgspec.json.Decoder(Order), health)
+        self._readable = Readable(msgspec.json.Decoder(Order), health, is_possible_order)
         self._complete_until_ms: int | None = None
         """Everything up to this moment was published; None if nothing ever was."""
         self._unknown: set[str] = set()

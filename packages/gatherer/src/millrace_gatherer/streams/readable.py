@@ -13,15 +13,19 @@ import msgspec
 import structlog
 
 from millrace_core.clock import LATEST_MS
+from millrace_core.decimals import is_usual
 from millrace_core.json_problems import UNREADABLE
 from millrace_core.market import Candle, Fields, Level, Trade
 from millrace_core.messages import encode
+from millrace_core.orders import Order
+from millrace_exchange import is_order_id
 from millrace_service import UnitHealthReporter
 
 _T = TypeVar("_T")
 
 log = structlog.get_logger()
 
+_SIDES: Final = ("buy", "sell")
 IMPOSSIBLE: Final = "no exchange has such a time or such an amount"
 
 
@@ -67,7 +71,22 @@ class Readable(Generic[_T]):
 
 def is_possible_trade(trade: Trade) -> bool:
     """Tell whether a trade can have happened."""
-    return trade.amount >= 0 and (trade.timestamp is None or possible_ms(trade.timestamp) is not None)
+    has_time = trade.timestamp is None or possible_ms(trade.timestamp) is not None
+    return trade.amount >= 0 and has_time and trade.side in (None, *_SIDES)
+
+
+def is_possible_own_trade(trade: Trade) -> bool:
+    """Tell whether an own trade can have happened: it has a time and a side, of which positions are made."""
+    return is_possible_trade(trade) and trade.timestamp is not None and trade.side is not None
+
+
+def is_possible_order(order: Order) -> bool:
+    """Tell whether there can be such an order. What was filled of one never becomes less, whatever comes later."""
+    numbers = (order.amount, order.filled, order.remaining, order.price, order.cost)
+    if not all(number is None or (is_usual(number) and number >= 0) for number in numbers):
+        return False
+    is_full = order.type != "limit" or not order.amount or order.filled is None or order.filled <= order.amount
+    return is_full and is_order_id(order.id) and order.side in (None, *_SIDES)
 
 
 def is_possible_candle(candle: Candle) -> bool:

@@ -1,14 +1,15 @@
 """Tracks published trades: each is published once, and missing ones are detected. Pure."""
 
-from collections import deque
-from collections.abc import Iterable
-from itertools import takewhile
+from collections import Counter, deque
+from collections.abc import Container, Iterable, Iterator
+from itertools import chain, takewhile
 
 from millrace_core.market import Trade
 from millrace_core.states import KEPT_TRADES
 
-_Identity = tuple[str | None, str | None]
-"""Trade id and, where it counts, order id."""
+_Identity = tuple[object, ...]
+"""Trade id and, where it counts, order id; of a trade without an id all that is said of it, and which of those that are
+alike it is."""
 
 REMEMBERED = 10 * KEPT_TRADES
 """Number of remembered identities where ids are not consecutive."""
@@ -21,6 +22,7 @@ class TradeSequence:
 
     Where an exchange numbers a symbol's trades consecutively, a gap is proven by the ids; elsewhere identities are
     only compared: ids, or with `per_order` trade id and order id, since a self-trade is two records of one trade id.
+    Some exchanges have no ids: of their trades that are alike in everything, as many are new as there are more of them.
     """
 
     def __init__(self, *, consecutive: bool, per_order: bool = False) -> None:
@@ -43,24 +45,29 @@ class TradeSequence:
         """Count these as published, and no others; of the earlier ones only the identities matter."""
         trades = list(newest)
         self.newest.clear()
-        self._seen = {self._identity(trade): _time(trade) for trade in earlier if trade.id is not None}
-        self._last_number = None
+        self.newest.extend(trades)
+        self._seen = {
+            identity: _time(trade) for each in (earlier, trades) for identity, trade in self._identified(each)
+        }
+        self._last_number = _number(trades[-1]) if self.is_consecutive and trades else None
         # The earliest of all, since a single wrong time must not hide what comes later.
         self._forgotten_until_ms = min(map(_time, trades)) if len(trades) >= KEPT_TRADES else 0
-        if trades:
-            self.add(trades)
 
-    def unseen(self, trades: Iterable[Trade]) -> list[Trade]:
-        """Return those that are new, each once, in order."""
+    def unseen(self, *answers: Iterable[Trade], streamed: Iterable[Trade] = ()) -> list[Trade]:
+        """Return those that are new, each once, in order.
+
+        What was streamed came once; an answer holds again what was in others, and what was streamed.
+        """
         if self.is_consecutive:
             last = -1 if self._last_number is None else self._last_number
-            numbered = {number: trade for trade in trades if (number := _number(trade)) > last}
+            both = chain(*answers, streamed)
+            numbered = {number: trade for trade in both if (number := _number(trade)) > last}
             return [numbered[number] for number in sorted(numbered)]
-        new: dict[_Identity | int, Trade] = {}
-        for place, trade in enumerate(trades):
-            identity = self._identity(trade)
-            if trade.id is None or (identity not in self._seen and _time(trade) >= self._forgotten_until_ms):
-                new.setdefault(place if trade.id is None else identity, trade)
+        new: dict[_Identity, Trade] = {}
+        found = [*map(self._identified, answers), self._identified(streamed, but=self._seen)]
+        for identity, trade in chain.from_iterable(found):
+            if identity not in self._seen and _time(trade) >= self._forgotten_until_ms:
+                new.setdefault(identity, trade)
         return sorted(new.values(), key=_place)
 
     def begins_anew(self, trades: Iterable[Trade]) -> bool:
@@ -95,7 +102,8 @@ class TradeSequence:
         """
         if self.is_consecutive or not asked or self.last is None:
             return False
-        return all(self._identity(trade) not in self._seen for trade in asked) and _time(asked[0]) > _time(self.last)
+        are_unknown = all(identity not in self._seen for identity, _ in self._identified(asked))
+        return are_unknown and _time(asked[0]) > _time(self.last)
 
     def add(self, trades: list[Trade]) -> None:
         """Count trades that `unseen` returned as published."""
@@ -103,7 +111,7 @@ class TradeSequence:
         if self.is_consecutive:
             self._last_number = _number(trades[-1])
             return
-        self._seen.update((self._identity(trade), _time(trade)) for trade in trades if trade.id is not None)
+        self._seen.update([(identity, _time(trade)) for identity, trade in self._identified(trades, but=self._seen)])
         while len(self._seen) > REMEMBERED:
             del self._seen[next(iter(self._seen))]
 
@@ -114,6 +122,21 @@ class TradeSequence:
         if self.last is None or self._last_number is None or _number(trade) > self._last_number:
             return None
         return _time(self.last)
+
+    def _identified(
+        self, trades: Iterable[Trade], but: Container[_Identity] = frozenset()
+    ) -> Iterator[tuple[_Identity, Trade]]:
+        """Yield trades with their identities; those without an id that are alike have none of the identities `but`."""
+        alike: Counter[_Identity] = Counter()
+        for trade in trades:
+            if trade.id is not None:
+                yield self._identity(trade), trade
+                continue
+            said = (trade.timestamp, trade.side, trade.price, trade.amount, trade.order)
+            while (*said, alike[said]) in but:
+                alike[said] += 1
+            yield (*said, alike[said]), trade
+            alike[said] += 1
 
     def _identity(self, trade: Trade) -> _Identity:
         return trade.id, trade.order if self._per_order else None

@@ -2,6 +2,7 @@
 
 import asyncio
 from abc import abstractmethod
+from itertools import chain
 from typing import ClassVar, Final, NoReturn, cast
 
 import msgspec
@@ -16,7 +17,7 @@ from millrace_core.states import TradesState
 from millrace_exchange import EventTimes, Exchange, ExchangeError, ExchangeProfile, Fatal
 from millrace_gatherer.streams.following import RECONCILE_S, question_pauses_s
 from millrace_gatherer.streams.questions import QuestionTimer, account_timer, listed
-from millrace_gatherer.streams.readable import Readable, is_possible_trade
+from millrace_gatherer.streams.readable import Readable, is_possible_own_trade, is_possible_trade
 from millrace_gatherer.streams.stream import Stream
 from millrace_gatherer.streams.trade_sequence import TradeSequence
 from millrace_gatherer.units import StreamUnitConfig
@@ -48,8 +49,13 @@ class TradesStream(Stream):
 
     def __init__(self, unit: StreamUnitConfig, exchange: Exchange, bus: Bus, health: UnitHealthReporter) -> None:
         self._sequence = self._new_sequence(exchange.profile)
-        self._readable = Readable(msgspec.json.Decoder(Trade), health, is_possible_trade)
+        self._readable = Readable(msgspec.json.Decoder(Trade), health, self._is_possible)
+        self._is_asked_for = exchange.poll_interval_s(self.action) is not None
+        """Whether the exchange streams none, so that each message is an answer."""
         self._held: list[Trade] = []
+        """What was streamed while a gap is being filled."""
+        self._answers: list[list[Trade]] = []
+        """What was answered meanwhile."""
         self._filling = True
         self._has_received = False
         """Whether the stream has brought something since it was last followed anew."""
@@ -75,6 +81,11 @@ class TradesStream(Stream):
     def _new_sequence(self, profile: ExchangeProfile) -> TradeSequence:
         """Return an empty sequence that knows what identifies a trade."""
 
+    def _is_possible(self, trade: Trade) -> bool:
+        """Tell whether a trade can have happened; where ids show what is missing it has a number."""
+        has_number = not self._sequence.is_consecutive or (trade.id is not None and trade.id.isdecimal())
+        return has_number and is_possible_trade(trade)
+
     def filled(self) -> None:
         """Note that nothing is missing up to the latest question."""
 
@@ -82,6 +93,7 @@ class TradesStream(Stream):
         """Follow the stream, and ask for everything that it missed."""
         self._filling, self._has_received = True, False
         self._held.clear()
+        self._answers.clear()
         self._wanted.clear()
         await run_all(self.subscribe(), self._fill_holes())
 
@@ -91,7 +103,7 @@ class TradesStream(Stream):
 
     def resume(self, published: Published) -> None:
         """Restore the published sequence; newer trades that are still held here need not be asked for."""
-        self._held = [*self._sequence.newest, *self._held]
+        self._answers.append([*self._sequence.newest])
         earlier = [trade for delta in published.deltas for trade in cast(TradesDelta, delta).trades]
         self._sequence.restart(cast(TradesState, published.state).trades, earlier)
         self._filling = True
@@ -106,20 +118,26 @@ class TradesStream(Stream):
         if self._filling or not self._has_received:
             # Nothing else tells that the subscription stands: what came before its first message is asked for.
             self._filling = self._has_received = True
-            self._held += trades
-        elif fresh := self._sequence.unseen(trades):
+            self._hold(trades)
+        elif fresh := self._sequence.unseen(trades) if self._is_asked_for else self._sequence.unseen(streamed=trades):
             if self._sequence.follows(fresh):
                 self._add(fresh, event)
                 return
             self._filling = True
-            self._held = fresh
+            self._hold(fresh)
         elif self._sequence.begins_anew(trades):
             self._filling = True
-            self._held = trades
+            self._hold(trades)
         else:
             # All were published before; asking would bring nothing.
             return
         self._wanted.set()
+
+    def _hold(self, trades: list[Trade]) -> None:
+        if self._is_asked_for:
+            self._answers.append(trades)
+        else:
+            self._held += trades
 
     def _add(self, trades: list[Trade], event: EventTimes, *, is_live: bool = True) -> None:
         self._sequence.add(trades)
@@ -169,17 +187,18 @@ class TradesStream(Stream):
                 # What was asked for is not what is missing now.
                 continue
             self._suspect(asked)
-            fresh = self._sequence.unseen([*asked, *self._held])
+            fresh = self._sequence.unseen(asked, *self._answers, streamed=self._held)
             run = [] if self._sequence.missing_before(fresh) else self._sequence.run(fresh)
             self._publish(run)
             fresh = fresh[len(run) :]
             if not fresh:
+                self._held, self._answers = [], []
                 break
             # What the stream brought already may take a moment until it can be asked for.
             fruitless = 0 if run else fruitless + 1
             await asyncio.sleep(0 if run else FRUITLESS_PAUSE_S)
-        self._publish(self._sequence.unseen([*fresh, *self._held]))
-        self._held = []
+        self._publish(self._sequence.unseen(fresh, *self._answers, streamed=self._held))
+        self._held, self._answers = [], []
         self._filling = False
         self.filled()
         self.live()
@@ -201,7 +220,7 @@ class TradesStream(Stream):
 
     def _begins_anew(self, asked: list[Trade]) -> bool:
         """Begin a new sequence if the exchange did, as one that was set up anew; tell whether it did."""
-        if not self._sequence.begins_anew([*asked, *self._held]):
+        if not self._sequence.begins_anew([*asked, *self._held, *chain(*self._answers)]):
             return False
         self._sequence.restart((), ())
         self.health.count("renumbered")
@@ -299,6 +318,9 @@ class MyTradesStream(TradesStream):
     def filled(self) -> None:
         """Ask from here on next time: asking from an old trade is expensive where one answer covers days."""
         self._complete_until_ms = self._asked_at_ms - OVERLAP_MS
+
+    def _is_possible(self, trade: Trade) -> bool:
+        return is_possible_own_trade(trade)
 
     def _suspect(self, asked: list[Trade]) -> None:
         # An answer from the last complete one on need not hold the newest trade that was published.
