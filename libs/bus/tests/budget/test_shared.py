@@ -14,6 +14,7 @@ from millrace_bus.budget.shared import URGENT_LIMIT_S
 from millrace_bus.connection.address import Address
 from millrace_bus.connection.connection import connect
 from millrace_core.budget import Charge
+from millrace_core.names import BUDGET_STOPS, budget_peers_key, budget_users_key
 
 _numbers = itertools.count()
 
@@ -157,3 +158,34 @@ async def test_a_pause_survives_an_outage(killable: EmbeddedServer, budgets: lis
         while not other.stopped_ms([key]):
             await other.take([charge(key, weight=0)], "A")
             await asyncio.sleep(0.05)
+
+
+async def test_what_another_program_left_in_the_place_of_a_budget_keeps_nobody_from_sharing(
+    server: EmbeddedServer, budgets: list[SharedBudget], key: str
+) -> None:
+    """Else each process would count for itself, and together they would break the limit without a word."""
+    place = key.partition("{")[2].partition("}")[0]
+    connection = await connect(Address.parse(server.url), "test")
+    for foreign in (key, budget_users_key(key), budget_peers_key(place)):
+        await connection.call("DEL", foreign)
+        await connection.call("SET", foreign, "someone else's")
+        for budget, tenant in itertools.product(budgets, "AB"):
+            assert (await budget.take([charge(key, cap=100)], tenant)).is_granted
+        assert await connection.call("TYPE", foreign) != b"string"
+    assert max(budget.used[key] for budget in budgets) >= 8
+    connection.abort()
+
+
+async def test_what_is_no_pause_is_passed_over(server: EmbeddedServer, budgets: list[SharedBudget], key: str) -> None:
+    """Whoever may publish there cannot cut the connection by which pauses are heard."""
+    one, other = budgets
+    connections = [budget._reconnecting.connection for budget in budgets]
+    connection = await connect(Address.parse(server.url), "test")
+    for text in ("", "soon", "-1 x", b"\xff\xfe", f"1e9 {key}"):
+        await connection.call("PUBLISH", BUDGET_STOPS, text)
+    one.stop(key, 60_000)
+    async with asyncio.timeout(60):
+        while not other.stopped_ms([key]):
+            await asyncio.sleep(0)
+    assert [budget._reconnecting.connection for budget in budgets] == connections
+    connection.abort()

@@ -7,6 +7,8 @@ Beside it a sorted set has the users, each with the last slot in which it used s
 many there are, unless they compete. A user is a tenant, for urgent requests (`u|<tenant>`) or for others
 (`n|<tenant>`).
 
+What another program has put in the place of one of these keys is removed: else nobody would share the limit.
+
 KEYS: the processes (a sorted set by last use), then of each limit the hash and the set of users.
 ARGV: process; user, empty for the exchange's own count; 1 to count the request even if it does not fit; then of each
 limit `window_ms`, `weight`, `cap`, `contended_cap`, `stop_ms` (a pause to begin), `seen` (what the exchange counted).
@@ -29,6 +31,16 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local process, user, forced = ARGV[1], ARGV[2], ARGV[3] == '1'
 
+local function at(command, key, ...)
+  local reply = redis.pcall(command, key, ...)
+  if type(reply) == 'table' and reply.err and string.find(reply.err, 'WRONGTYPE', 1, true) then
+    redis.call('PEXPIRE', key, 0)
+    reply = redis.pcall(command, key, ...)
+  end
+  if type(reply) == 'table' and reply.err then error(reply) end
+  return reply
+end
+
 local function forget(key, last, suffix)
   local names = {{}}
   for slot = last - {2 * SLOTS + 1}, last do names[#names + 1] = slot .. suffix end
@@ -41,7 +53,7 @@ local function used_of(key, slot)
     names[#names + 1] = tostring(slot - back)
     names[#names + 1] = (slot - back) .. '|' .. user
   end
-  local values = redis.call('HMGET', key, unpack(names))
+  local values = at('HMGET', key, unpack(names))
   local used, mine, oldest = 0, 0, slot
   for back = 0, {SLOTS} do
     local all, own = tonumber(values[2 + 2 * back]), tonumber(values[3 + 2 * back])
@@ -53,7 +65,7 @@ end
 
 local function sharing(users)
   local count, kind = 1, string.byte(user)
-  for _, other in ipairs(redis.call('ZRANGE', users, 0, -1)) do
+  for _, other in ipairs(at('ZRANGE', users, 0, -1)) do
     if other ~= user and string.byte(other) == kind then count = count + 1 end
   end
   return count
@@ -61,7 +73,7 @@ end
 
 local function forget_gone(key, users, slot)
   local last = slot - {SLOTS + 1}
-  local gone = redis.call('ZRANGEBYSCORE', users, '-inf', last, 'WITHSCORES')
+  local gone = at('ZRANGEBYSCORE', users, '-inf', last, 'WITHSCORES')
   for at = 1, #gone, 2 do forget(key, tonumber(gone[at + 1]), '|' .. gone[at]) end
   redis.call('ZREMRANGEBYSCORE', users, '-inf', last)
 end
@@ -72,7 +84,7 @@ local function add(key, slot, weight, suffix)
   return is_new
 end
 
-redis.call('ZADD', KEYS[1], now, process)
+at('ZADD', KEYS[1], now, process)
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - {PEER_MS})
 redis.call('PEXPIRE', KEYS[1], {PEER_MS})
 local reply, limits = {{1, redis.call('ZCARD', KEYS[1])}}, {{}}
@@ -109,7 +121,7 @@ for _, limit in ipairs(limits) do
   if reply[1] == 1 and weight > 0 then
     if add(key, slot, weight, '') then forget_gone(key, users, slot) end
     add(key, slot, weight, '|' .. user)
-    redis.call('ZADD', users, slot, user)
+    at('ZADD', users, slot, user)
     redis.call('PEXPIRE', users, kept)
     reply[place] = reply[place] + weight
   end

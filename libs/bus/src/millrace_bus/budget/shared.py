@@ -6,6 +6,7 @@ channel, so that a process knows of them before its next request.
 """
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -33,6 +34,8 @@ _STOP_WINDOW_MS: Final = 1_000
 _URGENT: Final = "u|"
 _OTHER: Final = "n|"
 _NOBODY: Final = ""
+_log = logging.getLogger("millrace.bus")
+
 _LOAD: Final = pack("SCRIPT", "LOAD", SCRIPT)
 
 _Owed = tuple[str, int, str]
@@ -192,11 +195,17 @@ class SharedBudget:
         """Report to a new connection what happened while there was none."""
         connection.send(_LOAD + pack("SUBSCRIBE", BUDGET_STOPS), [None])
         for key, ms in self._pauses.remaining(monotonic_ms()).items():
-            await connection.call(*self._command([Charge(key, _STOP_WINDOW_MS, 0, 0, 0)], _NOBODY, stop_ms=ms))
+            # Not waited for: a server that refuses one, as without memory, must not keep the connection from being made.
+            command = self._command([Charge(key, _STOP_WINDOW_MS, 0, 0, 0)], _NOBODY, stop_ms=ms)
+            connection.send(pack(*command), [None])
         self._report_owed(connection)
         self._away_until_ms = 0.0
 
     def _hear(self, push: list[Any]) -> None:
-        if push[0] == b"message":
-            ms, _, key = push[2].decode().partition(" ")
+        if push[0] != b"message":
+            return
+        ms, _, key = push[2].decode(errors="replace").partition(" ")
+        if ms.isascii() and ms.isdecimal():
             self._pauses.add(key, monotonic_ms(), int(ms))
+        else:
+            _log.warning("what was sent on %s is no pause: %r", BUDGET_STOPS, push[2][:100])
