@@ -195,7 +195,7 @@ class SharedBudget:
         """Report to a new connection what happened while there was none."""
         connection.send(_LOAD + pack("SUBSCRIBE", BUDGET_STOPS), [None])
         for key, ms in self._pauses.remaining(monotonic_ms()).items():
-            # Not waited for: a server that refuses one, as without memory, must not keep the connection from being made.
+            # Not waited for: a server that refuses it, as without memory, must not end the connection.
             command = self._command([Charge(key, _STOP_WINDOW_MS, 0, 0, 0)], _NOBODY, stop_ms=ms)
             connection.send(pack(*command), [None])
         self._report_owed(connection)
