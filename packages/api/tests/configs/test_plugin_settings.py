@@ -67,7 +67,7 @@ def test_a_plugin_that_cannot_be_loaded_or_does_not_exist_is_a_mistake() -> None
     )
     assert found == {
         "[1].pluginName": "no strategy named Marker; did you mean Maker?",
-        "[2].pluginName": "strategy Broken of broken.py cannot be imported",
+        "[2].pluginName": "strategy Broken of broken.py cannot be imported; once mended, that is known within 5 s",
         "[3].pluginName": "no strategy named Quite different; a new file is known within 5 s",
     }
 

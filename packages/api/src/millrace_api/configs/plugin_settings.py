@@ -46,7 +46,9 @@ def _mistakes(plugin: Plugin, known: dict[str, PluginDescription], path: str) ->
     if described is None:
         yield Problem(f"{path}.pluginName", f"no strategy named {name}{did_you_mean(name, known) or _none(known)}")
     elif described.error is not None:
-        yield Problem(f"{path}.pluginName", described.error)
+        yield Problem(
+            f"{path}.pluginName", f"{described.error}; once mended, that is known within {PLUGINS_INTERVAL_S} s"
+        )
     elif described.schema is not None:
         yield from _schema_mistakes(described.schema, plugin.configuration, f"{path}.configuration")
 
