@@ -13,6 +13,7 @@ from millrace_strategy import (
     Context,
     Event,
     EventTooSlow,
+    HookCancelled,
     HookResult,
     StartEvent,
     StopEvent,
@@ -301,3 +302,40 @@ def test_hooks_that_are_not_overridden_cost_nothing() -> None:
     finally:
         sys.setprofile(None)
     assert not [name for name in profile if name.startswith(("Strategy.on_", "Strategy.handle"))]
+
+
+def test_a_hook_that_returns_something_is_told_so() -> None:
+    """A generator's code would never run, and nobody would know; no event loop is needed for that."""
+
+    class Generating(Strategy):
+        async def on_order_book(self, event: BookEvent) -> Any:
+            yield
+
+        def on_trades(self, event: TradesEvent) -> Any:
+            return True
+
+    harness = StrategyHarness(Generating, books=[(EXCHANGE, SYMBOL)], tolerate_errors=True)
+    harness.start()
+    harness.feed_book(EXCHANGE, SYMBOL, bids=[(1.0, 1.0)])
+    harness.feed_trades(EXCHANGE, SYMBOL, [])
+    assert [str(error).split(":")[0] for error in harness.errors] == [
+        "a hook returned async_generator",
+        "a hook returned bool",
+    ]
+
+
+async def test_a_hook_that_cancels_itself_is_an_error_of_the_test() -> None:
+    """Live its strategy is restarted; here it would take no event any more and say nothing."""
+
+    class Cancelling(Strategy):
+        async def on_order_book(self, event: BookEvent) -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+            await asyncio.sleep(0)
+
+    harness = StrategyHarness(Cancelling, books=[(EXCHANGE, SYMBOL)])
+    harness.start()
+    harness.feed_book(EXCHANGE, SYMBOL, bids=[(1.0, 1.0)])
+    with pytest.raises(HookCancelled):
+        await harness.run_hooks()

@@ -388,3 +388,33 @@ def test_nothing_makes_a_second_order_or_trades_too_much(name: str, steps: list[
     assert venue.exposure() == 10 - worked.remaining
     if name in ("iceberg", "pegged"):
         assert worked.remaining < Decimal("0.6")
+
+
+NAN = float("nan")
+WRONG: dict[str, Callable[[Strategy], object]] = {
+    "an iceberg of nothing": lambda s: Iceberg(s, **MARKET, side="buy", price=9.9, amount=NAN, visible=1),
+    "an iceberg that shows all": lambda s: Iceberg(s, **MARKET, side="buy", price=9.9, amount=9, visible=0),
+    "an iceberg of no price": lambda s: Iceberg(s, **MARKET, side="buy", price=NAN, amount=9, visible=1),
+    "a negative TWAP": lambda s: Twap(s, **MARKET, side="buy", amount=-3, duration_ms=9, parts=3),
+    "a TWAP without its limit": lambda s: Twap(s, **MARKET, side="buy", amount=3, duration_ms=9, parts=3, limit=NAN),
+    "a TWAP at any price": lambda s: Twap(
+        s, **MARKET, side="sell", amount=3, duration_ms=9, parts=3, slippage_bps=20_000
+    ),
+    "a TWAP of no time": lambda s: Twap(s, **MARKET, side="buy", amount=3, duration_ms=NAN, parts=3),  # type: ignore[arg-type]
+    "a VWAP of no volume": lambda s: Vwap(s, **MARKET, side="buy", amount=3, duration_ms=9, profile=[NAN, 1]),
+    "a peg without its limit": lambda s: PeggedOrder(s, **MARKET, side="buy", amount=3, limit=NAN),
+    "a peg without its offset": lambda s: PeggedOrder(s, **MARKET, side="buy", amount=3, offset=NAN),
+    "a peg to nothing": lambda s: PeggedOrder(s, **MARKET, side="buy", amount=3, peg="middle"),  # type: ignore[arg-type]
+    "a side that is none": lambda s: PeggedOrder(s, **MARKET, side="BUY", amount=3),  # type: ignore[arg-type]
+    "quotes that never move": lambda s: TwoSidedQuote(s, **MARKET, min_move=NAN),
+    "a pause of no time": lambda s: WorkingOrder(s, **MARKET, side="buy", pause_ms=NAN),  # type: ignore[arg-type]
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
+def test_what_cannot_be_meant_is_refused_when_it_is_made(wrong: Callable[[Strategy], object]) -> None:
+    """A limit that is no number is not no limit, an amount that is none is not done, and nothing is attached."""
+    venue = Venue()
+    with pytest.raises(ValueError, match=r"must|no price|finite"):
+        wrong(venue.strategy)
+    assert (venue.created, venue.strategy.has_parts) == ([], False)

@@ -1,5 +1,7 @@
 """What a strategy keeps over restarts, and plots."""
 
+from decimal import Decimal
+
 import pytest
 
 from millrace_strategy import BookEvent, SavedRecordBroken, SavedStrategy, StateTooLarge, Strategy
@@ -78,3 +80,14 @@ def test_plots_have_the_time_of_the_clock() -> None:
     feed(harness, 4.0)
     (first, second) = harness.plots["mid"]
     assert (first[1], second[1], second[0] - first[0]) == (2.0, 4.0, 500)
+
+
+@pytest.mark.parametrize(
+    "value", [float("nan"), [1.0, float("inf")], {"a": Decimal("NaN")}, {"x", "y"}, [frozenset({1})]], ids=repr
+)
+def test_what_would_come_back_as_something_else_is_refused(value: object) -> None:
+    """JSON has no NaN, which would be null, and no sets, whose order would be another in each process."""
+    state = started().strategy.state
+    with pytest.raises(TypeError, match="JSON cannot say"):
+        state["value"] = value
+    assert dict(state) == {}

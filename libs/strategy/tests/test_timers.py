@@ -82,3 +82,29 @@ async def test_beats_do_not_pile_up_behind_a_slow_hook() -> None:
     harness.advance(10)
     await harness.run_hooks()
     assert [name for name, _ in harness.strategy.fired].count("beat") <= 2
+
+
+async def test_no_wait_is_of_a_time_that_is_no_number() -> None:
+    """Live, the loop keeps its calls by their times: one that compares with none puts those of others out of order."""
+    strategy = started().strategy
+    order = strategy.trader.create_order(exchange="a", symbol="A/B", side="buy", type="limit", amount=1, price=1)
+    for ms in (float("nan"), float("inf")):
+        for wait in (strategy.after, strategy.every):
+            with pytest.raises(ValueError, match="finite"):
+                wait(ms)
+        for awaited in (strategy.clock.sleep(ms), order.final(within_ms=ms)):
+            with pytest.raises(ValueError, match="finite"):
+                await awaited
+
+
+def test_timers_that_were_cancelled_are_not_kept() -> None:
+    """However many a strategy sets and cancels beside those that wait."""
+    strategy = started().strategy
+    for _ in range(1_000):
+        strategy.after(1_000)
+    for _ in range(20_000):
+        strategy.after(1_000).cancel()
+    assert len(strategy._timers._timers) < 5_000
+    strategy.after(2_000, name="last")
+    strategy._timers.stop()
+    assert not strategy._timers._timers

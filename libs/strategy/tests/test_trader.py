@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from millrace_core.errors import MalformedRequest
 from millrace_core.ids import is_request_id
 from millrace_core.messages import encode
 from millrace_core.orders import Order
@@ -199,3 +200,21 @@ def test_a_number_that_is_not_finite_is_refused_at_once(number: Any) -> None:
     with pytest.raises(ValueError, match="price"):
         trader.edit_order((EXCHANGE, SYMBOL, "1"), amount=1, price=number)
     assert harness.requests == []
+
+
+def test_what_no_message_can_carry_is_raised_at_once_and_is_not_pending() -> None:
+    """Live a request may wait for its stream: an error would come when the strategy no longer sees it."""
+    harness = started()
+    for wrong in ({"params": {"a": object()}}, {"valid_for_ms": float("nan")}, {"valid_for_ms": "5"}):
+        with pytest.raises(TypeError):
+            buy(harness, **wrong)
+    assert (harness.requests, harness.strategy.trader.pending) == ([], [])
+
+
+def test_the_harness_accepts_no_order_that_every_executor_refuses() -> None:
+    """A test would prove what never happens live."""
+    harness = started()
+    harness.strategy.trader.create_order(exchange=EXCHANGE, symbol=SYMBOL, side="BUY", type="limit", amount=1, price=-1)
+    with pytest.raises(MalformedRequest, match=r"\$\.payload\.side"):
+        harness.accept(harness.requests[-1])
+    harness.reject(harness.requests[-1])

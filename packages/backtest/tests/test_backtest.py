@@ -1,5 +1,6 @@
 """Strategies on the virtual clock: what they see, when, and that a long recording needs no more memory than a short."""
 
+import asyncio
 import tracemalloc
 from decimal import Decimal
 from pathlib import Path
@@ -253,3 +254,23 @@ async def test_tenants_and_exchanges_have_accounts_of_their_own(tape: Tape) -> N
     held = {key: backtest.exchanges.account(*key).total("USDT") for key in [("Ann", EXCHANGE), ("Bob", EXCHANGE)]}
     assert set(held.values()) == {Decimal(200)}
     assert backtest.exchanges.account(Tenant("Ann"), other.exchange).total("USDT") == 100
+
+
+class Cancelling(Strategy):
+    """Cancels its own hook."""
+
+    async def on_order_book(self, event: BookEvent) -> None:
+        """Cancel it."""
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        await asyncio.sleep(0)
+
+
+async def test_a_hook_that_cancels_itself_stops_the_strategy_and_is_in_the_result(tape: Tape) -> None:
+    """It takes no event any more, which its result must say; one that waits at the end was not cancelled by itself."""
+    tape.change(bids=[(100.5, 1.0)])
+    recording = tape.end()
+    result = result_of(await run(Cancelling, recording), ())
+    assert "cancelled from inside" in (result.strategies[0].stopped or "")
+    assert result_of(await run(Sleeper, recording), ()).strategies[0].stopped is None

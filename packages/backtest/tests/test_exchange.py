@@ -1,6 +1,7 @@
 """What happens to orders on a modelled exchange: worked out by hand from the recorded book and trades."""
 
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,15 @@ from millrace_backtest.exchange.fees import read_fees
 from millrace_core.instrument import Instrument
 from millrace_core.market_terms import MarketTerms
 from millrace_core.position import Fill, Position, after
-from millrace_strategy import BookEvent, OrderEvent, ResponseEvent, Strategy, StrategyConfiguration, TradesEvent
+from millrace_strategy import (
+    BookEvent,
+    OrderEvent,
+    ResponseEvent,
+    StartEvent,
+    Strategy,
+    StrategyConfiguration,
+    TradesEvent,
+)
 
 from .conftest import BOOK, EXCHANGE, SYMBOL, Tape, run
 
@@ -280,3 +289,30 @@ async def test_the_exchange_refuses_what_its_rules_of_then_refuse(
         "cost 49 is below the least cost of ETH/USDT, 50 USDT",
         None,
     ]
+
+
+class Misspelt(Strategy):
+    """Asks for what no executor takes, and keeps the answers."""
+
+    def on_start(self, event: StartEvent) -> None:
+        """Ask."""
+        self.answers: list[tuple[str, str | None]] = []
+        create = partial(self.trader.create_order, exchange=EXCHANGE, symbol=SYMBOL)
+        create(side="BUY", type="limit", amount=1, price=101)  # type: ignore[arg-type]
+        create(side="buy", type="stop", amount=1, price=101)  # type: ignore[arg-type]
+        create(side="buy", type="limit", amount=-1, price=101)
+        create(side="buy", type="market")
+        self.trader.edit_order((EXCHANGE, SYMBOL, "1"))
+
+    def on_response(self, event: ResponseEvent) -> None:
+        """Keep it."""
+        self.answers.append((event.response.status, event.response.error and event.response.error.kind))
+
+
+async def test_what_the_executor_refuses_as_no_request_is_refused_alike(tape: Tape) -> None:
+    """A side that is none sold, where live nothing happens."""
+    tape.wait(100)
+    tape.change(bids=[(99.0, 1.0)])
+    backtest = await run(Misspelt, tape.end())
+    assert backtest.runs[0].runtime.strategy.answers == [("rejected", "Malformed")] * 5
+    assert backtest.ledger.fills == []

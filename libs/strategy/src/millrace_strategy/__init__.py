@@ -11,6 +11,7 @@ from millrace_strategy.depth import Walk
 from millrace_strategy.errors import (
     AnswerOverdue,
     EventTooSlow,
+    HookCancelled,
     NotSubscribed,
     SavedRecordBroken,
     StartFailed,
@@ -84,6 +85,7 @@ __all__ = [
     "ExchangePositionsEvent",
     "FillEvent",
     "FundingRateEvent",
+    "HookCancelled",
     "HookResult",
     "Host",
     "LiquidationsEvent",

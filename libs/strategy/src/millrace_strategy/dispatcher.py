@@ -7,6 +7,7 @@ hook, called for each message of a chunk that was read at once, would act on old
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from inspect import isawaitable
 from typing import Final, Literal
 
 from millrace_core.config.magicbox import StrategyLimits
@@ -23,6 +24,7 @@ TURN_NS = 1_000_000
 """How long a strategy may keep the loop before newly arrived messages are read. A hook is never interrupted."""
 
 
+_RETURNED: Final = "a hook returned {}: an ordinary one returns nothing, an `async` one yields nothing"
 _NO_LIMIT: Final = 1 << 63
 """ns: longer than anything lasts."""
 
@@ -177,7 +179,9 @@ class Dispatcher:
                 self._catch(error)
             else:
                 if pending is not None:
-                    return pending
+                    if isawaitable(pending):
+                        return pending
+                    self._catch(TypeError(_RETURNED.format(type(pending).__name__)))
         return None
 
     def _catch(self, error: BaseException) -> None:

@@ -9,6 +9,7 @@ MillraceError
 ├── AnswerOverdue     request_id   an awaited answer did not come in time; its order may exist; also a TimeoutError
 └── StrategyFaulty                 the strategy exceeded a limit and is stopped
     ├── TooManyErrors              its hooks raised too often
+    ├── HookCancelled              the task of a hook was cancelled from inside
     ├── StartFailed                `on_start` of a new version raised
     └── EventTooSlow               its hooks took too long for one event
 """
@@ -65,6 +66,13 @@ class StrategyFaulty(MillraceError):
 
 class TooManyErrors(StrategyFaulty):
     """The strategy's hooks raised too often, in a row or within a minute."""
+
+
+class HookCancelled(StrategyFaulty):
+    """The task of a hook was cancelled from inside: no hook is called any more, and live the strategy is restarted."""
+
+    def __init__(self) -> None:
+        super().__init__("the task of a hook was cancelled from inside: no hook is called any more")
 
 
 class StartFailed(StrategyFaulty):

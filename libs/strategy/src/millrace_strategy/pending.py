@@ -9,7 +9,7 @@ from millrace_core.messages import Response
 from millrace_core.names import Action, ExchangeId, Symbol
 from millrace_core.requests import OrderRequest, action_of
 from millrace_strategy.errors import AnswerOverdue, StrategyStopped
-from millrace_strategy.timers import CallLater
+from millrace_strategy.timers import CallLater, finite_ms
 
 ANSWER_LIMIT_MS: Final = 30_000
 """How long an answer is waited for unless the wait says otherwise."""
@@ -74,7 +74,7 @@ class PendingRequest:
             is_overdue = True
             self._wake()
 
-        limit = self._call_later(within_ms / 1_000, end)
+        limit = self._call_later(finite_ms(within_ms) / 1_000, end)
         try:
             while self.response is None or not suffices(self.response):
                 if self._abandoned:

@@ -1,6 +1,8 @@
 """What a strategy keeps over restarts: a small JSON document."""
 
 from collections.abc import Iterator, MutableMapping
+from decimal import Decimal
+from math import isfinite
 from typing import Any, Final
 
 import msgspec
@@ -19,7 +21,7 @@ class StrategyState(MutableMapping[str, Any]):
 
     Raises:
         StateTooLarge: on assignment, when the document would exceed 64 KiB; it stays as it was.
-        TypeError: on assignment of what JSON cannot say.
+        TypeError: on assignment of what JSON cannot say: NaN and infinities, sets, objects.
     """
 
     def __init__(self) -> None:
@@ -36,6 +38,7 @@ class StrategyState(MutableMapping[str, Any]):
         known = self._fields.get(name)
         if known is not None and bytes(known) == bytes(encoded):
             return
+        _check_sayable(name, value)
         fields = {**self._fields, name: encoded}
         size = len(msgspec.json.encode(fields))
         if size > MAX_STATE:
@@ -76,3 +79,18 @@ class StrategyState(MutableMapping[str, Any]):
         # The parts of a decoded message share its buffer.
         self._fields = {name: msgspec.Raw(bytes(value)) for name, value in _DOCUMENT.decode(document).items()}
         self.is_changed = is_changed
+
+
+def _check_sayable(name: str, value: Any) -> None:
+    """Check for what would come back as something else: NaN as null, a set as a list in an order of chance.
+
+    Raises:
+        TypeError: there is such a value.
+    """
+    if isinstance(value, set | frozenset):
+        raise TypeError(f"{name} holds a set, which JSON cannot say: keep a sorted list")
+    if isinstance(value, float | Decimal) and not isfinite(value):
+        raise TypeError(f"{name} holds {value}, which JSON cannot say")
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    for part in parts:
+        _check_sayable(name, part)

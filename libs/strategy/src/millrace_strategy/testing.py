@@ -28,7 +28,7 @@ from millrace_core.market_terms import MarketTerms
 from millrace_core.messages import RequestError, Response, ResponseStatus, decimal_of, encode
 from millrace_core.names import Action, ExchangeId, Symbol
 from millrace_core.orders import Order, OrderRecord
-from millrace_core.requests import CreateOrder, OrderRequest, action_of
+from millrace_core.requests import CreateOrder, OrderRequest, action_of, parse_request
 from millrace_core.states import StreamState, state_of
 from millrace_core.trace import Trace
 from millrace_strategy.errors import StrategyFaulty
@@ -247,9 +247,14 @@ class StrategyHarness:
         self._run_hooks_now()
 
     def accept(self, request: OrderRequest) -> StrategyOrder:
-        """Answer a request to create an order with `done`, and return the open order."""
+        """Answer a request to create an order with `done`, and return the open order.
+
+        Raises:
+            MalformedRequest: every executor refuses such a request; its text names each mistake.
+        """
         if not isinstance(request, CreateOrder):
             raise TypeError(f"only a CreateOrder makes an order, not {request!r}")
+        parse_request(encode(request))
         wanted = request.payload
         order = Order(
             id=f"order-{next(self._order_ids)}",

@@ -2,11 +2,15 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from math import isfinite
+from typing import Final, Protocol, TypeVar
 
 from millrace_core.clock import NS_PER_MS, Clock
 
 Callback = Callable[[], Awaitable[None] | None]
+Ms = TypeVar("Ms", int, float)
+_FEW: Final = 64
+"""Timers of which none has to be dropped."""
 
 
 class ScheduledCall(Protocol):
@@ -49,12 +53,18 @@ class Timers:
         self._call_later = call_later
         self._fire = fire
         self._timers: set[Timer] = set()
+        self._drop_at = _FEW
+        """With so many, those that were cancelled are dropped."""
         self._count = 0
         self._is_stopped = False
 
     def after(self, ms: int, callback: Callback | None, name: str | None) -> Timer:
-        """Return a timer that fires once in `ms`, or as soon as possible if that is 0 or less."""
-        return self._set(max(ms, 0), None, callback, name)
+        """Return a timer that fires once in `ms`, or as soon as possible if that is 0 or less.
+
+        Raises:
+            ValueError: `ms` is not a finite number.
+        """
+        return self._set(max(finite_ms(ms), 0), None, callback, name)
 
     def every(self, ms: int, callback: Callback | None, name: str | None) -> Timer:
         """Return a timer that fires every `ms`.
@@ -62,9 +72,9 @@ class Timers:
         Events do not pile up: while one waits, or when the loop was blocked, others are skipped.
 
         Raises:
-            ValueError: `ms` is not above 0.
+            ValueError: `ms` is not above 0, or not finite.
         """
-        if ms <= 0:
+        if finite_ms(ms) <= 0:
             raise ValueError(f"a repeating timer needs more than 0 ms, not {ms}")
         return self._set(ms, ms, callback, name)
 
@@ -81,7 +91,10 @@ class Timers:
         if self._is_stopped:
             timer.cancel()
             return timer
-        self._timers = {kept for kept in self._timers if not kept.is_cancelled} | {timer}
+        self._timers.add(timer)
+        if len(self._timers) > self._drop_at:
+            self._timers = {kept for kept in self._timers if not kept.is_cancelled}
+            self._drop_at = max(_FEW, 2 * len(self._timers))
         self._arm(timer)
         return timer
 
@@ -104,6 +117,17 @@ class Timers:
         return self._now_ns() // NS_PER_MS
 
 
+def finite_ms(ms: Ms) -> Ms:
+    """Return a time as it is: an event loop whose calls are due at no number calls nobody in order any more.
+
+    Raises:
+        ValueError: it is not a finite number.
+    """
+    if not isfinite(ms):
+        raise ValueError(f"{ms} ms is no time to wait: it must be a finite number")
+    return ms
+
+
 class StrategyClock:
     """The only clock that a strategy should use: the wall clock when live, virtual time in a test."""
 
@@ -120,7 +144,12 @@ class StrategyClock:
         return self._now_ns() // NS_PER_MS
 
     async def sleep(self, ms: float) -> None:
-        """Wait on this clock. The strategy's other events wait meanwhile, so prefer a timer."""
+        """Wait on this clock. The strategy's other events wait meanwhile, so prefer a timer.
+
+        Raises:
+            ValueError: `ms` is not a finite number.
+        """
+        finite_ms(ms)
         over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         wake_up = self._call_later(ms / 1_000, lambda: None if over.done() else over.set_result(None))
         try:

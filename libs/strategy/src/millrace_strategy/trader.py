@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from millrace_core.clock import NS_PER_MS, Clock
 from millrace_core.ids import RequestId
-from millrace_core.messages import Response, decimal_of
+from millrace_core.messages import Response, decimal_of, encode
 from millrace_core.names import ExchangeId
 from millrace_core.requests import (
     DEFAULT_VALID_FOR_MS,
@@ -38,8 +38,8 @@ class Trader:
     `on_response`. A request is valid for 5 s unless `valid_for_ms` says otherwise: later it is answered `expired`
     and nothing is placed. `params` are passed to ccxt unchanged.
 
-    Every method raises `StrategyStopped` once the strategy has ended, and `ValueError` for an amount or a price
-    that is not a finite number.
+    Every method raises `StrategyStopped` once the strategy has ended, `ValueError` for an amount or a price
+    that is not a finite number, and `TypeError` for `params` or a validity that no message can carry: nothing was sent.
     """
 
     def __init__(
@@ -88,10 +88,10 @@ class Trader:
             symbol=symbol,
             side=side,
             type=type,
-            amount_base=_decimal("amount", amount),
-            amount_quote=_decimal("cost", cost),
-            price=_decimal("price", price),
-            trigger_price=_decimal("trigger_price", trigger_price),
+            amount_base=exact_number("amount", amount),
+            amount_quote=exact_number("cost", cost),
+            price=exact_number("price", price),
+            trigger_price=exact_number("trigger_price", trigger_price),
             time_in_force=time_in_force,
             post_only=post_only,
             reduce_only=reduce_only,
@@ -150,9 +150,9 @@ class Trader:
             order_id=order_id,
             side=side,
             type=type,
-            amount_base=_decimal("amount", amount),
-            price=_decimal("price", price),
-            trigger_price=_decimal("trigger_price", trigger_price),
+            amount_base=exact_number("amount", amount),
+            price=exact_number("price", price),
+            trigger_price=exact_number("trigger_price", trigger_price),
             order_source=self._source,
             params=params or {},
         )
@@ -191,6 +191,8 @@ class Trader:
             pending.abandon()
 
     def _envelope(self, exchange: str, valid_for_ms: int) -> dict[str, Any]:
+        if not isinstance(valid_for_ms, int):
+            raise TypeError(f"valid_for_ms is {valid_for_ms!r}; it must be a whole number of ms")
         now_ns = self._now_ns()
         return {
             "exchange_id": exchange,
@@ -204,13 +206,20 @@ class Trader:
         if self._stopped:
             raise StrategyStopped(f"{self._source} was stopped; nothing was sent")
         pending = PendingRequest(request, ExchangeId(request.exchange_id or ""), symbol, self._call_later)
+        if request.payload.params:
+            encode(request.payload.params)  # Raises here what would be raised where the strategy does not see it.
         # Known before it is sent: an answer can be quicker than the return of this call.
         self._pending[pending.request_id] = pending
         self._send(request)
         return pending
 
 
-def _decimal(name: str, value: Number | None) -> Decimal | None:
+def exact_number(name: str, value: Number | None) -> Decimal | None:
+    """Return a number as a decimal; None for None.
+
+    Raises:
+        ValueError: it is not a finite number; the text has its name.
+    """
     try:
         number = decimal_of(value)
     except InvalidOperation:

@@ -10,7 +10,7 @@ from millrace_core.clock import NS_PER_MS
 from millrace_core.ids import RequestId
 from millrace_core.names import ExchangeId, Symbol
 from millrace_core.requests import OrderRequest
-from millrace_strategy.errors import StrategyFaulty
+from millrace_strategy.errors import HookCancelled, StrategyFaulty
 from millrace_strategy.events import Event
 
 START_MS = 1_763_800_000_000
@@ -70,7 +70,12 @@ class VirtualHost:
         """Run the rest of an asynchronous hook."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._hook_ended)
+
+    def _hook_ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled():
+            self.errors.append(HookCancelled())
 
     def send(self, request: OrderRequest) -> None:
         """Collect a request."""

@@ -176,6 +176,8 @@ class Backtest:
             run.runtime.stop()
         self._timeline.settle()
         await self._settle()
+        for run in self.runs:
+            run.host.ended()
         for hook in self._hooks:
             hook.cancel()
 

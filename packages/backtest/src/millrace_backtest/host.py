@@ -8,7 +8,7 @@ from millrace_backtest.timeline import DueCall, Timeline
 from millrace_core.ids import RequestId
 from millrace_core.names import ExchangeId, Symbol
 from millrace_core.requests import OrderRequest
-from millrace_strategy import Event, StrategyFaulty
+from millrace_strategy import Event, HookCancelled, StrategyFaulty
 
 
 class BacktestHost:
@@ -51,7 +51,12 @@ class BacktestHost:
         """Run the rest of an asynchronous hook."""
         task = asyncio.get_running_loop().create_task(work)
         self._hooks.add(task)
-        task.add_done_callback(self._hooks.discard)
+        task.add_done_callback(self._hook_ended)
+
+    def _hook_ended(self, task: asyncio.Task[None]) -> None:
+        self._hooks.discard(task)
+        if task.cancelled() and not self.is_ended:
+            self.gave_up(HookCancelled())
 
     def look_up(self, exchange: ExchangeId, symbol: Symbol | None, order_id: str) -> None:
         """Do nothing: modelled exchanges report whose an order is."""

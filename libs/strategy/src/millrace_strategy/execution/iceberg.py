@@ -3,10 +3,9 @@
 from decimal import Decimal
 from typing import Literal
 
-from millrace_core.messages import decimal_of
 from millrace_strategy.events import Event
 from millrace_strategy.execution.part import StrategyPart
-from millrace_strategy.execution.working_order import WorkingOrder
+from millrace_strategy.execution.working_order import WorkingOrder, above_zero
 from millrace_strategy.strategy import Strategy
 from millrace_strategy.trader import Number
 
@@ -15,6 +14,9 @@ class Iceberg(StrategyPart):
     """Trades `amount` at `price` in orders of `visible` at most, one after the other.
 
     What would be left and be too small to be sent belongs to the order before it.
+
+    Raises:
+        ValueError: one of them is not a number above 0.
     """
 
     def __init__(
@@ -29,8 +31,8 @@ class Iceberg(StrategyPart):
         visible: Number,
         post_only: bool = False,
     ) -> None:
-        self._price, self._amount = Decimal(str(price)), decimal_of(amount) or Decimal(0)
-        self._visible = decimal_of(visible) or self._amount
+        self._price, self._amount = above_zero("price", price), above_zero("amount", amount)
+        self._visible = above_zero("visible", visible)
         self._order = WorkingOrder(strategy, exchange=exchange, symbol=symbol, side=side, post_only=post_only)
         self._is_cancelled = False
         # Attached after its order, which so has taken an event before this looks at it.

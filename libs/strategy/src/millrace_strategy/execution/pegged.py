@@ -1,15 +1,14 @@
 """An order that follows the market."""
 
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, get_args
 
 from millrace_core.market import Level
-from millrace_core.messages import decimal_of
 from millrace_strategy.events import BookEvent, Event, StatusEvent
 from millrace_strategy.execution.part import StrategyPart
-from millrace_strategy.execution.working_order import WorkingOrder
+from millrace_strategy.execution.working_order import WorkingOrder, above_zero
 from millrace_strategy.strategy import Strategy
-from millrace_strategy.trader import Number
+from millrace_strategy.trader import Number, exact_number
 from millrace_strategy.views import LocalBook
 
 Peg = Literal["same", "mid", "opposite"]
@@ -21,6 +20,9 @@ class PeggedOrder(StrategyPart):
 
     Its own order is no part of the price that it follows. While the book is not trusted, the order is withdrawn. What
     is left and too small to be sent stays open only until the price moves.
+
+    Raises:
+        ValueError: a number is not finite, `amount` or `limit` not above 0, or there is no such `peg`.
     """
 
     def __init__(
@@ -37,9 +39,12 @@ class PeggedOrder(StrategyPart):
         post_only: bool = True,
     ) -> None:
         self._book = strategy.books[exchange, symbol]
+        if peg not in get_args(Peg):
+            raise ValueError(f"peg is {peg!r}; it must be one of {', '.join(get_args(Peg))}")
         self._side, self._peg = side, peg
-        self._amount, self._limit = decimal_of(amount) or Decimal(0), decimal_of(limit)
-        self._offset = decimal_of(offset) or Decimal(0)
+        self._amount = above_zero("amount", amount)
+        self._limit = None if limit is None else above_zero("limit", limit)
+        self._offset = exact_number("offset", offset) or Decimal(0)
         self._is_left = False
         """Whether what is not filled is too small to be sent."""
         self._order = WorkingOrder(strategy, exchange=exchange, symbol=symbol, side=side, post_only=post_only)

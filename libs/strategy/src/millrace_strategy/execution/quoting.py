@@ -6,7 +6,7 @@ from typing import NamedTuple
 from millrace_core.messages import decimal_of
 from millrace_strategy.execution.working_order import WorkingOrder
 from millrace_strategy.strategy import Strategy
-from millrace_strategy.trader import Number
+from millrace_strategy.trader import Number, exact_number
 
 
 class Quote(NamedTuple):
@@ -29,7 +29,7 @@ class TwoSidedQuote:
         post_only: bool = True,
         pause_ms: int = 250,
     ) -> None:
-        self.min_move = decimal_of(min_move) or Decimal(0)
+        self.min_move = exact_number("min_move", min_move) or Decimal(0)
         self.bid, self.ask = (
             WorkingOrder(strategy, exchange=exchange, symbol=symbol, side=side, post_only=post_only, pause_ms=pause_ms)
             for side in ("buy", "sell")

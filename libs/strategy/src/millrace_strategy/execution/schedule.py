@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from decimal import Decimal
 from itertools import accumulate
+from math import isfinite
 from typing import Final, Literal
 
 from millrace_core.messages import decimal_of
 from millrace_strategy.events import Event, OrderEvent
 from millrace_strategy.execution.part import StrategyPart
-from millrace_strategy.execution.working_order import WorkingOrder
+from millrace_strategy.execution.working_order import WorkingOrder, above_zero
 from millrace_strategy.strategy import Strategy
-from millrace_strategy.trader import Number
+from millrace_strategy.timers import finite_ms
+from millrace_strategy.trader import Number, exact_number
 
 _BPS: Final = Decimal(10_000)
 
@@ -22,6 +24,9 @@ class Vwap(StrategyPart):
     `slippage_bps` of the best price and never beyond `limit`. What is not filled, because the book was too thin, not
     trusted, or an outcome was unknown, is due with the next part; so is what is too small to be sent. `remaining` says
     what was left at the end.
+
+    Raises:
+        ValueError: a number is not finite, `amount` or `limit` not above 0, or `profile` holds no volumes.
     """
 
     def __init__(
@@ -37,18 +42,23 @@ class Vwap(StrategyPart):
         slippage_bps: Number = 10,
         limit: Number | None = None,
     ) -> None:
-        if not profile or min(profile) < 0 or sum(profile) <= 0:
+        if not profile or not all(map(isfinite, profile)) or min(profile) < 0 or sum(profile) <= 0:
             raise ValueError("profile must hold volumes, at least one of them above 0")
         self._book = strategy.books[exchange, symbol]
         self._side = side
-        self._amount, self._limit = decimal_of(amount) or Decimal(0), decimal_of(limit)
-        self._slippage = (decimal_of(slippage_bps) or Decimal(0)) / _BPS
+        self._amount = above_zero("amount", amount)
+        self._limit = None if limit is None else above_zero("limit", limit)
+        self._slippage = (exact_number("slippage_bps", slippage_bps) or Decimal(0)) / _BPS
+        finite_ms(duration_ms)
+        if not abs(self._slippage) < 1:
+            raise ValueError(f"slippage_bps is {slippage_bps}; no price lies so far from the best one")
         self._volumes = [*accumulate(decimal_of(volume) or Decimal(0) for volume in profile)]
         self._part = 0
         self._order = WorkingOrder(strategy, exchange=exchange, symbol=symbol, side=side, time_in_force="IOC")
         self._is_cancelled = False
         super().__init__(strategy, OrderEvent)
-        self._timer = strategy.every(max(round(duration_ms / len(profile)), 1), self._next_part, name="next part")
+        every_ms = max(round(duration_ms / len(profile)), 1)
+        self._timer = strategy.every(every_ms, self._next_part, name="next part")
         self._next_part()
 
     @property

@@ -6,7 +6,6 @@ from itertools import islice
 from typing import Final, Literal, NamedTuple
 
 from millrace_core.market_terms import MarketTerms, Unsendable
-from millrace_core.messages import decimal_of
 from millrace_core.orders import OrderKey
 from millrace_strategy.events import Event, OrderEvent, ResponseEvent
 from millrace_strategy.execution.part import StrategyPart
@@ -14,8 +13,8 @@ from millrace_strategy.fills import Reported, fill_of_order
 from millrace_strategy.orders import StrategyOrder
 from millrace_strategy.pending import PendingRequest
 from millrace_strategy.strategy import Strategy
-from millrace_strategy.timers import Timer
-from millrace_strategy.trader import Number, TimeInForce
+from millrace_strategy.timers import Timer, finite_ms
+from millrace_strategy.trader import Number, TimeInForce, exact_number
 
 LONGEST_PAUSE_MS: Final = 30_000
 CANCEL_AGAIN_MS: Final = 2_000
@@ -45,6 +44,9 @@ class WorkingOrder(StrategyPart):
 
     Prices and amounts are rounded to the steps of the market (`Strategy.markets`): the price away from the other side,
     the amount down. What is too small to be sent is left, which the log says once: nothing is wanted any more.
+
+    Raises:
+        ValueError: `side` is neither `buy` nor `sell`, or `pause_ms` not finite.
     """
 
     def __init__(
@@ -59,6 +61,8 @@ class WorkingOrder(StrategyPart):
         time_in_force: TimeInForce | None = None,
         pause_ms: int = 250,
     ) -> None:
+        if side not in ("buy", "sell"):
+            raise ValueError(f"side is {side!r}; it must be buy or sell")
         self.exchange, self.symbol, self.side = exchange, symbol, side
         self.filled = _ZERO
         """What all its orders have filled."""
@@ -67,7 +71,7 @@ class WorkingOrder(StrategyPart):
         self.refusals = 0
         """How many requests in a row were refused."""
         self._post_only, self._reduce_only, self._time_in_force = post_only, reduce_only, time_in_force
-        self._pause_ms = pause_ms
+        self._pause_ms = finite_ms(pause_ms)
         self._wanted: Terms | None = None
         self._filled_before = _ZERO
         """`filled` when `_wanted` was set: what is filled since counts for it."""
@@ -126,8 +130,8 @@ class WorkingOrder(StrategyPart):
         Raises:
             ValueError: one of them is not a number above 0.
         """
-        rounded = self.market.round_price(_positive("price", price), up=self.side == "sell")
-        terms = Terms(rounded, _positive("amount", amount))
+        rounded = self.market.round_price(above_zero("price", price), up=self.side == "sell")
+        terms = Terms(rounded, above_zero("amount", amount))
         if terms != self._wanted:
             self._wanted, self._filled_before = terms, self.filled
             self._step()
@@ -314,8 +318,13 @@ class WorkingOrder(StrategyPart):
         self._pause = self.strategy.after(ms, over, name="pause")
 
 
-def _positive(name: str, value: Number) -> Decimal:
-    number = decimal_of(value)
+def above_zero(name: str, value: Number | None) -> Decimal:
+    """Return a number as a decimal.
+
+    Raises:
+        ValueError: it is not a finite number above 0.
+    """
+    number = exact_number(name, value)
     if number is None or not number > 0:
         raise ValueError(f"{name} is {value!r}; it must be above 0")
     return number

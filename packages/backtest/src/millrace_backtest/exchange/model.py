@@ -13,7 +13,15 @@ from millrace_backtest.exchange.fees import ANY_EXCHANGE, Charged, FeeRates
 from millrace_backtest.exchange.latency import Latency
 from millrace_backtest.exchange.market import OWNER, RecordedMarket
 from millrace_backtest.exchange.orders import ModelledOrder, OwnFill
-from millrace_backtest.exchange.rejections import Rejection, check, check_edit, engine_order, order_of, rejection_of
+from millrace_backtest.exchange.rejections import (
+    Rejection,
+    check,
+    check_edit,
+    check_form,
+    engine_order,
+    order_of,
+    rejection_of,
+)
 from millrace_backtest.exchange.reports import Reports
 from millrace_backtest.exchange.units import PLACES, budget_units, decimal, units
 from millrace_backtest.timeline import Timeline
@@ -87,6 +95,7 @@ class ExchangeModel:
         symbol = None if request.payload.symbol is None else Symbol(request.payload.symbol)
         source, orders = request.payload.order_source, list[ModelledOrder]()
         try:
+            check_form(request)
             orders = list(self._carry_out(tenant, exchange, request, expected))
             fault = None
         except Rejection as rejection:

@@ -5,10 +5,12 @@ from typing import Final
 
 from millrace_backtest.exchange.orders import ModelledOrder
 from millrace_backtest.exchange.units import units
+from millrace_core.errors import MalformedRequest
 from millrace_core.ids import RequestId
 from millrace_core.market_terms import MarketTerms, precision_errors, refusals, size_errors
+from millrace_core.messages import encode
 from millrace_core.names import ExchangeId, Symbol, Tenant
-from millrace_core.requests import CreateOrder, CreatePayload, EditPayload
+from millrace_core.requests import CreateOrder, CreatePayload, EditPayload, OrderRequest, parse_request
 from millrace_matching import NewOrder, OrderType, SelfTradePrevention, Side, TimeInForce
 from millrace_matching.errors import UnknownOrder, WouldTake, WouldTrigger
 
@@ -33,6 +35,18 @@ def rejection_of(fault: Exception) -> Rejection:
             return Rejection("OrderNotFound", "no such open order")
         case _:
             return Rejection("InvalidOrder", str(fault))
+
+
+def check_form(request: OrderRequest) -> None:
+    """Check that a request is one, as the executor does before any exchange hears of it.
+
+    Raises:
+        Rejection: it has mistakes; all are named.
+    """
+    try:
+        parse_request(encode(request))
+    except MalformedRequest as error:
+        raise Rejection("Malformed", str(error)) from error
 
 
 def check(terms: MarketTerms | None, payload: CreatePayload, best: Decimal | None) -> None:
