@@ -304,7 +304,7 @@ def test_hooks_that_are_not_overridden_cost_nothing() -> None:
     assert not [name for name in profile if name.startswith(("Strategy.on_", "Strategy.handle"))]
 
 
-def test_a_hook_that_returns_something_is_told_so() -> None:
+def test_a_hook_that_returns_something_is_an_error() -> None:
     """A generator's code would never run, and nobody would know; no event loop is needed for that."""
 
     class Generating(Strategy):
