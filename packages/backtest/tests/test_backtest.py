@@ -9,20 +9,32 @@ from typing import Any
 import pytest
 
 from millrace_backtest.backtest import Backtest
-from millrace_backtest.errors import NothingRecorded
+from millrace_backtest.errors import ClockStuck, NothingRecorded, StrategyNotMade
 from millrace_backtest.exchange.fees import read_fees
 from millrace_backtest.outputs import FILLS, REPORT, REQUESTS, RESULT, write_report, write_result, write_tables
 from millrace_backtest.recording.files import Recording, RecordingWriter, merged, recordings
 from millrace_backtest.recording.held import HeldRecording
+from millrace_backtest.report.page import report_html
 from millrace_backtest.result import result_of
 from millrace_backtest.scan import scan
 from millrace_backtest.settings import BacktestSettings
 from millrace_backtest.strategies import BacktestedStrategy
 from millrace_core.market import BookDelta
 from millrace_core.names import PUBLIC, Action, ExchangeId, Tenant
-from millrace_strategy import BookEvent, StartEvent, StatusEvent, Strategy, SubscribedStream, TickerEvent, TradesEvent
+from millrace_strategy import (
+    BookEvent,
+    Context,
+    StartEvent,
+    StatusEvent,
+    StopEvent,
+    Strategy,
+    StrategyConfiguration,
+    SubscribedStream,
+    TickerEvent,
+    TradesEvent,
+)
 
-from .conftest import BOOK, EPOCH, EXCHANGE, MS, START_NS, STREAMS, SYMBOL, TRADES, Tape, run
+from .conftest import BOOK, EPOCH, EXCHANGE, MS, START_NS, STREAMS, SYMBOL, TENANT, TRADES, Tape, run
 
 
 class Watcher(Strategy):
@@ -274,3 +286,116 @@ async def test_a_hook_that_cancels_itself_stops_the_strategy_and_is_in_the_resul
     result = result_of(await run(Cancelling, recording), ())
     assert "cancelled from inside" in (result.strategies[0].stopped or "")
     assert result_of(await run(Sleeper, recording), ()).strategies[0].stopped is None
+
+
+class Buyer(Strategy):
+    """Buys one at the first book, or sells one, as its configuration says."""
+
+    class Configuration(StrategyConfiguration):
+        """Settings of the strategy."""
+
+        side: str
+
+    def on_order_book(self, event: BookEvent) -> None:
+        """Trade, once."""
+        if not self.trader.pending and not self.orders:
+            side = self.configuration.side
+            self.trader.create_order(exchange=event.exchange, symbol=event.symbol, side=side, type="market", amount=1)
+
+
+async def test_strategies_of_one_name_of_two_tenants_have_positions_of_their_own(tape: Tape) -> None:
+    """One buys, the other sells: neither's profit is realised by the other."""
+    bob = Tenant("Bob")
+    tape.open(BOOK._replace(tenant=bob), [(100.0, 5.0)], [(101.0, 5.0)])
+    tape.wait(100)
+    tape.change(bids=[(100.5, 1.0)])
+    plans = [
+        BacktestedStrategy(strategy=Buyer, tenant=tenant, name="S", configuration={"side": side}, streams=STREAMS[:1])
+        for tenant, side in ((TENANT, "buy"), (bob, "sell"))
+    ]
+    backtest = Backtest(plans, [tape.end()], BacktestSettings(fees=read_fees(["0"])))
+    await backtest.run()
+    markets = result_of(backtest, ()).markets
+    assert [(each.tenant, each.position, each.trades) for each in markets] == [("Ann", 1, 1), ("Bob", -1, 1)]
+
+
+async def test_a_time_of_which_nothing_is_recorded_is_an_error(tape: Tape) -> None:
+    """And so is an end before the beginning: a page without a trade would look like a strategy that waits."""
+    tape.wait(1_000)
+    tape.change(bids=[(100.5, 1.0)])
+    recording, second = tape.end(), 1_000_000_000
+    for since, until in ((100, None), (None, -5), (1, 1), (1, 0)):
+        times = [None if each is None else START_NS + each * second for each in (since, until)]
+        with pytest.raises(NothingRecorded, match=r"time|beginning"):
+            await run(Watcher, recording, since_ns=times[0], until_ns=times[1])
+
+
+class Mistaken(Strategy):
+    """Raises in a hook, then waits for ever in another one."""
+
+    def on_start(self, event: StartEvent) -> None:
+        """Raise."""
+        raise KeyError("mine")
+
+    async def on_order_book(self, event: BookEvent) -> None:
+        """Wait."""
+        await asyncio.Future()
+
+
+async def test_what_hooks_raise_and_wait_for_is_in_the_result(tape: Tape) -> None:
+    """With the line of the file: a number of errors helps nobody to mend them."""
+    tape.wait(20_000)
+    tape.change(bids=[(100.5, 1.0)])
+    backtest = await run(Mistaken, tape.end())
+    result = result_of(backtest, ())
+    assert [line.split(" on ")[1] for line in result.strategies[0].first_errors] == [
+        f"StartEvent: KeyError: 'mine' (test_backtest.py, line {Mistaken.on_start.__code__.co_firstlineno + 2})"
+    ]
+    assert (result.strategies[0].unfinished or "").startswith("its hook for a BookEvent had waited for 20 s, and 1 ")
+    assert "test_backtest.py, line" in report_html(backtest, result)
+
+
+class Unmade(Strategy):
+    """Cannot be made."""
+
+    def __init__(self, context: Context) -> None:
+        raise ValueError("mine")
+
+
+class Stuck(Strategy):
+    """Sets a timer of 0 ms whenever one is due."""
+
+    def on_start(self, event: StartEvent) -> None:
+        """Set it."""
+        self.after(0, lambda: self.on_start(event))
+
+
+async def test_a_strategy_that_cannot_be_made_or_never_ends_is_an_error(
+    tape: Tape, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one line, as any other."""
+    monkeypatch.setattr("millrace_backtest.timeline.MOST_CALLS_AT_ONCE", 1_000)
+    tape.wait(100)
+    tape.change(bids=[(100.5, 1.0)])
+    recording = tape.end()
+    with pytest.raises(StrategyNotMade, match=r"S cannot be made: ValueError: mine \(test_backtest.py, line"):
+        await run(Unmade, recording)
+    with pytest.raises(ClockStuck):
+        await run(Stuck, recording)
+
+
+class Leaving(Buyer):
+    """Sells what it holds when it is stopped."""
+
+    def on_stop(self, event: StopEvent) -> None:
+        """Sell it."""
+        self.trader.create_order(exchange=EXCHANGE, symbol=SYMBOL, side="sell", type="market", amount=1)
+
+
+async def test_what_is_asked_for_at_the_end_still_reaches_the_exchange(tape: Tape) -> None:
+    """As it does live: the position is closed, and the curve ends with it."""
+    tape.wait(100)
+    tape.change(bids=[(100.5, 1.0)])
+    backtest = await run(Leaving, tape.end(), configuration={"side": "buy"}, fees=read_fees(["0"]))
+    assert [fill.side for fill in backtest.ledger.fills] == ["buy", "sell"]
+    assert backtest.samples.kept[-1].equity == {"USDT": Decimal("-0.5")}

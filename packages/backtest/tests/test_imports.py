@@ -247,6 +247,17 @@ def test_what_is_wrong_is_named_and_nothing_is_left(tmp_path: Path, name: str, l
     assert list(folder.iterdir()) == []
 
 
+def test_rows_that_are_not_by_time_or_twice_are_an_error(tmp_path: Path) -> None:
+    """Newest first, all would count as of the first time; trades of one second back are as exchanges print them."""
+    rows = [row(second * 1_000_000, second, "buy", 100, 1) for second in range(60)]
+    for name, lines in (("go back", rows[::-1]), ("go back", [*rows, *rows[-3:]]), ("twice", [*rows[:5], *rows[4:]])):
+        with pytest.raises(ImportFailed, match=name):
+            import_files([write(tmp_path / "x.csv", TICKS, *lines)], BOOK, tmp_path / "out.jsonl.gz")
+        assert not (tmp_path / "out.jsonl.gz").exists()
+    _, recording = imported(tmp_path, write(tmp_path / "x.csv", TICKS, rows[1], rows[0], rows[2]))
+    assert len(messages(recording, "watchTrades")) == 3
+
+
 def test_files_that_do_not_belong_together(tmp_path: Path) -> None:
     """The same time twice; a file that was cut off; files without rows."""
     one, two = (write(tmp_path / f"{name}.csv", TICKS, GOOD, row(9, "b", "buy", 1, 1)) for name in ("one", "two"))

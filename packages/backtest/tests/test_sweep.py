@@ -161,5 +161,5 @@ async def test_a_worker_that_dies_is_replaced(swept: SweptStrategy) -> None:
         assert lost.error is None or "ended with code -9" in lost.error
         assert (await workers.run(job)).figures == first.figures
         broken = await workers.run(Job({"amount": 4, "step": 9}, None, None))
-        assert broken.error == "RuntimeError: not these"
+        assert broken.error == "S cannot be made: RuntimeError: not these (buyer.py, line 15)"
     assert Recording(swept.recordings[0]).path.exists()

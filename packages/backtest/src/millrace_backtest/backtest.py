@@ -5,8 +5,10 @@ The same recordings, settings and seed lead to the same result, in any process.
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import count
+from math import inf
 from typing import Final, NamedTuple
 
 import msgspec
@@ -63,7 +65,9 @@ class Backtest:
     """One run; `run` may be called once.
 
     Raises:
-        NothingRecorded: the recordings hold no stream that a strategy follows.
+        NothingRecorded: the recordings hold no stream that a strategy follows, or nothing of the time of the settings.
+        StrategyNotMade: a strategy's constructor raises.
+        ClockStuck: in `run`, a strategy sets timers of 0 ms without end.
         LatencyUnreadable: the settings' latency has no form of one.
         ConfigInvalid: a strategy's settings have mistakes.
     """
@@ -142,10 +146,21 @@ class Backtest:
         return (Decimal(repr(bid[0])) + Decimal(repr(ask[0]))) / 2
 
     def _check(self) -> None:
+        self._check_times()
         followed = {str(plan.stream_name(stream)) for plan in self.plans for stream in plan.streams}
         if not followed & self.scanned.streams.keys():
             held = ", ".join(sorted(name for name in self.scanned.streams if not is_snapshot(name))) or "nothing"
             raise NothingRecorded(f"none of the strategies' streams is recorded; recorded are: {held}")
+
+    def _check_times(self) -> None:
+        since_ns, end_ns, scanned = self.settings.since_ns or 0, self.settings.end_ns, self.scanned
+        if since_ns >= end_ns:
+            raise NothingRecorded("the end is not after the beginning")
+        if scanned.messages and (since_ns > scanned.ended_ns or end_ns <= scanned.began_ns):
+            raise NothingRecorded(
+                f"the recordings hold nothing of that time: they are from {_utc(scanned.began_ns)} "
+                f"to {_utc(scanned.ended_ns)} UTC"
+            )
 
     def _start(self, at_ns: int) -> None:
         self._is_started = True
@@ -171,11 +186,15 @@ class Backtest:
 
     async def _stop(self) -> None:
         """Stop the strategies; what they ask for at the end still reaches the exchanges."""
-        self._sample_now()
         for run in self.runs:
+            run.note_unfinished()
             run.runtime.stop()
         self._timeline.settle()
         await self._settle()
+        while self.exchanges.under_way and self._timeline.next_ns < inf:
+            self._timeline.run_next()
+            self._timeline.settle()
+        self._sample_now()
         for run in self.runs:
             run.host.ended()
         for hook in self._hooks:
@@ -278,6 +297,10 @@ class Backtest:
 
     def _recorded_times(self) -> RecordedRequests:
         return {(plan.tenant, plan.name): self.scanned.times(plan.tenant, plan.name) for plan in self.plans}
+
+
+def _utc(at_ns: int) -> str:
+    return f"{datetime.fromtimestamp(at_ns // 1_000_000_000, UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def _updates(player: _Player, recorded: Recorded) -> Sequence[Update]:

@@ -7,14 +7,21 @@ MillraceError
 ├── SpaceInvalid         problems             a search space does not fit the strategy's parameters
 ├── SweepFailed                 a sweep cannot go on
 ├── NotRecorded          name, id   a message that a strategy took in is not in the recordings
+├── StrategyNotMade             a strategy's constructor raised
+├── ClockStuck                  strategies set timers of 0 ms without end
 ├── FeesUnreadable              (exchange/fees.py) a text does not say what an exchange charges
 └── LatencyUnreadable           (exchange/latency.py) a text does not say how long requests take
 """
 
 from collections.abc import Sequence
 from pathlib import Path
+from traceback import extract_tb
+from typing import Final
 
 from millrace_core.errors import MillraceError, Problem
+
+_LONGEST: Final = 300
+"""Characters of an error's text that are shown."""
 
 
 class RecordingUnreadable(MillraceError):
@@ -58,3 +65,24 @@ class NotRecorded(MillraceError):
             f"{name} {message_id}, which it had read, is not in the recordings, or not what came before it"
         )
         self.name, self.id = name, message_id
+
+
+class StrategyNotMade(MillraceError):
+    """A strategy's constructor raised; the cause is what it raised."""
+
+    def __init__(self, name: str, error: Exception) -> None:
+        super().__init__(f"{name} cannot be made: {described(error)}")
+
+
+class ClockStuck(MillraceError):
+    """The virtual clock goes no further: timers of 0 ms set others without end."""
+
+    def __init__(self) -> None:
+        super().__init__("the clock goes no further: a strategy sets timers of 0 ms without end")
+
+
+def described(error: BaseException) -> str:
+    """Return what a strategy's own code raised, and in which line."""
+    frames = extract_tb(error.__traceback__)
+    where = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {str(error)[:_LONGEST]}{where}"

@@ -33,6 +33,8 @@ class BacktestHost:
         self.errors: list[tuple[int, str, BaseException]] = []
         """When a hook raised (ns), on which event, and what."""
         self.given_up: StrategyFaulty | None = None
+        self.unfinished: str | None = None
+        """What a hook still waited for at the end, if for long."""
         self.is_ended = False
 
     def now_ns(self) -> int:

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from millrace_backtest.exchange.orders import OwnFill
 from millrace_core.instrument import Instrument
-from millrace_core.names import ExchangeId, Symbol
+from millrace_core.names import ExchangeId, Symbol, Tenant
 from millrace_core.position import EXACT, Fill, Position, after, plain
 
 _ZERO: Final = Decimal(0)
@@ -17,6 +17,7 @@ MidPrice = Callable[[ExchangeId, Symbol], Decimal | None]
 class Holder(NamedTuple):
     """Whose a position is, and in which market."""
 
+    tenant: Tenant
     source: str
     exchange: ExchangeId
     symbol: Symbol
@@ -25,6 +26,11 @@ class Holder(NamedTuple):
     def currency(self) -> str:
         """The currency of cost and profit."""
         return Instrument.of(self.symbol).currency
+
+
+def holder_of(fill: OwnFill) -> Holder:
+    """Return whose position a fill changes: a source is one tenant's, and others may have one of the same name."""
+    return Holder(fill.tenant, fill.source, fill.exchange, fill.symbol)
 
 
 class Ledger:
@@ -37,7 +43,7 @@ class Ledger:
     def count(self, fill: OwnFill) -> None:
         """Count a fill; fills come in order."""
         self.fills.append(fill)
-        holder = Holder(fill.source, fill.exchange, fill.symbol)
+        holder = holder_of(fill)
         counted = Fill(fill.at_ns // 1_000_000, fill.side == "buy", fill.price, fill.amount, None, fill.fee)
         self.positions[holder] = after(self.positions.get(holder, Position()), [counted], Instrument.of(fill.symbol))
 

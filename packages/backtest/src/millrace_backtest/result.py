@@ -1,18 +1,23 @@
 """The result of a backtest as a document: exact decimals, in the same bytes for the same run."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Final
 
 import msgspec
 
 from millrace_backtest.backtest import Backtest
+from millrace_backtest.errors import described
 from millrace_backtest.exchange.orders import OwnFill
-from millrace_backtest.ledger import Holder, sums_by
+from millrace_backtest.ledger import Holder, holder_of, sums_by
 from millrace_backtest.scan import Scan
 from millrace_backtest.settings import BacktestSettings
 from millrace_core.position import EXACT, Position, plain
 from millrace_core.requests import action_of
+
+_MOST_ERRORS: Final = 10
 
 
 class _Document(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
@@ -30,6 +35,10 @@ class StrategyResult(_Document, frozen=True, kw_only=True):
     """By action."""
     errors: int
     """How often its hooks raised."""
+    first_errors: list[str]
+    """What they raised first, each kind once: when, on which event, and where."""
+    unfinished: str | None
+    """What a hook still waited for at the end, if for long: the strategy took no events meanwhile. None if none did."""
     stopped: str | None
     """Why it was stopped for exceeding a limit; None if it was not."""
 
@@ -37,6 +46,7 @@ class StrategyResult(_Document, frozen=True, kw_only=True):
 class MarketResult(_Document, frozen=True, kw_only=True):
     """What one strategy gained in one market. Money is in `currency`."""
 
+    tenant: str
     strategy: str
     exchange: str
     symbol: str
@@ -115,16 +125,30 @@ def _strategies(backtest: Backtest) -> list[StrategyResult]:
             configuration=run.plan.configuration,
             requests=dict(sorted(Counter(map(action_of, run.requests)).items())),
             errors=len(run.host.errors),
+            first_errors=first_errors(run.host.errors),
+            unfinished=run.host.unfinished,
             stopped=None if run.host.given_up is None else str(run.host.given_up),
         )
         for run in backtest.runs
     ]
 
 
+def first_errors(errors: Iterable[tuple[int, str, BaseException]]) -> list[str]:
+    """Return the first errors of hooks as lines: when, on which event, what, and where; each that differs once."""
+    found: dict[str, str] = {}
+    for at_ns, event, error in errors:
+        what = described(error)
+        found.setdefault(what, f"{datetime.fromtimestamp(at_ns // 10**9, UTC):%Y-%m-%d %H:%M:%S} on {event}: {what}")
+        if len(found) == _MOST_ERRORS:
+            break
+    return list(found.values())
+
+
 def _market(backtest: Backtest, holder: Holder, position: Position) -> MarketResult:
     unrealised = backtest.ledger.unrealised(holder, backtest.mid(holder.exchange, holder.symbol))
-    fills = [fill for fill in backtest.ledger.fills if Holder(fill.source, fill.exchange, fill.symbol) == holder]
+    fills = [fill for fill in backtest.ledger.fills if holder_of(fill) == holder]
     return MarketResult(
+        tenant=holder.tenant,
         strategy=holder.source,
         exchange=holder.exchange,
         symbol=holder.symbol,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from millrace_backtest.errors import StrategyNotMade
 from millrace_backtest.host import BacktestHost
 from millrace_backtest.strategy_log import strategy_log
 from millrace_backtest.timeline import Timeline
@@ -22,6 +23,8 @@ from millrace_magicbox.routing import stream_listener
 from millrace_service.health import ErrorLog, UnitHealthReporter
 from millrace_strategy import Runtime, Strategy, SubscribedStream, read_configuration
 
+LONG_NS = 10_000_000_000
+"""Longer than a hook should hold up other events."""
 MY_TRADES = Action("watchMyTrades")
 ORDERS = Action("watchOrders")
 OF_ACCOUNTS = frozenset({"watchOrders", "watchMyTrades", "watchBalance", "watchPositions"})
@@ -71,15 +74,19 @@ class StrategyRun:
             send=lambda request: send(self, request),
         )
         self._health = UnitHealthReporter(plan.name, changed=lambda: None, errors=ErrorLog())
-        self.runtime = Runtime(
-            plan.strategy,
-            name=plan.name,
-            configuration=read_configuration(plan.strategy.Configuration, plan.configuration),
-            streams=plan.streams,
-            host=self.host,
-            limits=plan.limits,
-            log=strategy_log(plan.name, lambda: timeline.now_ns),
-        )
+        settings = read_configuration(plan.strategy.Configuration, plan.configuration)
+        try:
+            self.runtime = Runtime(
+                plan.strategy,
+                name=plan.name,
+                configuration=settings,
+                streams=plan.streams,
+                host=self.host,
+                limits=plan.limits,
+                log=strategy_log(plan.name, lambda: timeline.now_ns),
+            )
+        except Exception as error:
+            raise StrategyNotMade(plan.name, error) from error
         self.requests: list[OrderRequest] = []
         """What it asked for, oldest first."""
         self._timeline = timeline
@@ -97,6 +104,14 @@ class StrategyRun:
         book = self.runtime.books[exchange, symbol]
         best = book.best_ask if getattr(request.payload, "side", None) == "buy" else book.best_bid
         return None if best is None else Decimal(repr(best[0]))
+
+    def note_unfinished(self) -> None:
+        """Keep what a hook waits for now, if for long: live that is an error of its heartbeat."""
+        unfinished = self.runtime.unfinished
+        if unfinished is not None and unfinished[1] >= LONG_NS:
+            event, ns = unfinished
+            waits = f"its hook for a {type(event).__name__} had waited for {ns / 1e9:,.0f} s"
+            self.host.unfinished = f"{waits}, and {self.runtime.waiting:,} events for its end"
 
     def answered(self, exchange: ExchangeId, action: Action, symbol: Symbol | None, response: Response) -> None:
         """Take an answer of a modelled exchange."""

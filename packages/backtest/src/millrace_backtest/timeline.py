@@ -5,6 +5,12 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from itertools import count
 from math import inf
+from typing import Final
+
+from millrace_backtest.errors import ClockStuck
+
+MOST_CALLS_AT_ONCE: Final = 1_000_000
+"""Callbacks without a step of the clock between them, more than which never end."""
 
 Callback = Callable[[], None]
 
@@ -33,6 +39,8 @@ class Timeline:
         self.next_ns: float = inf
         """When something is due next."""
         self._numbers = count()
+        self._calls_now = 0
+        """Callbacks in a row that were due at once."""
         self._due: list[tuple[int, int, DueCall]] = []
         self._soon: deque[Callback] = deque()
         self.soon: Callable[[Callback], None] = self._soon.append
@@ -46,11 +54,19 @@ class Timeline:
         return call
 
     def run_next(self) -> None:
-        """Move to the callback that is due next, and run it; there must be one."""
+        """Move to the callback that is due next, and run it; there must be one.
+
+        Raises:
+            ClockStuck: more and more are due at this moment.
+        """
         due_ns, _, call = heappop(self._due)
         self.next_ns = self._due[0][0] if self._due else inf
         if due_ns > self.now_ns:
             self.now_ns = due_ns
+            self._calls_now = 0
+        self._calls_now += 1
+        if self._calls_now > MOST_CALLS_AT_ONCE:
+            raise ClockStuck
         if call.callback is not None:
             call.callback()
 

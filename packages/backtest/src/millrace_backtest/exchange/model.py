@@ -59,6 +59,8 @@ class ExchangeModel:
         self._orders: dict[int, ModelledOrder] = {}
         """The open ones."""
         self._numbers = count(1)
+        self.under_way = 0
+        """Requests that have not arrived yet."""
 
     @property
     def open_orders(self) -> Sequence[ModelledOrder]:
@@ -83,6 +85,7 @@ class ExchangeModel:
         """Take a request that a strategy sends now; `expected` is the price that it saw."""
         now = self._timeline.now_ns
         times = self._latency.request(tenant, request.payload.order_source or "", now)
+        self.under_way += 1
         self._timeline.at(times.arrives_ns, lambda: self._arrived(tenant, request, expected, times.answered_ns))
 
     def happened(self, market: RecordedMarket, events: Sequence[Event]) -> None:
@@ -94,6 +97,7 @@ class ExchangeModel:
         exchange = ExchangeId(request.exchange_id or "")
         symbol = None if request.payload.symbol is None else Symbol(request.payload.symbol)
         source, orders = request.payload.order_source, list[ModelledOrder]()
+        self.under_way -= 1
         try:
             check_form(request)
             orders = list(self._carry_out(tenant, exchange, request, expected))

@@ -10,12 +10,16 @@ from typing import Final, NamedTuple
 from millrace_backtest.errors import ImportFailed, NothingRecorded
 from millrace_backtest.imports import binance, tardis
 from millrace_backtest.imports.csv_file import CsvFile
-from millrace_backtest.imports.events import MarketEvent, series_of
+from millrace_backtest.imports.events import MarketEvent, Traded, series_of
 from millrace_backtest.imports.market import ImportedMarket, has_books
 from millrace_backtest.recording.files import new_recording
+from millrace_core.clock import NS_PER_MS
+from millrace_core.market import Trade
 from millrace_core.names import StreamName, Symbol
 
 _PROGRESS_EVERY: Final = 5_000
+MOST_BACK_NS: Final = 1_000_000_000
+"""By how much an exchange's times may fall from one row to the next."""
 
 
 class Imported(NamedTuple):
@@ -43,7 +47,8 @@ def import_files(
     `on_progress` gets the bytes that were read of all files together. After an error there is no recording.
 
     Raises:
-        ImportFailed: a file is of another kind or broken, a row cannot be read, or files hold the same time twice.
+        ImportFailed: a file is of another kind or broken, a row cannot be read, times go back by more than a second,
+            a trade stands there twice in a row, or files hold the same time twice.
         NothingRecorded: the files are empty.
         FileExistsError: `out` is there already.
     """
@@ -109,8 +114,17 @@ def _series(sources: Sequence[_Source]) -> Mapping[str, Iterator[MarketEvent]]:
     return {series: _chained(series, each) for series, each in found.items()}
 
 
+def _check_trades(file: CsvFile, trades: Sequence[Trade], last: Trade | None) -> Trade | None:
+    """Return the last of some trades, none of which may be the one before it: its amount would count twice."""
+    for trade in trades:
+        if trade.id is not None and trade == last:
+            raise file.failed(f"trade {trade.id} stands there twice about here")
+        last = trade
+    return last
+
+
 def _chained(series: str, sources: Sequence[_Source]) -> Iterator[MarketEvent]:
-    last_ns = 0
+    last_ns, last_trade = 0, None
     for before, source in pairwise([None, *sources]):
         assert source is not None  # noqa: S101 - only the first is None
         if before is not None and source.first.at_ns < last_ns:
@@ -119,5 +133,10 @@ def _chained(series: str, sources: Sequence[_Source]) -> Iterator[MarketEvent]:
             )
         for event in source.read():
             # An exchange's times may fall a little; those of a recording never do.
+            if last_ns - event.at_ns > MOST_BACK_NS:
+                back_ms = (last_ns - event.at_ns) // NS_PER_MS
+                raise source.file.failed(f"times go back by {back_ms:,} ms about here: sort the file by time")
+            if isinstance(event, Traded):
+                last_trade = _check_trades(source.file, event.trades, last_trade)
             last_ns = max(last_ns, event.at_ns)
             yield event if event.at_ns == last_ns else event._replace(at_ns=last_ns)

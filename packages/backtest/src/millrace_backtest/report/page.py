@@ -42,6 +42,7 @@ def report_html(backtest: Backtest, result: BacktestResult, compared: Compared =
         _latency_section(compared),
         table_section("Profit by strategy and market", _MARKET_HEAD, map(_market_row, result.markets)),
         _fills_section(backtest.ledger.fills),
+        _errors_section(result),
         _gaps_section(backtest.scanned.gaps),
         _facts(backtest, result),
     )
@@ -240,6 +241,12 @@ def _gaps_section(gaps: Sequence[FoundGap]) -> str:
     return table_section("Missing in the data", head, rows, more)
 
 
+def _errors_section(result: BacktestResult) -> str:
+    rows = [(each.name, error) for each in result.strategies for error in each.first_errors]
+    more = "The first of each kind, ten at most for each strategy." if rows else ""
+    return table_section("Errors in hooks", ("strategy", "first raised"), rows, more)
+
+
 def _facts(backtest: Backtest, result: BacktestResult) -> str:
     facts: list[tuple[str, str]] = []
     for strategy in result.strategies:
@@ -249,6 +256,8 @@ def _facts(backtest: Backtest, result: BacktestResult) -> str:
         facts.append(("requests", requests or "none"))
         if strategy.stopped:
             facts.append(("stopped", strategy.stopped))
+        if strategy.unfinished:
+            facts.append(("unfinished", strategy.unfinished))
     settings = {name: value for name, value in result.settings.items() if value is not None}
     settings["latency"] = latency_text(backtest.settings.latency)
     settings["fees"] = "; ".join(fee_text(exchange, rates) for exchange, rates in backtest.settings.fees.items())

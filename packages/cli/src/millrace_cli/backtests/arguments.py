@@ -13,6 +13,7 @@ import typer
 from millrace_cli.options import Since, TenantFilter, Until
 from millrace_cli.running import CommandFailed
 from millrace_core.clock import NS_PER_MS
+from millrace_core.json_problems import TOO_DEEP, load_json, silent_mistakes
 
 if TYPE_CHECKING:
     from millrace_backtest.recording.files import Recording
@@ -219,8 +220,10 @@ def amounts(texts: Sequence[str]) -> dict[str, Decimal] | None:
         currency, _, amount = text.partition("=")
         try:
             found[currency] = Decimal(amount)
-        except InvalidOperation as error:
-            raise CommandFailed(f"{text!r} is no balance: write CURRENCY=AMOUNT, such as USDT=1000") from error
+        except InvalidOperation:
+            found[currency] = Decimal("NaN")
+        if not (currency and found[currency].is_finite() and found[currency] >= 0):
+            raise CommandFailed(f"{text!r} is no balance: write CURRENCY=AMOUNT, such as USDT=1000")
     return found or None
 
 
@@ -228,12 +231,17 @@ def json_object(text: str) -> dict[str, Any]:
     """Return settings, given as JSON or as @FILE."""
     given = Path(text[1:]).read_text() if text.startswith("@") else text
     try:
-        found = json.loads(given)
+        found = load_json(given)
     except ValueError as error:
         raise CommandFailed(f"--configuration is not JSON: {error}") from error
+    except RecursionError as error:
+        raise CommandFailed("--configuration has mistakes", (TOO_DEEP,)) from error
     if not isinstance(found, dict):
         raise CommandFailed("--configuration must be a JSON object, such as '{\"amount\": 1}'")
-    return found
+    if problems := [*silent_mistakes(found)]:
+        raise CommandFailed("--configuration has mistakes", problems)
+    plain: dict[str, Any] = json.loads(given)
+    return plain
 
 
 def new_file(out: Path) -> Path:

@@ -128,6 +128,8 @@ def _print(result: "BacktestResult", out: Path) -> None:
         requests = ", ".join(f"{count:,} {action}" for action, count in strategy.requests.items()) or "no requests"
         stopped = f"; stopped: {strategy.stopped}" if strategy.stopped else ""
         typer.echo(f"{strategy.name}: {requests}; {strategy.errors} errors{stopped}")
+        for line in (*strategy.first_errors, *([strategy.unfinished] if strategy.unfinished else ())):
+            typer.echo(f"  {line}")
     for equity in result.equity:
         typer.echo(f"deepest drawdown {equity.deepest_drawdown:,f} {equity.currency}")
     typer.echo(f"{out / 'report.html'}, result.json, fills.parquet, requests.parquet")
