@@ -1,3 +1,4 @@
+import os
 import sys
 from pathlib import Path
 
@@ -47,6 +48,18 @@ def test_a_file_that_cannot_be_imported_is_named_with_its_line(folder: Path) -> 
     with pytest.raises(PluginBroken, match=r"faulty\.py cannot be imported: ZeroDivisionError: .* \(line 7\)"):
         load_strategy("Faulty", folder)
     assert "millrace_plugin_faulty" not in sys.modules
+
+
+def test_a_fork_of_a_file_s_does_not_go_on_as_we_do(folder: Path) -> None:
+    """It would trade as well, answer the agent with our connection, and read what is meant for us."""
+    text = STRATEGY.format(version=1).replace("Mine", "Forking")
+    (folder / "forking.py").write_text(f"import os\n{text}\nPID = os.fork()\n")
+    pid = os.getpid()
+    found = load_strategy("Forking", folder)
+    if os.getpid() != pid:
+        os._exit(0)
+    fork = sys.modules[found.__module__].PID
+    assert os.waitstatus_to_exitcode(os.waitpid(fork, 0)[1]) == 1
 
 
 def test_a_class_that_is_no_strategy_is_refused(folder: Path) -> None:

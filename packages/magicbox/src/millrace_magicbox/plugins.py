@@ -13,8 +13,8 @@ MillraceError
 import ast
 import os
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from importlib.machinery import SourceFileLoader
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import module_from_spec, spec_from_file_location
@@ -158,11 +158,26 @@ def _load_file(name: str, path: Path) -> type[Strategy]:
     # Dataclasses and pydantic look a class's module up here.
     sys.modules[module_name] = module
     try:
-        spec.loader.exec_module(module)
+        with _only_this_process():
+            spec.loader.exec_module(module)
     except Exception as error:
         del sys.modules[module_name]
         raise PluginBroken(name, str(path), f"cannot be imported: {_describe(error)}{_line(error, path)}") from error
     return _checked(name, str(path), getattr(module, name))
+
+
+@contextmanager
+def _only_this_process() -> Iterator[None]:
+    """Let the block go on in this process alone; a fork of the plugin's that comes out of it ends here.
+
+    It shares our connections and what our event loop waits for: it would answer the agent, and read what is for us.
+    """
+    pid = os.getpid()
+    try:
+        yield
+    finally:
+        if os.getpid() != pid:
+            os._exit(1)
 
 
 def _checked(name: str, where: str, found: object) -> type[Strategy]:
