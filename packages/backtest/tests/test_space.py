@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from millrace_backtest.errors import SpaceInvalid
 from millrace_backtest.sweep.space import read_space
@@ -56,6 +56,7 @@ def test_grids() -> None:
         ('{"a": {"from": 0, "to": 2, "log": true}}', "above 0"),
         ('{"a": {"from": 1, "to": 2, "log": true, "step": 1}}', "both a step"),
         ('{"a": {"from": 0, "to": 2, "step": 0.000001}}', "more than 10,000 steps"),
+        ('{"a": [1], "a": [2]}', "duplicate key"),
     ],
 )
 def test_mistakes_in_a_space(text: str, said: str) -> None:
@@ -79,3 +80,24 @@ def test_the_model_decides() -> None:
     with pytest.raises(SpaceInvalid) as raised:
         read_space('{"amount": {"from": 0, "to": 2}, "pauseMs": [1, "x"], "other": [1]}').check(Configuration, {})
     assert {problem.path for problem in raised.value.problems} == {"$.amount", "$.pauseMs", "$.other"}
+
+
+class Averages(StrategyConfiguration):
+    """Two of them, of which one is faster."""
+
+    fast: int = Field(gt=0)
+    slow: int = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _is_faster(self) -> "Averages":
+        if self.fast >= self.slow:
+            raise ValueError("slow: must be above fast")
+        return self
+
+
+def test_ranges_may_hold_combinations_that_the_model_refuses() -> None:
+    """Those have no result; what is wrong by itself is refused before anything runs."""
+    read_space('{"fast": [5, 20], "slow": [10, 40]}').check(Averages, {})
+    with pytest.raises(SpaceInvalid) as raised:
+        read_space('{"fast": [0, 20], "slow": [10, 40]}').check(Averages, {})
+    assert {problem.path for problem in raised.value.problems} == {"$.fast"}

@@ -17,8 +17,11 @@ from itertools import product
 from math import prod
 from typing import Any, Final, NamedTuple, Protocol
 
+from pydantic import ValidationError
+
 from millrace_backtest.errors import SpaceInvalid
 from millrace_core.errors import ConfigInvalid, Problem
+from millrace_core.json_problems import JsonObject, silent_mistakes
 from millrace_strategy import read_configuration
 
 _KEYS: Final = {"from", "to", "step", "log"}
@@ -136,9 +139,16 @@ class SearchSpace(NamedTuple):
                 try:
                     read_configuration(model, {**configuration, **first, name: value})
                 except ConfigInvalid as error:
-                    problems |= dict.fromkeys(error.problems)
+                    if not _is_of_combination(error):
+                        problems |= dict.fromkeys(error.problems)
         if problems:
             raise SpaceInvalid(list(problems))
+
+
+def _is_of_combination(error: ConfigInvalid) -> bool:
+    """Tell whether only settings together are wrong, as a fast average that is slower than the slow one."""
+    cause = error.__cause__
+    return isinstance(cause, ValidationError) and not any(each["loc"] for each in cause.errors())
 
 
 def read_space(text: str) -> SearchSpace:
@@ -148,12 +158,12 @@ def read_space(text: str) -> SearchSpace:
         SpaceInvalid: it is of another form; every mistake is named.
     """
     try:
-        given = json.loads(text, parse_float=Decimal, parse_int=Decimal)
+        given = json.loads(text, parse_float=Decimal, parse_int=Decimal, object_pairs_hook=JsonObject)
     except (ValueError, RecursionError) as error:
         raise SpaceInvalid([Problem("$", f"is not JSON: {error}")]) from error
     if not isinstance(given, dict) or not given:
         raise SpaceInvalid([Problem("$", 'must be an object of parameters, such as {"amount": {"from": 1, "to": 5}}')])
-    parameters, problems = {}, []
+    parameters, problems = {}, [*silent_mistakes(given)]
     for name, described in given.items():
         try:
             parameters[name] = _parameter(described)
