@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import asyncpg
+import pytest
 import sqlalchemy as sa
 from alembic.config import Config
 from alembic.script import ScriptDirectory
@@ -16,7 +17,7 @@ import millrace_store
 from millrace_core.messages import encode
 from millrace_core.names import Tenant
 from millrace_core.orders import Order, OrderRecord
-from millrace_store import Scope, Store
+from millrace_store import DatabaseIsNewer, Scope, Store
 from millrace_store.schema import tables
 from millrace_store.schema.upgrade import HEAD, script
 from millrace_store.store import DatabaseState
@@ -55,6 +56,19 @@ async def test_a_database_tells_its_revision_and_whether_it_takes_writes(
         state = await store.state()
         assert state.revision == HEAD
         assert state.write_problem
+
+
+async def test_a_database_of_a_newer_version_is_left_as_it_is(server: PostgresServer | None, tmp_path: Path) -> None:
+    """An older version says which revision it found; it waits like for any database that cannot be used."""
+    url = await server.database("newer") if server is not None else f"sqlite:///{tmp_path / 'newer.db'}"
+    async with Store.open(url):
+        pass
+    await run(url, "UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(DatabaseIsNewer, match="revision 9999"):
+        async with Store.open(url):
+            pass
+    async with Store.open(url, migrate=False) as store:
+        assert (await store.state()).revision == "9999"
 
 
 async def test_many_openers_at_once_find_one_schema(server: PostgresServer | None, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ MillraceError
 └── StoreError
     ├── UnsupportedDatabase  url      the address names neither SQLite nor PostgreSQL
     ├── DatabaseUnavailable           it does not answer, or is shutting down: try again later
+    │   └── DatabaseIsNewer           a newer version has changed its tables: that version has to run
     ├── ValueRejected                 it cannot store a value: do not try the same again
     ├── AlreadyThere                  a row of that key exists; raised inside the store only
     ├── Conflict                      the name of a token is taken
@@ -49,6 +50,16 @@ class DatabaseUnavailable(StoreError):
 
     A batch may always be committed again: messages that are stored are skipped.
     """
+
+
+class DatabaseIsNewer(DatabaseUnavailable):
+    """A newer version of millrace has changed the tables; this one neither knows them nor changes them back."""
+
+    def __init__(self, revision: str, known: str) -> None:
+        super().__init__(
+            f"the database has revision {revision}, and this version knows none after {known}: run the version that "
+            "made it, or restore a back-up from before"
+        )
 
 
 class ValueRejected(StoreError):

@@ -66,7 +66,7 @@ class Store:
 
         Raises:
             UnsupportedDatabase: the address is of another kind.
-            DatabaseUnavailable: the database does not answer.
+            DatabaseUnavailable: the database does not answer, or is of a newer version (`DatabaseIsNewer`).
         """
         database = await _connect(url)
         try:

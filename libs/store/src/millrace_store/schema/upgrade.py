@@ -8,6 +8,8 @@ import io
 from pathlib import Path
 from typing import Final
 
+from millrace_store.errors import DatabaseIsNewer
+
 HEAD: Final = "0008"
 """The newest revision. A database that has it needs no alembic, which takes 0.5 s to import."""
 VERSION_TABLE: Final = "alembic_version"
@@ -17,7 +19,12 @@ def script(dialect: str, current: str | None, *, to: str = HEAD, timescale: bool
     """Return the SQL that takes a database from one revision (None if it is empty) to another.
 
     `dialect` is SQLAlchemy's name of it; with `timescale` the large tables of a new database become hypertables.
+
+    Raises:
+        DatabaseIsNewer: it has a revision after `HEAD`.
     """
+    if current is not None and current > HEAD:
+        raise DatabaseIsNewer(current, HEAD)
     from alembic import command
     from alembic.config import Config
 
