@@ -89,6 +89,13 @@ def test_every_service_runs_without_rights_and_is_started_again() -> None:
     assert not re.search(r"^(HEALTHCHECK|VOLUME) ", image, re.MULTILINE)
 
 
+@pytest.mark.parametrize("file", FILES)
+def test_no_container_s_log_fills_the_disk(file: str) -> None:
+    """Engines keep a container's output in a file that has no limit of its own."""
+    for name, service in compose(file).items():
+        assert service.get("logging", {}).get("options", {}).keys() >= {"max-size", "max-file"}, name
+
+
 def test_env_has_new_passwords_for_its_owner_alone(tmp_path: Path) -> None:
     """No value twice, a key that the services take, and mode 0600."""
     (tmp_path / ".env.example").write_text((ROOT / ".env.example").read_text())
