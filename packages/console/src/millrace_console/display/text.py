@@ -8,6 +8,7 @@ from typing import Any
 NONE = "–"
 """Stands where there is no value."""
 _LONGEST = 8
+_LEAST_DIGITS = 4
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -34,13 +35,17 @@ def rounded(value: float) -> str:
 
 
 def short_number(value: Any, *, signed: bool = False) -> str:
-    """Return a number with the digits that it has; of those of a division, with 8 decimals."""
+    """Return a number with the digits that it has; of those of a division, with 8 decimals.
+
+    If fewer than four digits would be left, as of prices far below 1, it has more decimals.
+    """
     if value is None:
         return NONE
-    exact = Decimal(value)
+    exact = Decimal(value) or Decimal(0)
     exponent = exact.as_tuple().exponent
-    is_long = isinstance(exponent, int) and -exponent > _LONGEST
-    return number(exact, _LONGEST if is_long else None, signed=signed)
+    decimals = -exponent if isinstance(exponent, int) else 0
+    shown = min(decimals, max(_LONGEST, _LEAST_DIGITS - 1 - exact.adjusted())) if decimals > _LONGEST else None
+    return number(exact, shown, signed=signed)
 
 
 def places(value: Any) -> int:
