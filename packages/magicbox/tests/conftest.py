@@ -150,26 +150,26 @@ class Venue:
 class Magicbox:
     """A magicbox that runs in the test's own event loop."""
 
-    def __init__(self, server: EmbeddedServer, bus: Bus, folder: Path) -> None:
-        self._server, self._bus, self.folder = server, bus, folder
+    def __init__(self, server: EmbeddedServer, bus: Bus, folder: Path, agent: AgentId = AGENT) -> None:
+        self._server, self._bus, self.folder, self._agent = server, bus, folder, agent
         self._stop = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self, *plugins: dict[str, Any], subscriptions: Any = SUBSCRIPTIONS) -> None:
         """Start it with these plugins."""
         await self.configure(*plugins, subscriptions=subscriptions)
-        settings = Settings(agent_id=AGENT, redis_url=self._server.url)
+        settings = Settings(agent_id=self._agent, redis_url=self._server.url)
         self._task = asyncio.create_task(run_agent(MagicboxAgent(self.folder), settings, stop=self._stop))
 
     async def configure(self, *plugins: dict[str, Any], subscriptions: Any = SUBSCRIPTIONS) -> None:
         """Write a configuration with these plugins."""
         workplan = {"tenantId": TENANT, "plugins": plugins, "subscriptions": subscriptions}
-        config = {"agent": {"id": AGENT}, "workplans": [workplan] if plugins else []}
-        await self._bus.put_config(AGENT, json.dumps(config))
+        config = {"agent": {"id": self._agent}, "workplans": [workplan] if plugins else []}
+        await self._bus.put_config(self._agent, json.dumps(config))
 
     async def heartbeat(self) -> Heartbeat | None:
         """Return its heartbeat."""
-        return next((beat for beat in await self._bus.heartbeats() if beat.id == AGENT), None)
+        return next((beat for beat in await self._bus.heartbeats() if beat.id == self._agent), None)
 
     async def unit_in_state(self, name: str, *states: str) -> UnitHealth:
         """Wait until a unit is in one of these states."""
@@ -189,6 +189,10 @@ class Magicbox:
                 if beat is not None and not beat.units:
                     return
                 await asyncio.sleep(0.02)
+
+    def beside(self, agent: str) -> "Magicbox":
+        """Return another one with the same plugins, still to be started."""
+        return Magicbox(self._server, self._bus, self.folder, AgentId(agent))
 
     async def stop(self) -> None:
         """Stop it."""

@@ -53,14 +53,15 @@ class MagicboxAgent(Agent[MagicboxConfig, StrategyPlan]):
         self._bus = bus
 
     async def run_unit(self, key: UnitKey, unit_config: StrategyPlan, health: UnitHealthReporter) -> None:
-        """Run one strategy; its file is read again each time."""
+        """Run one strategy, also again after another magicbox ran it; its file is read again each time."""
         if self._bus is None:
             raise RuntimeError("run_unit before started")
-        run = self._runs[key] = StrategyRun(unit_config, self._bus, health, self._plugin_folder)
-        try:
-            await run.run()
-        finally:
-            del self._runs[key]
+        while True:
+            run = self._runs[key] = StrategyRun(unit_config, self._bus, health, self._plugin_folder)
+            try:
+                await run.run()
+            finally:
+                del self._runs[key]
 
     async def replace_unit(self, key: UnitKey, unit_config: StrategyPlan) -> bool:
         """Have changed code or settings of a running strategy take over without a missed event."""

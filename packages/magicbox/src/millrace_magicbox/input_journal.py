@@ -1,6 +1,9 @@
 """Keeps what a strategy's run takes in, in order, so that a replay can repeat the run: docs/protocol.md.
 
 Inputs are noted as they come, in memory; twice a second they are written to the strategy's own stream as one message.
+
+The stream has one writer, so it also tells whether the strategy runs elsewhere: whoever begins a run later fences the
+earlier one.
 """
 
 import asyncio
@@ -10,9 +13,9 @@ from itertools import pairwise
 from time import perf_counter_ns
 from typing import Any, Final, NoReturn
 
-from millrace_bus import Bus, BusError, StreamWriter, Update, UpdateListener
+from millrace_bus import Bus, BusError, StreamWriter, Update, UpdateListener, WriterState
 from millrace_core.clock import now_ms, now_ns
-from millrace_core.errors import InvalidName
+from millrace_core.errors import InvalidName, MillraceError
 from millrace_core.ids import RequestId, new_request_id
 from millrace_core.names import Tenant, strategy_inputs
 from millrace_core.strategy_inputs import (
@@ -36,10 +39,19 @@ from millrace_strategy import SavedStrategy
 WRITE_EVERY_S: Final = 0.5
 MOST_IN_BATCH: Final = 5_000
 """Inputs after which a batch is written early."""
+CLAIM_LIMIT_S: Final = 2.0
+"""How long a run waits for its journal before it begins: a journal that cannot be written ends no run."""
 KEPT_BATCHES: Final = 1_000
 """Batches that the journal keeps: some 8 minutes."""
 _STATES: Final = ("snapshot", "untrusted")
 """Updates that are no message."""
+
+
+class RunsElsewhere(MillraceError):
+    """Another process has begun to run the strategy: this run is over."""
+
+    def __init__(self) -> None:
+        super().__init__("another magicbox has begun to run this strategy: this one stands by until that ends")
 
 
 class _Taken:
@@ -75,8 +87,13 @@ class InputJournal:
         self._writer: StreamWriter | None = None
         self._task: asyncio.Task[None] | None = None
         self._failures: Failures | None = None
+        self.is_fenced = False
+        """Whether another process has begun to run the strategy since this run began."""
+        self._claimed, self._alone = asyncio.Event(), asyncio.Event()
         try:
-            self._writer = bus.writer(strategy_inputs(tenant, name), None, retention=KEPT_BATCHES)
+            self._writer = bus.writer(
+                strategy_inputs(tenant, name), None, retention=KEPT_BATCHES, on_state=self._writer_became
+            )
         except InvalidName as error:
             self._fail(error)
 
@@ -166,21 +183,36 @@ class InputJournal:
             self._failures, self._task = failures, asyncio.create_task(self._keep(self._writer), name="inputs")
             failures.watch(self._task)
 
+    async def claimed(self) -> None:
+        """Wait until an earlier run elsewhere can note nothing any more, and so will end; 2 s at most."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLAIM_LIMIT_S):
+                await self._claimed.wait()
+
+    async def alone(self) -> None:
+        """Wait until the process that fenced this run has not written for 10 s."""
+        await self._alone.wait()
+
     async def close(self) -> None:
-        """Write what is left, and that the run ended in order; then note nothing any more."""
+        """Write what is left, and that the run ended in order; then note nothing any more.
+
+        A run that was fenced leaves nothing in the stream of the one after it.
+        """
         if self._task is not None and self._failures is not None:
             self._failures.unwatch(self._task)
             self._task.cancel()
             await asyncio.wait([self._task])
         if self._writer is not None and self._writer.state != "closed":
             with suppress(BusError):
-                self._write(self._writer, ended=True)
+                if not self.is_fenced:
+                    self._write(self._writer, ended=True)
             await self._writer.close()
         self._writer = None
 
     async def _keep(self, writer: StreamWriter) -> None:
         try:
             await writer.open()
+            self._claimed.set()
             await first_of(writer.failed(), self._write_regularly(writer))
         except BusError as error:
             self._fail(error)
@@ -218,7 +250,16 @@ class InputJournal:
             self._monotonic = monotonic[-1]
         return Input(taken.what, differences, durations, taken.request_ids)
 
+    def _writer_became(self, state: WriterState) -> None:
+        if state == "standby" and self._failures is not None:
+            self.is_fenced = True
+            self._failures.report(RunsElsewhere())
+        elif state == "live" and self.is_fenced:
+            self._alone.set()
+
     def _fail(self, error: Exception) -> None:
+        self._claimed.set()
+        self._alone.set()
         self._writer = None
         self._taken.clear()
         self._health.error(f"what it takes in is not kept, so that this run cannot be replayed: {error}")

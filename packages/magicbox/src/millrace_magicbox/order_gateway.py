@@ -74,6 +74,11 @@ class OrderGateway:
         self._traded(exchange, symbol)
         stream.waiting.append(request)
 
+    def discard(self) -> None:
+        """Drop the requests that still wait: nothing may be sent any more."""
+        for stream in self._streams.values():
+            stream.waiting.clear()
+
     async def close(self) -> None:
         """Stop following. Requests that still wait are sent: their strategy counts them as sent."""
         for stream in self._streams.values():

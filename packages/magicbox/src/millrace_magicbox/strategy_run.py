@@ -23,7 +23,7 @@ from millrace_core.strategy_inputs import (
     StrategyStopped,
 )
 from millrace_magicbox.failures import Failures
-from millrace_magicbox.input_journal import InputJournal, made, restored, settings
+from millrace_magicbox.input_journal import InputJournal, RunsElsewhere, made, restored, settings
 from millrace_magicbox.live_host import LiveHost
 from millrace_magicbox.order_canceller import cancel_open_orders
 from millrace_magicbox.order_gateway import OrderGateway
@@ -59,7 +59,8 @@ class StrategyRun:
     `run` raises what keeps the strategy from starting: `ConfigInvalid`, `PluginNotFound`, `PluginAmbiguous`,
     `PluginBroken`, `SavedRecordBroken`, or what its own constructor raised; later, the first failure outside of its
     hooks. A strategy that is stopped for exceeding a limit stays so, in state `stopped`, and follows its streams no
-    longer.
+    longer. One that another magicbox has begun to run trades no more, in state `standby`, and `run` returns when that
+    one is gone.
     """
 
     def __init__(self, plan: StrategyPlan, bus: Bus, health: UnitHealthReporter, plugin_folder: Path | None) -> None:
@@ -167,14 +168,30 @@ class StrategyRun:
             task = asyncio.create_task(self._until_taken_over(), name="roll-back")
             self._failures.watch(task)
 
-    async def run(self) -> NoReturn:
-        """Run until cancelled, or until something in it fails that is not the strategy's own fault."""
+    async def run(self) -> None:
+        """Run until cancelled, or until something in it fails that is not the strategy's own fault.
+
+        Return when the strategy is to be run anew: it ran elsewhere meanwhile, and does so no more.
+        """
         self._journal.begin(self._failures)
+        try:
+            await self._run()
+        except RunsElsewhere as error:
+            self._log.warning("the strategy runs elsewhere", reason=str(error))
+            self._health.error(error)
+            self._health.state("standby", str(error))
+            await self._journal.alone()
+            self._health.state("starting", "the other magicbox is gone")
+        finally:
+            await self._journal.close()
+
+    async def _run(self) -> NoReturn:
         async with self._open:
             self._open.push_async_callback(self._lookup.close)
             self._open.push_async_callback(self._gateway.close)
             self._open.push_async_callback(self._subscriptions.close)
             try:
+                await self._journal.claimed()
                 await self._start()
                 self._is_active = True
                 await first_of(
@@ -227,6 +244,11 @@ class StrategyRun:
             await cancel_open_orders(self._bus, self._plan, self._health.error)
 
     async def _stop(self) -> None:
+        if self._journal.is_fenced:
+            # Its orders, state and positions are the other run's by now: nothing is canceled or written.
+            self._gateway.discard()
+            await self._host.cut_short()
+            return
         self._journal.take(StrategyStopped())
         self._runtime.stop()
         await self._end_hooks()
@@ -268,6 +290,8 @@ class StrategyRun:
         return self._journal.listener(str(name), answer_listener(self._runtime, self._health))
 
     def _send(self, request: OrderRequest) -> None:
+        if self._journal.is_fenced:
+            return
         self._is_sending = True
         self._gateway.send(request)
         self._is_sending = False
