@@ -16,7 +16,8 @@ class Grid(Strategy):
     """Divides a price range into cells; each buys at its lower price, then sells at its upper price, and again.
 
     The grid outlives restarts: its open orders stay on the exchange, and what they filled meanwhile counts. What a cell
-    cannot buy or sell because it is too little goes along with its next order.
+    cannot buy or sell because it is too little goes along with its next order. Where the exchange takes its fee from what
+    was bought, so much less is sold.
     """
 
     class Configuration(StrategyConfiguration):
@@ -107,8 +108,9 @@ class _Cell:
         self._size = self._left = settings.amount
         """What the present side was to trade, and what is left of that."""
         self._kept = Decimal(0)
-        """What the cell holds besides, because it was too little to be sold."""
-        self._counted = Decimal(0)
+        """What the cell holds besides, because it was too little to be sold; fees in base currency make it less."""
+        self._counted = self._fees = Decimal(0)
+        """What was counted of the present side's fills, and of the fees of both sides."""
 
     @property
     def order(self) -> WorkingOrder:
@@ -131,9 +133,18 @@ class _Cell:
         filled = self.order.filled
         self._left -= filled - self._counted
         self._counted = filled
+        self._count_fees()
         is_rest = self.order.is_idle and self._left < self._size
         if self._left <= 0 or (is_rest and not self._sends(self.side, self._left)):
             self._turn()
+
+    def _count_fees(self) -> None:
+        """Hold less by what the exchange has charged in base currency, also if it says so after the fill."""
+        fees = sum((order.base_fees for order in self._orders.values()), Decimal(0))
+        self._kept -= fees - self._fees
+        self._fees = fees
+        if self.side == "sell":
+            self._left, self._size, self._kept = self._left + self._kept, self._size + self._kept, Decimal(0)
 
     def _turn(self) -> None:
         """Trade on the other side, or, if that would be too little, buy more: it is sold together."""
@@ -155,6 +166,6 @@ class _Cell:
         return (ask is None or price < ask[0]) if self.side == "buy" else (bid is None or price > bid[0])
 
     def place(self) -> None:
-        """Have an order for what is left, unless there is one."""
-        if self.order.is_idle:
+        """Have an order for what is left, unless there is one for no more than that."""
+        if self.order.is_idle or self.order.remaining > self._left:
             self.order.set(self._prices[self.side], self._left)

@@ -28,6 +28,8 @@ from millrace_strategy import (
 Side = Literal["buy", "sell"]
 MAX_BACKOFF_MS = 30_000
 LEVELS_THAT_SHOW_THE_TICK = 10
+ALL_BUT_FEES = Decimal("0.98")
+"""Share of a whole buy that is left at least when the exchange has taken its fee from it."""
 
 
 class PingPongConfiguration(StrategyConfiguration):
@@ -74,7 +76,7 @@ class PingPong(Strategy):
         for order in sorted(self.orders, key=lambda order: order.timestamp or 0):
             if self._is_on_our_book(order):
                 # Older orders may be forgotten: a sell whose buy is unknown must not count below nothing.
-                self._bought = max(Decimal(0), self._bought + _signed(order, order.filled or Decimal(0)))
+                self._bought = max(Decimal(0), self._bought + _moved(order))
         for order in self.orders.open:
             self._cancel(order)
 
@@ -101,8 +103,7 @@ class PingPong(Strategy):
         order = event.order
         if not self._is_on_our_book(order):
             return
-        before = event.previous.filled if event.previous else None
-        self._bought += _signed(order, (order.filled or Decimal(0)) - (before or Decimal(0)))
+        self._bought += _moved(order) - (_moved(event.previous) if event.previous else Decimal(0))
         self.plot("held", self._bought)
         if order.is_final:
             self._quote()
@@ -154,7 +155,7 @@ class PingPong(Strategy):
         """Buy next if a rest is refused, as it may be too little to be sold; if that is refused too, sell again."""
         payload = refused.request.payload
         if isinstance(payload, CreatePayload):
-            is_rest = payload.side == "sell" and self._bought < self.configuration.amount
+            is_rest = payload.side == "sell" and self._bought < self.configuration.amount * ALL_BUT_FEES
             self._too_small = (payload.amount_base or Decimal(0)) if is_rest else Decimal(0)
 
     def _cancel(self, order: StrategyOrder) -> None:
@@ -216,5 +217,7 @@ def seen_tick(book: LocalBook, so_far: Decimal | None) -> Decimal:
     return tick if so_far is None else min(tick, so_far)
 
 
-def _signed(order: StrategyOrder, amount: Decimal) -> Decimal:
-    return amount if order.side == "buy" else -amount
+def _moved(order: StrategyOrder) -> Decimal:
+    """Return how much base currency an order has brought, after fees in it; below 0 for a sale."""
+    filled = order.filled or Decimal(0)
+    return (filled if order.side == "buy" else -filled) - order.base_fees

@@ -17,7 +17,7 @@ from millrace_core.errors import ConfigInvalid
 from millrace_core.market import Fee, Trade
 from millrace_core.market_terms import MarketTerms, refusals
 from millrace_core.names import Action, ExchangeId, Symbol
-from millrace_core.orders import Order, OrderRecord
+from millrace_core.orders import Order, OrderFee, OrderRecord
 from millrace_core.position import digits
 from millrace_core.requests import CancelOrder, CreateOrder
 from millrace_magicbox.plugins import load_strategy, plugin_names
@@ -92,6 +92,11 @@ class Exchange:
             order = self.harness.fill(order, Decimal(share) * (order.amount or Decimal(0)))
             if request.payload.time_in_force == "IOC" and not order.is_final:
                 self.harness.cancel(order)
+
+    def report(self, order: StrategyOrder, **changes: Any) -> None:
+        """Have the exchange report an order with changes."""
+        known = {name: getattr(order, name) for name in Order.__struct_fields__}
+        self.harness.feed_order(order.exchange, Order(**{**known, **changes}))
 
     def held(self, market: tuple[str, str] = (EXCHANGE, SYMBOL)) -> Decimal:
         """Return its position."""
@@ -224,6 +229,25 @@ def test_the_market_maker_sells_what_a_fee_has_left_of_its_purchase() -> None:
     exchange.harness.fill(bid, 1, fee=Fee(currency="KCS", cost=0.001))
     exchange.book(9.9, 10.1)
     assert [(side, amount) for _, side, _, amount in exchange.wanted()] == [("buy", "1"), ("sell", "0.9")]
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_grid_sells_what_a_fee_has_left_of_its_purchase(at_once: bool) -> None:
+    """A sell of all that was bought would be refused for ever; the fee may be reported after the fill."""
+    exchange = Exchange("Grid", GRID)
+    exchange.harness.start()
+    exchange.book(9.8, 10.2)
+    _, upper = exchange.accept()
+    if not at_once:
+        exchange.harness.fill(upper, 1)
+        exchange.harness.reject(exchange.unanswered()[-1], "InsufficientFunds", "not enough KCS")
+    fees = [OrderFee("KCS", Decimal("0.001"))]
+    exchange.report(upper, filled=Decimal(1), cost=Decimal(10), status="closed", fees=fees)
+    exchange.harness.advance(1_000)
+    exchange.book(9.8, 10.2)
+    assert exchange.wanted() == [("binance", "sell", "11", "0.999")]
+    exchange.fill()
+    assert exchange.wanted() == [("binance", "buy", "10", "1")]
 
 
 BOTH = [("binance", SYMBOL), ("kucoin", SYMBOL)]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from millrace_core.book import OrderBook
 from millrace_core.errors import ConfigInvalid
 from millrace_core.names import ExchangeId, Symbol
-from millrace_core.orders import Order, OrderRecord
+from millrace_core.orders import Order, OrderFee, OrderRecord
 from millrace_core.requests import CancelOrder, CreateOrder
 from millrace_magicbox.plugins import load_strategy
 from millrace_strategy import LocalBook
@@ -99,6 +99,20 @@ def test_a_part_that_was_bought_is_sold() -> None:
     harness.advance(1_000)
     harness.cancel(order)
     assert created(harness)[1] == ("sell", Decimal("10.01"), Decimal("0.5"))
+
+
+def test_what_a_fee_has_left_is_sold() -> None:
+    """A sell of all that was bought would be refused for ever; its refusal is none of a rest, and leads to no buy."""
+    harness = started()
+    order = harness.accept(harness.requests[0])
+    known = {name: getattr(order, name) for name in Order.__struct_fields__}
+    fees = [OrderFee("KCS", Decimal("0.002"))]
+    harness.feed_order(EXCHANGE, Order(**{**known, "filled": Decimal(2), "status": "closed", "fees": fees}))
+    sell = ("sell", Decimal("10.01"), Decimal("1.998"))
+    assert created(harness)[1] == sell
+    harness.reject(harness.requests[-1], "InvalidOrder", "would take")
+    harness.advance(100)
+    assert created(harness)[2] == sell
 
 
 def test_a_fill_that_is_reported_after_the_cancellation_counts() -> None:

@@ -6,10 +6,12 @@ takes the place of another belongs to the source of that.
 """
 
 from collections.abc import Collection, Iterator
+from decimal import Decimal
 from typing import TypeVar
 
 import msgspec
 
+from millrace_core.instrument import Instrument
 from millrace_core.orders import Order, OrderKey, OrderRecord, join
 from millrace_core.requests import CreateOrder, EditOrder, OrderRequest
 
@@ -32,6 +34,20 @@ class StrategyOrder(Order, frozen=True, omit_defaults=True, rename="camel", kw_o
     def key(self) -> OrderKey:
         """What identifies it, now and later."""
         return OrderKey(self.exchange, self.symbol, self.id)
+
+    @property
+    def base_fees(self) -> Decimal:
+        """Fees in base currency so far, as the order's reports tell: so much less is held than it has filled.
+
+        0 for contracts, and where the exchange charges another currency or reports fees with own trades alone.
+        """
+        instrument = Instrument.of(self.symbol)
+        kept = (
+            fee.cost
+            for fee in self.fees
+            if fee.cost is not None and fee.currency is not None and instrument.takes_from_quantity(fee.currency)
+        )
+        return sum(kept, Decimal(0))
 
 
 OrderReference = StrategyOrder | OrderKey | tuple[str, str, str]

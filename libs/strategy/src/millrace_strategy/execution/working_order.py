@@ -68,6 +68,8 @@ class WorkingOrder(StrategyPart):
         """What all its orders have filled."""
         self.cost = _ZERO
         """What that cost or brought, in quote currency, by the orders' reports."""
+        self.base_fees = _ZERO
+        """What the exchange has charged for that in base currency, likewise: so much less is held."""
         self.refusals = 0
         """How many requests in a row were refused."""
         self._post_only, self._reduce_only, self._time_in_force = post_only, reduce_only, time_in_force
@@ -79,6 +81,8 @@ class WorkingOrder(StrategyPart):
         self._pending: PendingRequest | None = None
         self._key: OrderKey | None = None
         self._counted: dict[OrderKey, Reported] = {}
+        self._counted_fees: dict[OrderKey, Decimal] = {}
+        """Fees in base currency, of the same orders."""
         self._requests: dict[str, None] = {}
         self._pause: Timer | None = None
         self._cancel_at_ms = 0
@@ -149,7 +153,8 @@ class WorkingOrder(StrategyPart):
         if not self._requests or self._placed is None:
             return None
         counted = Reported() if self._key is None else self._counted.get(self._key, Reported())
-        return {"request": next(reversed(self._requests)), "counted": str(counted.filled)}
+        fees = _ZERO if self._key is None else self._counted_fees.get(self._key, _ZERO)
+        return {"request": next(reversed(self._requests)), "counted": str(counted.filled), "baseFees": str(fees)}
 
     def resume(self, saved: Mapping[str, str]) -> None:
         """Go on with the order of an earlier run: what it has filled since counts, and what is left of it is wanted."""
@@ -158,6 +163,7 @@ class WorkingOrder(StrategyPart):
         if order is None:
             return  # If it appears later, it is cancelled, and its fills count.
         self._counted[order.key] = Reported(Decimal(saved["counted"]))
+        self._counted_fees[order.key] = Decimal(saved.get("baseFees", "0"))
         self._count(order)
         if not order.is_final:
             self._take_over(order)
@@ -171,6 +177,7 @@ class WorkingOrder(StrategyPart):
         if (order.exchange, order.symbol, order.side) != (self.exchange, self.symbol, self.side) or not self.is_idle:
             raise ValueError(f"this order cannot be adopted here: {order!r}")
         self._counted[order.key] = Reported(order.filled or _ZERO, order.cost)
+        self._counted_fees[order.key] = order.base_fees
         self._take_over(order)
 
     def handle(self, event: Event) -> None:
@@ -302,6 +309,9 @@ class WorkingOrder(StrategyPart):
     def _count(self, order: StrategyOrder) -> None:
         known = self._counted.get(order.key, Reported())
         self.filled += max((order.filled or _ZERO) - known.filled, _ZERO)
+        # They may be reported later than what was filled.
+        self.base_fees += order.base_fees - self._counted_fees.get(order.key, _ZERO)
+        self._counted_fees[order.key] = order.base_fees
         if (found := fill_of_order(order, known)) is not None:
             self.cost += found[0].fill.value
         cost = known.cost if found is None else found[1].cost
@@ -309,6 +319,7 @@ class WorkingOrder(StrategyPart):
         for old in list(islice(self._counted, max(len(self._counted) - KEPT_ORDERS, 0))):
             if old != self._key:
                 del self._counted[old]
+                self._counted_fees.pop(old, None)
 
     def _wait(self, ms: int) -> None:
         def over() -> None:
