@@ -16,8 +16,8 @@ class Grid(Strategy):
     """Divides a price range into cells; each buys at its lower price, then sells at its upper price, and again.
 
     The grid outlives restarts: its open orders stay on the exchange, and what they filled meanwhile counts. What a cell
-    cannot buy or sell because it is too little goes along with its next order. Where the exchange takes its fee from what
-    was bought, so much less is sold.
+    cannot buy or sell because it is too little goes along with its next order. Where the exchange takes its fee from
+    what was bought, so much less is sold.
     """
 
     class Configuration(StrategyConfiguration):

@@ -9,15 +9,16 @@ import aiohttp
 import pytest
 
 from millrace_bus import Bus
-from millrace_core.clock import now_ms
+from millrace_core.clock import MINUTE_MS, now_ms
 from millrace_core.ids import BEGINNING
-from millrace_core.market import Trade, TradesSnapshot
+from millrace_core.market import CandlesSnapshot, Trade, TradesSnapshot
 from millrace_core.messages import Message, decode
 from millrace_core.names import AgentId, Tenant
 from millrace_core.orders import OrderRecord
 from millrace_core.requests import CancelPayload, CreatePayload
 from millrace_core.states import state_of
 from millrace_exchange import Exchange
+from millrace_gatherer.streams import candles
 from millrace_simulator.server import Server
 
 SYMBOL, OWN = "ETH/BTC", "KCS/USDT"
@@ -111,12 +112,36 @@ async def test_what_was_before_the_first_gatherer_is_published_as_deltas(
     """The very first snapshot of own trades and of candles is empty: what the exchange knows follows, each once."""
     _, trade_id = await _bought(bus, account)
     await configure([OWN], ["watchMyTrades", {"action": "watchOHLCV", "timeframe": "1m", "limit": 50}])
-    trades, candles = read("watchMyTrades", OWN), read("watchOHLCV", OWN)
-    for reader in (trades, candles):
+    trades, minutes = read("watchMyTrades", OWN), read("watchOHLCV", OWN)
+    for reader in (trades, minutes):
         await reader.until(lambda r: r.follower.trusted and r.follower.status == "live")
     assert [t.id for delta in await deltas(bus, trades.follower.name) for t in delta.trades] == [trade_id]
-    opened = [candle[0] for delta in await deltas(bus, candles.follower.name) for candle in delta.candles]
+    opened = [candle[0] for delta in await deltas(bus, minutes.follower.name) for candle in delta.candles]
     assert len(set(opened)) >= 50
+
+
+@pytest.mark.usefixtures("gatherer")
+async def test_candles_of_a_long_outage_are_asked_for(
+    read: Any, bus: Bus, simulator: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also those between the last that was published and the newest that are asked for, page by page."""
+    monkeypatch.setattr(candles, "ASKED_AT_ONCE", 30)
+    reader = read("watchOHLCV", SYMBOL)
+    last_ms = now_ms() // MINUTE_MS * MINUTE_MS - 90 * MINUTE_MS
+    known = {"1m": [(last_ms, 1.0, 1.0, 1.0, 1.0, 1.0)]}
+    before = bus.writer(reader.follower.name, lambda as_of: CandlesSnapshot(known, str(as_of)))
+    await before.open()
+    await before.close()
+    point = {"action": "watchOHLCV", "timeframe": "1m", "limit": 10}
+    plan = {"tenant": "T", "exchangeId": "binance", "assetPairs": [SYMBOL], "dataPoints": [point]}
+    exchanges = {"T": {"binance": {"urls": {"base": simulator.url}}}}
+    config = {"agent": {"id": "GATHERER"}, "exchanges": exchanges, "workplans": [plan]}
+    await bus.put_config(AgentId("GATHERER"), json.dumps(config))
+    await reader.until(lambda r: len(r.deltas()) > 1 and r.follower.status == "live")
+    opened = sorted({candle[0] for delta in await deltas(bus, reader.follower.name) for candle in delta.candles})
+    assert opened[0] == last_ms + MINUTE_MS
+    assert opened == list(range(opened[0], opened[-1] + 1, MINUTE_MS))
+    assert len(opened) >= 90
 
 
 @pytest.mark.usefixtures("gatherer")

@@ -82,8 +82,11 @@ class MarketFeed(Protocol):
     async def fetch_trades(self, symbol: str, after: Trade | None = None, limit: int | None = None) -> list[Trade]:
         """Return the newest trades, `limit` at most, oldest first; those after `after` where the exchange can."""
 
-    async def fetch_candles(self, symbol: str, timeframe: str, limit: int) -> list[Candle]:
-        """Return the newest candles, oldest first."""
+    async def fetch_candles(self, symbol: str, timeframe: str, limit: int, since_ms: int | None = None) -> list[Candle]:
+        """Return the newest candles, or those that opened from a time on; oldest first, and `limit` at most.
+
+        Some exchanges have the newest only, and return them whatever the time.
+        """
 
 
 class OrderQueries(Protocol):

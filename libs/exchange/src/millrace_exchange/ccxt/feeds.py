@@ -92,11 +92,11 @@ class CcxtMarketFeed:
         raw = await self._caller.call("fetchTrades", ask, symbol, None, page, self._params(after))
         return [self._public_trade(trade) for trade in raw]
 
-    async def fetch_candles(self, symbol: str, timeframe: str, limit: int) -> list[Candle]:
-        """Return the newest candles, oldest first."""
+    async def fetch_candles(self, symbol: str, timeframe: str, limit: int, since_ms: int | None = None) -> list[Candle]:
+        """Return the newest candles, or those that opened from a time on; oldest first, and `limit` at most."""
         await self._listing.know(symbol)
         ask = self._caller.ccxt.fetch_ohlcv
-        return [tuple(row) for row in await self._caller.call("fetchOHLCV", ask, symbol, timeframe, None, limit)]
+        return [tuple(row) for row in await self._caller.call("fetchOHLCV", ask, symbol, timeframe, since_ms, limit)]
 
     def _public_trade(self, trade: dict[str, Any]) -> Trade:
         name = self._caller.profile.history.public_trades_id

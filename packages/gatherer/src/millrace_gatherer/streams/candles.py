@@ -1,13 +1,15 @@
 """Candles of one symbol, in all wanted timeframes."""
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar, NoReturn, cast
+from typing import ClassVar, Final, NoReturn, cast
 
 import msgspec
+import structlog
 
 from millrace_bus import Bus, Published
 from millrace_core.actions import CANDLES, StreamAction
 from millrace_core.clock import now_ns
+from millrace_core.intervals import Interval
 from millrace_core.market import Candle, CandlesDelta, CandlesSnapshot
 from millrace_core.states import KEPT_CANDLES, CandlesState
 from millrace_exchange import EventTimes, Exchange
@@ -16,6 +18,14 @@ from millrace_gatherer.streams.stream import Stream
 from millrace_gatherer.units import StreamUnitConfig
 from millrace_service import UnitHealthReporter
 from millrace_service.tasks import run_all
+
+ASKED_AT_ONCE: Final = 500
+"""Candles of one question about an outage; every exchange answers with fewer or so many."""
+MOST_QUESTIONS: Final = 200
+"""About one outage: candles of 1m for some two months."""
+LOST: Final = "candles may be lost: the exchange does not return those of so long ago"
+
+log = structlog.get_logger()
 
 
 class _TimeframeListener:
@@ -30,7 +40,7 @@ class _TimeframeListener:
 
 
 class CandlesStream(Stream):
-    """The candles of one symbol; after each connect the newest are asked for, so that none is missing."""
+    """The candles of one symbol; after each connect those since the last known are asked for: none is missing."""
 
     action: ClassVar[StreamAction] = CANDLES
     resumes = True
@@ -42,11 +52,13 @@ class CandlesStream(Stream):
         self._readable = Readable(msgspec.json.Decoder(Candle), health, is_possible_candle)
         self._newest_streamed: dict[str, int] = {}
         """The newest candle that the stream itself brought, by timeframe."""
+        self._known_until: dict[str, int] = {}
+        """The newest candle that was known before the stream was followed, or resumed, by timeframe."""
         super().__init__(unit, exchange, bus, health)
 
     async def follow(self) -> None:
         """Follow the exchange's candles of every timeframe."""
-        self._newest_streamed.clear()
+        self._begin()
         market = self.exchange.market
         streams = [
             market.candles(self.symbol, name, _TimeframeListener(name, self._received))
@@ -58,12 +70,16 @@ class CandlesStream(Stream):
         """Restore the published candles; then ask for new and changed ones."""
         state = cast(CandlesState, published.state)
         self._candles = {name: dict(state.timeframes.get(name, {})) for name in self._candles}
-        self._newest_streamed.clear()
+        self._begin()
 
     def take_snapshot(self, as_of: str) -> CandlesSnapshot:
         """Return the newest candles of each timeframe."""
         timeframes = {name: [candles[opened] for opened in sorted(candles)] for name, candles in self._candles.items()}
         return CandlesSnapshot(timeframes=timeframes, as_of=as_of)
+
+    def _begin(self) -> None:
+        self._newest_streamed.clear()
+        self._known_until = {name: max(candles) for name, candles in self._candles.items() if candles}
 
     async def _keep_whole(self) -> NoReturn:
         await self.known.wait()
@@ -74,12 +90,35 @@ class CandlesStream(Stream):
 
     async def _ask(self) -> None:
         for name, limit in self.unit.timeframes:
-            candles = await self.exchange.market.fetch_candles(self.symbol, name, limit)
-            # Of a candle that is still open the stream knows more than the answer.
-            newest = self._newest_streamed.get(name)
-            answered = [candle for candle in self._readable.only(candles) if candle[0] != newest]
-            self._publish_changed(name, answered, EventTimes(None, now_ns()), is_live=False)
+            candles = self._readable.only(await self.exchange.market.fetch_candles(self.symbol, name, limit))
+            if candles:
+                await self._ask_before(name, candles[0][0])
+            self._answered(name, candles)
         self.live()
+
+    async def _ask_before(self, timeframe: str, first_ms: int) -> None:
+        """Ask for the candles between those that were known and the first of an answer, after a long outage."""
+        known_ms, interval = self._known_until.get(timeframe), Interval.parse(timeframe)
+        for _ in range(MOST_QUESTIONS):
+            if known_ms is None or (since_ms := interval.next_open(known_ms)) >= first_ms:
+                return
+            asked = self.exchange.market.fetch_candles(self.symbol, timeframe, ASKED_AT_ONCE, since_ms)
+            page = self._readable.only(await asked)
+            self._answered(timeframe, [candle for candle in page if known_ms < candle[0] < first_ms])
+            last_ms = max((candle[0] for candle in page), default=0)
+            if last_ms <= known_ms or (last_ms >= first_ms and min(candle[0] for candle in page) > since_ms):
+                # It has the newest only. (Where intervals without trades have no candle, it may have none.)
+                break
+            known_ms = last_ms
+        self.health.count("lost")
+        self.health.error(LOST)
+        log.error(LOST, symbol=self.symbol, timeframe=timeframe)
+
+    def _answered(self, timeframe: str, candles: Sequence[Candle]) -> None:
+        # Of a candle that is still open the stream knows more than the answer.
+        newest = self._newest_streamed.get(timeframe)
+        answered = [candle for candle in candles if candle[0] != newest]
+        self._publish_changed(timeframe, answered, EventTimes(None, now_ns()), is_live=False)
 
     def _received(self, timeframe: str, candles: Sequence[Candle], event: EventTimes) -> None:
         self.on_message()

@@ -1,0 +1,60 @@
+"""Candles of a time in which nobody watched."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any, cast
+
+from millrace_bus import Bus
+from millrace_core.clock import MINUTE_MS, now_ms
+from millrace_core.config.common import Credentials
+from millrace_core.market import Candle, CandlesSnapshot
+from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
+from millrace_exchange import Exchange
+from millrace_exchange.profile import ExchangeProfile
+from millrace_gatherer.streams import run_stream, stream_of
+from millrace_gatherer.streams.candles import LOST
+from millrace_gatherer.units import StreamUnitConfig
+from millrace_service import UnitHealthReporter
+from millrace_service.health import ErrorLog
+
+X, SYMBOL = ExchangeId("x"), Symbol("A/B")
+
+
+class NewestAlone:
+    """An exchange that has its newest candles only, whatever it is asked for."""
+
+    def __init__(self, newest_ms: int) -> None:
+        self._newest_ms = newest_ms
+
+    async def candles(self, *_: Any) -> None:
+        """Stream nothing."""
+        await asyncio.Event().wait()
+
+    async def fetch_candles(self, *_: Any) -> list[Candle]:
+        """Return ten candles."""
+        return [(self._newest_ms - n * MINUTE_MS, 1.0, 1.0, 1.0, 1.0, 1.0) for n in range(9, -1, -1)]
+
+
+async def test_candles_that_the_exchange_no_longer_returns_are_counted(bus: Bus) -> None:
+    """Nothing fills the hole: the heartbeat says so, and what the exchange has follows."""
+    newest_ms = now_ms() // MINUTE_MS * MINUTE_MS
+    name = StreamName(Tenant("T"), X, Action("watchOHLCV"), SYMBOL)
+    known = {"1m": [(newest_ms - 60 * MINUTE_MS, 1.0, 1.0, 1.0, 1.0, 1.0)]}
+    before = bus.writer(name, lambda as_of: CandlesSnapshot(known, str(as_of)))
+    await before.open()
+    await before.close()
+    unit = StreamUnitConfig(name, Credentials(), 1_000, 60.0, checksum_every=1, timeframes=(("1m", 10),))
+    exchange = cast(Exchange, SimpleNamespace(market=NewestAlone(newest_ms), profile=ExchangeProfile(exchange=X)))
+    errors, arrived = ErrorLog(), asyncio.Event()
+    health = UnitHealthReporter("candles", changed=lambda: None, errors=errors)
+    follower = bus.follow(name, lambda update: arrived.set() if update.kind == "delta" else None)
+    running = asyncio.create_task(run_stream(stream_of(unit, exchange, bus, health)))
+    try:
+        async with asyncio.timeout(60):
+            await arrived.wait()
+        assert health.report().counters["lost"] == 1
+        assert [report.message for report in errors.reports()] == [LOST]
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+        await follower.close()
