@@ -20,6 +20,8 @@ class Listing:
         self.markets = {"KCS-USDT": "0.001"}
         """The tick of each."""
         self.asked = 0
+        self.failed: Callable[[], None] | None = None
+        """Called with each answer, which then is a failure."""
         self.url = ""
 
     async def answer(self, request: web.Request) -> web.Response:
@@ -27,6 +29,9 @@ class Listing:
         if not request.path.endswith("/symbols"):
             return web.json_response({"code": "200000", "data": []})
         self.asked += 1
+        if self.failed is not None:
+            self.failed()
+            return web.json_response({"code": "500000"}, status=503)
         return web.json_response({"code": "200000", "data": [_market(*each) for each in self.markets.items()]})
 
 
@@ -106,5 +111,28 @@ async def test_markets_are_loaded_again_on_a_timer(listing: Listing, monkeypatch
     asked = listing.asked
     async with asyncio.timeout(60):
         while listing.asked < asked + 3 or exchange.rules.symbols != {"NEW/USDT"}:
+            await asyncio.sleep(0.01)
+    await exchange.close()
+
+
+async def test_markets_that_could_not_be_loaded_are_asked_for_again_soon(
+    listing: Listing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A maintenance at the wrong moment leaves former ticks for a minute, not for another hour."""
+    monkeypatch.setattr(market_listing, "RELOAD_S", 0.01)
+    monkeypatch.setattr(market_listing, "LOOK_AGAIN_S", 0.01)
+    exchange = await open_exchange("kucoin", Credentials(urls={"base": listing.url}))
+    await exchange.prepare()
+    failed = asyncio.Event()
+
+    def fail() -> None:
+        monkeypatch.setattr(market_listing, "RELOAD_S", 3_600.0)
+        failed.set()
+
+    listing.failed = fail
+    async with asyncio.timeout(60):
+        await failed.wait()
+        listing.markets, listing.failed = {"NEW-USDT": "0.1"}, None
+        while exchange.rules.symbols != {"NEW/USDT"}:
             await asyncio.sleep(0.01)
     await exchange.close()

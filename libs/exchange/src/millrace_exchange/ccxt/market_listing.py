@@ -1,7 +1,6 @@
 """The markets of an exchange, kept current: new listings, delistings, changed ticks."""
 
 import asyncio
-import contextlib
 from typing import Any, Final, NoReturn
 
 from millrace_core.near_names import did_you_mean
@@ -45,11 +44,16 @@ class MarketListing:
         await self._was_loaded.wait()
 
     async def keep_current(self) -> NoReturn:
-        """Load the markets again every hour, until cancelled; after a failure the former ones stay."""
+        """Load the markets again every hour, until cancelled; after a failure the former ones stay for a minute."""
+        pause_s = RELOAD_S
         while True:
-            await asyncio.sleep(RELOAD_S)
-            with contextlib.suppress(ExchangeError):
+            await asyncio.sleep(pause_s)
+            try:
                 await self._load(again=True)
+                pause_s = RELOAD_S
+            except ExchangeError:
+                # With former ticks every order may be refused.
+                pause_s = LOOK_AGAIN_S
 
     async def _look_for(self, symbol: str | None) -> None:
         if not self._markets:
