@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from millrace_core.instrument import Instrument
 from millrace_core.market import Fee, Trade
 from millrace_core.names import Action, ExchangeId, Symbol
-from millrace_core.orders import Order, OrderRecord
+from millrace_core.orders import Order, OrderFee, OrderRecord
 from millrace_core.position import Fee as PositionFee
 from millrace_core.position import Fill, Position, after
 from millrace_strategy import Context, FillEvent, SavedRecordBroken, SavedStrategy, Strategy, SubscribedStream
@@ -81,6 +81,19 @@ def test_fills_add_up_to_a_position_with_exact_profit(by_trades: bool) -> None:
         ("buy", Decimal("10.1"), 1), ("buy", Decimal("10.3"), 2), ("sell", Decimal(11), 2),
     ]  # fmt: skip
     assert [each.position.quantity for each in events] == [1, 3, 1]
+
+
+def test_a_rebate_that_an_order_reports_is_a_gain() -> None:
+    """Exchanges pay makers; what two fills brought is in the profit."""
+    harness = started(by_trades=False)
+    bought = placed(harness, "buy", 2, 10)
+    for filled in (1, 2):
+        known = {name: getattr(bought, name) for name in Order.__struct_fields__}
+        fees = [OrderFee("USDT", Decimal("-0.01") * filled)]
+        changes = {"filled": Decimal(filled), "cost": Decimal(10 * filled), "fees": fees}
+        harness.feed_order(EXCHANGE, Order(**{**known, **changes}))
+    position = harness.strategy.positions[EXCHANGE, SYMBOL]
+    assert (position.quantity, position.realised, position.fees) == (2, Decimal("0.02"), Decimal("-0.02"))
 
 
 def test_an_own_trade_brings_its_fee_and_counts_once() -> None:

@@ -65,6 +65,18 @@ async def test_other_ways_to_a_currency(store: Store, journal: Any, name: NAME) 
     assert await price(store, at_ms, "ETH", "ETH") == 1
 
 
+async def test_of_several_ways_the_newest_counts(store: Store, journal: Any, name: NAME) -> None:
+    """A market in which nobody has traded for most of an hour says what a coin was worth then."""
+    old_ms = START_MS - OLDEST_MS * 3 // 4
+    markets = {"KCS/AAA": (3.0, old_ms), "AAA/USDT": (3.0, START_MS), "KCS/BTC": (0.5, START_MS)}
+    markets["BTC/USDT"] = (20.0, START_MS)
+    async with store.batch() as batch:
+        for symbol, (value, traded_ms) in markets.items():
+            trade = Trade("1", traded_ms, "", "buy", value, 1.0)
+            batch.trades(journal(name("watchTrades", symbol)).next(traded_ms), [trade])
+    assert await price(store, START_MS + 1, "KCS", "USDT") == 10
+
+
 async def test_a_ticker_of_another_program_has_no_price(store: Store, journal: Any, name: NAME) -> None:
     """Tickers are stored as they were published; maintenance must not end with one."""
     tickers = journal(name("watchTicker"))

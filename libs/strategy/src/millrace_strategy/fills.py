@@ -127,8 +127,10 @@ def _fee(order: StrategyOrder, counted: Reported) -> Fee | None:
     known = [fee for fee in order.fees if fee.cost is not None]
     if len({fee.currency for fee in known}) != 1:
         return None
-    cost = sum((fee.cost for fee in known if fee.cost is not None), _ZERO) - counted.fee
-    return Fee(cost, known[0].currency or "") if cost > 0 else None
+    total = sum((fee.cost for fee in known if fee.cost is not None), _ZERO)
+    cost = total - counted.fee
+    # Below zero it is a rebate, unless own trades have told of more than the report.
+    return Fee(cost, known[0].currency or "") if cost > 0 or (cost < 0 and total < 0) else None
 
 
 def _exact(number: float) -> Decimal:

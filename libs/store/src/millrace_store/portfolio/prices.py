@@ -68,18 +68,28 @@ class Prices:
         return cls(reader, markets)
 
     async def price(self, currency: str, target: str, at_ms: int) -> Price | None:
-        """Return the newest price before a moment: of their market, else by way of one other currency."""
+        """Return the newest price before a moment: of their market, else by way of one other currency.
+
+        Of several ways that counts whose older price is newest: a market where nobody trades would tell an old value.
+        """
         if currency == target:
             return Price(at_ms, Decimal(1))
         if (direct := await self._either_way(currency, target, at_ms)) is not None:
             return direct
-        for between in sorted({code for pair in self._markets for code in pair} - {currency, target}):
-            first = await self._either_way(currency, between, at_ms)
-            second = None if first is None else await self._either_way(between, target, at_ms)
-            if first is not None and second is not None:
-                product = _ROUNDED.multiply(first.price, second.price)
-                return Price(min(first.at_ms, second.at_ms), product)
-        return None
+        codes = {code for pair in self._markets for code in pair} - {currency, target}
+        between = [code for code in sorted(codes) if self._has(currency, code) and self._has(code, target)]
+        ways = [await self._by_way_of(code, currency, target, at_ms) for code in between]
+        return max((way for way in ways if way is not None), key=lambda way: way.at_ms, default=None)
+
+    def _has(self, one: str, other: str) -> bool:
+        return (one, other) in self._markets or (other, one) in self._markets
+
+    async def _by_way_of(self, between: str, currency: str, target: str, at_ms: int) -> Price | None:
+        first = await self._either_way(currency, between, at_ms)
+        second = None if first is None else await self._either_way(between, target, at_ms)
+        if first is None or second is None:
+            return None
+        return Price(min(first.at_ms, second.at_ms), _ROUNDED.multiply(first.price, second.price))
 
     async def of_market(self, symbol: str, at_ms: int) -> Price | None:
         """Return the newest price of a spot market before a moment."""
