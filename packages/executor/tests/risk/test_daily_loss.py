@@ -2,10 +2,13 @@
 
 from typing import Any
 
+import pytest
+
 from millrace_core.clock import now_ms
 from millrace_core.ids import MessageId
 from millrace_core.market import Trade
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
+from millrace_executor.risk import daily_loss
 from millrace_executor.risk.daily_loss import DAY_MS
 from millrace_store import Place, Store
 
@@ -54,3 +57,20 @@ async def test_what_was_lost_yesterday_halts_nothing(platform: Any) -> None:
     answers = await platform.answers()
     await platform.publish(ORDER)
     assert (await answers.number(1)).response.status == "done"
+
+
+async def test_losses_that_nobody_stores_are_no_silent_ones(platform: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without dbsync, or a gatherer that takes own trades, the limit protects from nothing: the unit says so."""
+    monkeypatch.setattr(daily_loss, "BLIND_AFTER_S", 1.5)
+    monkeypatch.setattr(daily_loss, "ASK_EVERY_S", 0.1)
+
+    def risk(beat: Any) -> Any:
+        return next((unit for unit in beat.units if unit.name == "StrankaXY.risk"), None)
+
+    await platform.bus.put_config("EXECUTOR", platform.config(risk={"maxDailyLoss": {"USDT": 25}}))
+    await platform.start()
+    await platform.heartbeat_where(
+        lambda beat: (unit := risk(beat)) and unit.state == "stale" and "watchMyTrades" in unit.detail
+    )
+    await lose(platform.database_url, now_ms(), 1.0)
+    await platform.heartbeat_where(lambda beat: (unit := risk(beat)) and unit.state == "live")

@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 import sqlalchemy as sa
 
+from millrace_core.actions import MY_TRADES
 from millrace_core.clock import now_ms
 from millrace_core.instrument import Instrument
 from millrace_core.intervals import Interval
@@ -36,6 +37,18 @@ class PortfolioQueries:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    async def own_trades_stored(self, tenant: Tenant) -> dict[str, tuple[int, int]]:
+        """Return how far each of a tenant's streams of own trades is stored: epoch and number of its last message.
+
+        A stream has a message every 5 s at least, so one that is watched and stored goes on.
+        """
+        table = tables.streams.c
+        wanted = sa.select(table.name, table.position_epoch, table.position_seq).where(
+            table.tenant == tenant, table.action == MY_TRADES.name, table.face == "deltas"
+        )
+        async with self._database.reading() as reader:
+            return {name: (int(epoch or 0), int(seq or 0)) for name, epoch, seq in await reader.fetch(wanted)}
 
     async def positions(
         self,

@@ -52,6 +52,14 @@ class ExecutorDatabase:
         profits = await self._in_time(lambda store: store.portfolio.profits(scope))
         return {profit.currency: profit.realised for profit in profits}
 
+    async def own_trades_stored(self, tenant: Tenant) -> dict[str, tuple[int, int]]:
+        """Return how far each of a tenant's streams of own trades is stored, as `realised_since` reads them.
+
+        Raises:
+            StoreError: the database does not answer in time, or cannot answer.
+        """
+        return await self._in_time(lambda store: store.portfolio.own_trades_stored(tenant))
+
     async def close(self) -> None:
         """Close the database."""
         await self._resources.aclose()

@@ -1,6 +1,7 @@
 """Halts a tenant's trading by itself when it has lost too much since midnight."""
 
 import asyncio
+import time
 from decimal import Decimal
 from typing import Final
 
@@ -18,6 +19,8 @@ from millrace_service import UnitHealthReporter
 from millrace_store import StoreError
 
 ASK_EVERY_S: Final = 5.0
+BLIND_AFTER_S: Final = 30.0
+"""Without anything stored of the tenant's own trades for so long, losses are not seen."""
 DAY_MS: Final = 86_400_000
 
 log = structlog.get_logger()
@@ -37,19 +40,44 @@ class DailyLoss:
         self._requests = requests
         self._health = health
         self._halted: set[str] = set()
+        self._stored: dict[str, tuple[int, int]] = {}
+        self._stored_at_s = 0.0
+        """When the newest of that was seen, by the monotonic clock."""
 
     async def watch(self, limits: RiskLimits) -> None:
         """Compare the day's loss with the limits until cancelled."""
+        self._stored_at_s = time.monotonic()
         while True:
             try:
                 realised = await self._database.realised_since(self._tenant, now_ms() // DAY_MS * DAY_MS)
                 await self._check(limits, realised)
+                problem = self._blindness(await self._database.own_trades_stored(self._tenant))
             except (StoreError, BusError) as error:
-                self._health.error(f"maxDailyLoss cannot be checked: {error}")
-                self._health.state("stale", f"maxDailyLoss cannot be checked: {error}")
-            else:
-                self._health.state("live")
+                problem = str(error)
+            self._show(problem)
             await asyncio.sleep(ASK_EVERY_S)
+
+    def _blindness(self, stored: dict[str, tuple[int, int]]) -> str | None:
+        """Return why losses are not seen, if nothing of the tenant's own trades has been stored for long."""
+        now_s = time.monotonic()
+        if stored != self._stored:
+            self._stored, self._stored_at_s = stored, now_s
+        if now_s - self._stored_at_s < BLIND_AFTER_S:
+            return None
+        return (
+            f"no stream of own trades has been stored for {BLIND_AFTER_S:.0f} s: a gatherer has to take watchMyTrades, "
+            "and dbsync to store it"
+        )
+
+    def _show(self, problem: str | None) -> None:
+        if problem is None:
+            self._health.state("live")
+            return
+        text = f"maxDailyLoss cannot be checked: {problem}"
+        if self._health.current_state != "stale":
+            # Once: it may last for hours, and other errors are to be seen too.
+            self._health.error(text)
+        self._health.state("stale", text)
 
     async def _check(self, limits: RiskLimits, realised: dict[str, Decimal]) -> None:
         for currency, limit in limits.max_daily_loss.items():
