@@ -47,6 +47,18 @@ def test_limits_that_protect_from_nothing_are_warned_of() -> None:
     assert [warning.split(" limits nothing")[0] for warning in warnings] == ["risk.C", "risk.A.accounts.kraken"]
 
 
+def test_currencies_that_no_exchange_spells_so_are_warned_of() -> None:
+    """A limit of `btc` binds nothing, wherever it stands: every exchange says BTC."""
+    limits = {"maxPosition": {"btc": 1, "ETH": 1}}
+    risky = config(
+        risk={"A": {"maxDailyLoss": {"usdt": 5, "USDT": 5}, "accounts": {"binance": limits}, "sources": {"S": limits}}}
+    )
+    warnings = ExecutorAgent("sqlite:///unused.db").warnings(risky)
+    assert [warning.split(" limits nothing")[0] for warning in warnings] == [
+        *("risk.A.maxDailyLoss.usdt", "risk.A.accounts.binance.maxPosition.btc", "risk.A.sources.S.maxPosition.btc")
+    ]
+
+
 async def test_limits_and_accounts_change_while_it_trades(platform: Any) -> None:
     """New limits hold from the next order on, a new account trades, and the others go on without a break."""
     await platform.start()

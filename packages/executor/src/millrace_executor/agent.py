@@ -1,11 +1,11 @@
 """The executor as a service: which units its configuration asks for, and what they share."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from millrace_bus import Bus
-from millrace_core.config import ExecutorConfig, RiskLimits
+from millrace_core.config import ExecutorConfig, OrderLimits, RiskLimits
 from millrace_core.names import AgentId, ExchangeId, Tenant
 from millrace_executor.accepted_request import AccountKey
 from millrace_executor.answering.answer_streams import AnswerStreams
@@ -72,12 +72,17 @@ class ExecutorAgent(Agent[ExecutorConfig, UnitConfig]):
         return units
 
     def warnings(self, config: ExecutorConfig) -> Sequence[str]:
-        """Warn of each limit that protects from nothing: there is no such account."""
+        """Warn of each limit that protects from nothing: there is no such account, or no currency of that spelling."""
         homeless = sorted(config.risk.keys() - config.exchanges.keys())
         found = [f"risk.{tenant} limits nothing: exchanges has no {tenant}" for tenant in homeless]
         for tenant, limits in config.risk.items():
             unknown = sorted(limits.accounts.keys() - config.exchanges.get(tenant, {}).keys())
             found += [f"risk.{tenant}.accounts.{each} limits nothing: there is no such account" for each in unknown]
+            found += [
+                f"{path} limits nothing: exchanges write currencies in capitals, as {code.upper()}"
+                for path, code in _currencies(f"risk.{tenant}", limits)
+                if code == code.lower() != code.upper()
+            ]
         return found
 
     async def started(self, bus: Bus) -> None:
@@ -147,3 +152,13 @@ class ExecutorAgent(Agent[ExecutorConfig, UnitConfig]):
 
     def _controls_of(self, tenant: Tenant) -> TradingControls:
         return self._controls.setdefault(tenant, TradingControls())
+
+
+def _currencies(path: str, limits: RiskLimits) -> Iterator[tuple[str, str]]:
+    """Yield the path and the code of each currency that a tenant's limits name."""
+    parts: dict[str, OrderLimits] = {path: limits}
+    parts |= {f"{path}.accounts.{name}": each for name, each in limits.accounts.items()}
+    parts |= {f"{path}.sources.{name}": each for name, each in limits.sources.items()}
+    yield from ((f"{path}.maxDailyLoss.{code}", code) for code in limits.max_daily_loss)
+    for at, each in parts.items():
+        yield from ((f"{at}.maxPosition.{code}", code) for code in each.max_position)
