@@ -1,7 +1,7 @@
 """The lease that lets one executor at a time act for a tenant. See docs/protocol.md, "One executor at a time".
 
-It is a hash: `token`, `holder`, `until` (ms, the server's clock) and `born`, which tells Redis's data from all that it had
-before: when the lease was first written, or one more than the former if that is not larger. A token is larger than
+It is a hash: `token`, `holder`, `until` (ms, the server's clock) and `born`, which tells Redis's data from all that it
+had before: when the lease was first written, or one more than the former if that is not larger. A token is larger than
 every token before it, also after Redis lost the hash, since it is at least the server's clock in ms. The hash outlives
 the lease, and with it the token. No lease lasts longer than from now on: an end beyond that was written before the
 server's clock was set back, or by hand.
@@ -99,7 +99,7 @@ class Leases:
         return LeaseReply(number, 0, *times) if is_mine else LeaseReply(None, number, *times)
 
     async def number_data(self, fence: Fence, born_ms: int) -> None:
-        """Give Redis's present data a number of their own, in the place of when the lease was first written.
+        """Number Redis's present data, in place of the time when the lease was first written.
 
         Raises:
             CommandRefused: Redis does not write it; with the code `FENCED` if the lease is another's.

@@ -79,7 +79,7 @@ class LostData:
         await self._halts.write()
 
     async def _number_data(self, born_ms: int) -> int:
-        """Give Redis's data a number; return it."""
+        """Number Redis's data; return the number."""
         number = self._leases.number_data
         await self._writes.until_taken(lambda: self._tenure.write(lambda fence: number(fence, born_ms)))
         self._tenure.data_are(born_ms, elapsed_s())
