@@ -83,7 +83,7 @@ def test_plots_have_the_time_of_the_clock() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [float("nan"), [1.0, float("inf")], {"a": Decimal("NaN")}, {"x", "y"}, [frozenset({1})]], ids=repr
+    "value", [float("nan"), [1.0, float("inf")], {"a": Decimal("NaN")}, {"x"}, [frozenset({1})]], ids=repr
 )
 def test_what_would_come_back_as_something_else_is_refused(value: object) -> None:
     """JSON has no NaN, which would be null, and no sets, whose order would be another in each process."""
