@@ -3,6 +3,7 @@ import json
 import pytest
 
 from millrace_core.config import DbsyncConfig, parse_config
+from millrace_dbsync.agent import DbsyncAgent
 from millrace_dbsync.plan import AgentsPlan, MaintenancePlan, TenantPlan, UnitPlan, matches, plans, shard_of
 
 
@@ -134,3 +135,13 @@ def test_what_stars_divide_may_not_overlap() -> None:
     assert matches("a**b", "ab")
     assert matches("*", "")
     assert not matches("a", "ab")
+
+
+def test_a_currency_in_small_letters_is_warned_of() -> None:
+    """Nothing has a price in usdt: the equity would be 0 for ever."""
+    workplans = [
+        {"tenant": tenant, "assets": [f"stream.{tenant}.*"], "equityCurrency": code}
+        for tenant, code in (("Ann", "usdt"), ("Bob", "BTC"))
+    ]
+    (warning,) = DbsyncAgent("sqlite:///unused.db").warnings(configured(*workplans))
+    assert "workplans[0].equityCurrency: nothing has a price in usdt" in warning

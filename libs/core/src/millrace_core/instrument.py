@@ -31,3 +31,8 @@ class Instrument(NamedTuple):
     def is_inverse(self) -> bool:
         """Tell whether a contract is settled in what it is about: its value falls as the price rises."""
         return self.settle is not None and self.settle == self.base
+
+
+def is_misspelt(currency: str) -> bool:
+    """Tell whether a currency's code is in small letters, as no exchange writes one: nothing is ever equal to it."""
+    return currency == currency.lower() != currency.upper()

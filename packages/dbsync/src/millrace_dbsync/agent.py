@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from millrace_bus import Bus
 from millrace_core.config import DbsyncConfig
+from millrace_core.instrument import is_misspelt
 from millrace_dbsync.agent_history import AgentHistory
 from millrace_dbsync.committing.shared_database import SharedDatabase
 from millrace_dbsync.maintenance import maintain
@@ -38,8 +39,14 @@ class DbsyncAgent(Agent[DbsyncConfig, UnitPlan]):
         return plans(config)
 
     def warnings(self, config: DbsyncConfig) -> Sequence[str]:
-        """Return a warning when no journal is to be stored."""
-        return () if config.workplans else ("workplans is empty: nothing will be stored",)
+        """Warn when no journal is to be stored, and of a currency in which nothing has a price."""
+        if not config.workplans:
+            return ("workplans is empty: nothing will be stored",)
+        return [
+            f"workplans[{index}].equityCurrency: nothing has a price in {currency}; exchanges write {currency.upper()}"
+            for index, plan in enumerate(config.workplans)
+            if is_misspelt(currency := plan.equity_currency)
+        ]
 
     async def started(self, bus: Bus) -> None:
         """Prepare what the units share; the database may start later than dbsync."""

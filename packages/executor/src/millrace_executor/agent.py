@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from millrace_bus import Bus
 from millrace_core.config import ExecutorConfig, OrderLimits, RiskLimits
+from millrace_core.instrument import is_misspelt
 from millrace_core.names import AgentId, ExchangeId, Tenant
 from millrace_executor.accepted_request import AccountKey
 from millrace_executor.answering.answer_streams import AnswerStreams
@@ -81,7 +82,7 @@ class ExecutorAgent(Agent[ExecutorConfig, UnitConfig]):
             found += [
                 f"{path} limits nothing: exchanges write currencies in capitals, as {code.upper()}"
                 for path, code in _currencies(f"risk.{tenant}", limits)
-                if code == code.lower() != code.upper()
+                if is_misspelt(code)
             ]
         return found
 
