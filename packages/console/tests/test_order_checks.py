@@ -65,6 +65,7 @@ def test_a_market_order_names_the_price_that_it_expects() -> None:
         ({"amount": "much"}, "'much' is not a number"),
         ({"amount": "nan"}, "not a number"),
         ({"amount": "1,5"}, "'1,5' is not a number"),
+        ({"amount": "1,500"}, "may mean 1500 or 1.500"),
         ({"price": "12,4999"}, "'12,4999' is not a number"),
         ({"amount": "-1"}, "above zero"),
         ({"price": "0"}, "Price must be above zero"),

@@ -22,6 +22,8 @@ FAR_PERCENT = 5
 
 _GROUPED = re.compile(r"\d{1,3}(,\d{3})+(\.\d*)?")
 """A number as it is shown, with a comma between thousands; any other comma may be meant as a decimal point."""
+_AMBIGUOUS = re.compile(r"\d{1,3},\d{3}")
+"""One comma before three digits may be either."""
 _FORCES = {
     "GTC": "until it is canceled",
     "IOC": "what does not fill at once is canceled",
@@ -218,6 +220,10 @@ def check_edit(order: dict[str, Any], amount: str, price: str, sight: Sight) -> 
 def read_number(text: str, name: str, digits: int, found: Checked) -> Decimal | None:
     """Return a number as it was typed; None, with the problem noted, if it is none or not above zero."""
     cleaned = (text or "").strip()
+    if _AMBIGUOUS.fullmatch(cleaned):
+        whole, point = cleaned.replace(",", ""), cleaned.replace(",", ".")
+        found.problems.append(f"{name}: {text!r} may mean {whole} or {point}. Write one of them.")
+        return None
     if _GROUPED.fullmatch(cleaned):
         cleaned = cleaned.replace(",", "")
     value = _decimal(cleaned)
