@@ -58,7 +58,7 @@ class HistoryReader(Generic[_Row]):
         if len(page) < self._window.page:
             return page
         if self._window.full_page == "newest":
-            return await self._rest(page, lambda last: (start_ms, {"until": min(map(_time, last))}))
+            return await self._rest(page, lambda last, by: (start_ms, {"until": min(map(_time, last)) - by}))
         if self._window.full_page == "oldest":
             return await self._forward(page)
         width_ms = self._window.width_ms
@@ -83,20 +83,28 @@ class HistoryReader(Generic[_Row]):
         return found
 
     async def _forward(self, page: list[_Row]) -> list[_Row]:
-        return await self._rest(page, lambda last: (max(map(_time, last)), {}))
+        return await self._rest(page, lambda last, by: (max(map(_time, last)) + by, {}))
 
     async def _rest(
-        self, page: list[_Row], next_question: Callable[[list[_Row]], tuple[int, Mapping[str, int]]]
+        self, page: list[_Row], next_question: Callable[[list[_Row], int], tuple[int, Mapping[str, int]]]
     ) -> list[_Row]:
-        """Return a full page and those that follow it, until one brings nothing new."""
-        found = self._each_once(page)
+        """Return a full page and those that follow it, until one brings nothing new.
+
+        `next_question` gets the last page, and by how many ms to go beyond its end.
+        """
+        found, beyond_ms = self._each_once(page), 0
         while len(page) >= self._window.page:
-            page = await self._ask(*next_question(page))
+            page = await self._ask(*next_question(page, beyond_ms))
             known = len(found)
             found |= self._each_once(page)
-            if len(found) == known:
-                self._is_cut = len(page) >= self._window.page
+            if len(found) > known:
+                beyond_ms = 0
+                continue
+            # A moment that fills an answer by itself may have more rows, which cannot be asked for.
+            self._is_cut = self._is_cut or len(page) >= self._window.page
+            if beyond_ms or _time(page[0]) != _time(page[-1]):
                 break
+            beyond_ms = 1
         return list(found.values())
 
     def _each_once(self, rows: Iterable[_Row]) -> dict[object, _Row]:
