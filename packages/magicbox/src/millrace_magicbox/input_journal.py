@@ -51,7 +51,9 @@ class RunsElsewhere(MillraceError):
     """Another process has begun to run the strategy: this run is over."""
 
     def __init__(self) -> None:
-        super().__init__("another magicbox has begun to run this strategy: this one stands by until that ends")
+        super().__init__(
+            "another magicbox has begun to run a strategy of this tenant and name: this one stands by until that ends"
+        )
 
 
 class _Taken:
