@@ -91,7 +91,7 @@ class Credentials(ConfigModel):
     delay_on_fetch: float = Field(default=1.0, ge=0.1, le=3_600)
     """Seconds between two questions for data that the exchange does not stream."""
     test: bool = False
-    """Use the exchange's sandbox."""
+    """Use the exchange's sandbox; of a tenant of its own: by name nothing tells it from the real account."""
     options: dict[str, Any] = {}
     """ccxt's `options`, merged over ours."""
     urls: dict[str, Any] = {}
