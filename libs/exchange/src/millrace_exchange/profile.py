@@ -268,6 +268,12 @@ class ExchangeProfile:
     """The exchange's own names of ccxt's unified parameters of an order, where ccxt would send both."""
     quote_amounts: frozenset[Literal["buy", "sell"]] = frozenset()
     """Sides of a market order that may be sized in quote currency; on others ccxt sends that as an amount of base."""
+    spot_buys_by_cost: bool = False
+    """Whether a market buy on spot is sized by what it may cost alone: ccxt makes a cost of an amount of base, by the
+    price that the sender expects."""
+    spot_units: Mapping[Literal["base", "quote"], Mapping[str, str]] = field(default_factory=dict)
+    """Parameters that say in which currency a market order on spot is sized, where ccxt leaves that to the exchange or
+    to an account's options."""
     cancels_all_of_symbol: bool = False
     """Whether ccxt's `cancel_all_orders` cancels one symbol's orders alone. Elsewhere each is canceled by its id."""
     trigger_orders: bool = False

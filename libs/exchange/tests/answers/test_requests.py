@@ -59,6 +59,53 @@ async def test_a_free_parameter_leaves_under_a_name_of_the_exchange(
     )
 
 
+_IN_BASE_OR_QUOTE = ("quantity=12", "quoteOrderQty=31.5")
+SIZES: dict[str, tuple[str | None, ...]] = {
+    "binance": _IN_BASE_OR_QUOTE * 2,
+    "binance by socket": _IN_BASE_OR_QUOTE * 2,
+    "binanceusdm": ("quantity=12", None, "quantity=12", None),
+    "bitfinex": ('"amount":"12"', None, '"amount":"-12"', None),
+    "bitget": (None, '"size":"31.5"', '"size":"12"', None),
+    "bybit": ('"marketUnit":"baseCoin" "qty":"12"', '"marketUnit":"quoteCoin" "qty":"31.5"') * 2,
+    "coinbase": (None, '"quote_size":"31.5"', '"base_size":"12"', None),
+    "gate": (None, '"amount":"31.5"', '"amount":"12"', None),
+    "hitbtc": ('"quantity":"12"', None, '"quantity":"12"', None),
+    "htx": (None, '"amount":"31.5"', '"amount":"12"', None),
+    "hyperliquid": (None, None, None, None),
+    "kraken": ("volume=12&cl", "volume=31.5 oflags=viqc") * 2,
+    "kucoin": ('"size":"12"', '"funds":"31.5"') * 2,
+    "kucoinfutures": ('"size":12', '"valueQty":"31.5"') * 2,
+    "mexc": _IN_BASE_OR_QUOTE * 2,
+    "okx": ('"sz":"12" "tgtCcy":"base_ccy"', '"sz":"31.5" "tgtCcy":"quote_ccy"', '"sz":"12" "tgtCcy":"base_ccy"', None),
+}
+"""What leaves for a market buy of 12 in base, one of 31.5 in quote currency, and sells of both; None: it is refused.
+
+Gate, HTX and Bitget take the amount of a buy for quote currency, and that of a sell for base.
+"""
+
+
+@pytest.mark.parametrize("exchange", EXCHANGES)
+@pytest.mark.parametrize("price", [None, Decimal(20)])
+async def test_the_size_of_a_market_order_is_what_the_payload_says(
+    exchange: str, price: Decimal | None, server: ScriptedServer, account: Callable[[str], Account]
+) -> None:
+    """Whatever its sender expects to pay, and whatever an account's options say; or nothing leaves."""
+    server.reply = Reply(b"{}")
+    ours = account(exchange)
+    in_base, in_quote = {"amount_base": Decimal(12)}, {"amount_quote": Decimal("31.5")}
+    orders = [(side, size) for side in ("buy", "sell") for size in (in_base, in_quote)]
+    for options in ({}, {"tgtCcy": "quote_ccy"}, {"createMarketBuyOrderRequiresPrice": False}):
+        ours.ccxt.options |= options
+        for (side, size), sent in zip(orders, SIZES[exchange], strict=True):
+            await ours.fresh()
+            server.requests.clear()
+            payload = CreatePayload(symbol=ours.symbol, side=side, type="market", price=price, **size)
+            with pytest.raises(Rejected if sent is None else ExchangeError):
+                await ours.create_order(payload, ours.our_id)
+            assert len(server.requests) == (sent is not None)
+            assert all(part in server.requests[-1].decode() for part in (sent or "").split())
+
+
 SIZED_BY_QUOTE = [
     exchange for exchange in EXCHANGES if "buy" in profile_of(ExchangeId(exchange.partition(" ")[0])).quote_amounts
 ]

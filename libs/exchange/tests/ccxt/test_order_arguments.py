@@ -33,15 +33,14 @@ MARKET = CreatePayload(symbol="KCS/USDT", side="buy", type="market", amount_base
 
 
 def test_the_expected_price_of_a_market_order_is_not_sent() -> None:
-    """Ccxt would turn the amount into a cost; only where an exchange needs it is it given."""
-    assert create_arguments(PLAIN, MARKET, "id", market_buy_requires_price=False).price is None
-    assert create_arguments(PLAIN, MARKET, "id", market_buy_requires_price=True).price == 25
+    """Ccxt would turn the amount into a cost."""
+    assert create_arguments(PLAIN, MARKET, "id", is_spot=True).price is None
 
 
 def test_a_market_order_in_quote_currency_says_its_cost() -> None:
     """The cost travels as ccxt's unified parameter."""
     quote = msgspec.structs.replace(MARKET, amount_base=None, amount_quote=Decimal(100))
-    assert create_arguments(PLAIN, quote, "id", market_buy_requires_price=False).params["cost"] == "100"
+    assert create_arguments(PLAIN, quote, "id", is_spot=True).params["cost"] == "100"
 
 
 def test_everything_that_was_asked_for_reaches_ccxt() -> None:
@@ -58,7 +57,7 @@ def test_everything_that_was_asked_for_reaches_ccxt() -> None:
         trigger_price=Decimal(11),
         params={"selfTradePrevention": "EXPIRE_MAKER"},
     )
-    arguments = create_arguments(PLAIN, payload, "our-id", market_buy_requires_price=False)
+    arguments = create_arguments(PLAIN, payload, "our-id", is_spot=True)
     assert arguments[:5] == ("KCS/USDT", "limit", "sell", Decimal("1.5"), Decimal("10.25"))
     assert arguments.params == {
         "selfTradePrevention": "EXPIRE_MAKER",
@@ -73,14 +72,12 @@ def test_everything_that_was_asked_for_reaches_ccxt() -> None:
 def test_binance_is_sent_its_own_names_alone() -> None:
     """Over its WebSocket API ccxt would send unified parameters too, and Binance refuses what it does not know."""
     order = msgspec.structs.replace(MARKET, type="limit", params={"selfTradePrevention": "EXPIRE_TAKER"})
-    maker = create_arguments(
-        BINANCE, msgspec.structs.replace(order, post_only=True), "our-id", market_buy_requires_price=False
-    )
+    maker = create_arguments(BINANCE, msgspec.structs.replace(order, post_only=True), "our-id", is_spot=True)
     stop = create_arguments(
         BINANCE,
         msgspec.structs.replace(order, trigger_price=Decimal("0.00000011")),
         "our-id",
-        market_buy_requires_price=False,
+        is_spot=True,
     )
     assert maker.type == "LIMIT_MAKER"
     assert maker.params == {"newClientOrderId": "our-id", "selfTradePreventionMode": "EXPIRE_TAKER"}
@@ -98,7 +95,7 @@ def test_binance_is_sent_its_own_names_alone() -> None:
 def test_what_a_profile_does_not_know_how_to_place_is_rejected(terms: dict[str, Any], field: str) -> None:
     """100 USDT must never be sent as 100 of base, nor a stop as an order that executes at once."""
     with pytest.raises(Rejected, match=f"payload.{field}"):
-        create_arguments(UNKNOWN, msgspec.structs.replace(MARKET, **terms), "id", market_buy_requires_price=False)
+        create_arguments(UNKNOWN, msgspec.structs.replace(MARKET, **terms), "id", is_spot=True)
 
 
 def test_a_trigger_price_is_not_changed_where_triggers_are_not_known() -> None:
@@ -113,9 +110,7 @@ def test_a_trigger_price_is_not_changed_where_triggers_are_not_known() -> None:
 def test_parameters_that_may_change_the_order_are_rejected(name: str) -> None:
     """Laid over the order by ccxt, they would place another than risk approved, elsewhere, or under another id."""
     with pytest.raises(Rejected, match=rf"params\.{name} is not allowed; allowed: selfTradePrevention"):
-        create_arguments(
-            BINANCE, msgspec.structs.replace(MARKET, params={name: "1"}), "id", market_buy_requires_price=False
-        )
+        create_arguments(BINANCE, msgspec.structs.replace(MARKET, params={name: "1"}), "id", is_spot=True)
     with pytest.raises(Rejected):
         edit_params(BINANCE, EditPayload(symbol="KCS/USDT", order_id="1", price=Decimal(2), params={name: "1"}), "id")
     with pytest.raises(Rejected):

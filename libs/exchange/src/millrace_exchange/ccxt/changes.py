@@ -27,12 +27,8 @@ class OrderChanges(CcxtOrderQueries):
         ccxt = self._caller.ccxt
         await self._listing.know(payload.symbol)
         check_flags(ccxt, self._caller.profile, payload)
-        arguments = create_arguments(
-            self._caller.profile,
-            payload,
-            client_order_id,
-            market_buy_requires_price=bool(ccxt.options.get("createMarketBuyOrderRequiresPrice")),
-        )
+        is_spot = bool(ccxt.market(payload.symbol).get("spot"))
+        arguments = create_arguments(self._caller.profile, payload, client_order_id, is_spot=is_spot)
         arguments.params.update(further)
         asked = Asked.for_creation(payload, client_order_id)
         with decided(payload.amount_base, payload.amount_quote, payload.price, payload.trigger_price):

@@ -27,12 +27,11 @@ class OrderArguments(NamedTuple):
 
 
 def create_arguments(
-    profile: ExchangeProfile, payload: CreatePayload, client_order_id: str, *, market_buy_requires_price: bool
+    profile: ExchangeProfile, payload: CreatePayload, client_order_id: str, *, is_spot: bool
 ) -> OrderArguments:
     """Return the arguments that place an order.
 
-    A market order's price is only what its sender expects: given to ccxt, it would turn the amount into a cost
-    on Binance. Some exchanges take a market buy's cost instead of its amount; there ccxt wants the price for it.
+    A market order's price is only what its sender expects: given to ccxt, it would turn the amount into a cost.
 
     Raises:
         Rejected: the exchange's profile does not know how to place such an order, or `params` may change it.
@@ -57,13 +56,14 @@ def create_arguments(
         terms["triggerPrice"] = str(Digits(payload.trigger_price))
     if payload.amount_quote is not None:
         terms["cost"] = str(Digits(payload.amount_quote))
-    needs_price = payload.type == "limit" or (payload.side == "buy" and market_buy_requires_price)
+    if is_spot and payload.type == "market":
+        terms |= profile.spot_units.get("base" if payload.amount_quote is None else "quote", {})
     return OrderArguments(
         symbol=payload.symbol,
         type=profile.post_only_type if payload.post_only and profile.post_only_type else payload.type,
         side=payload.side,
         amount=digits(payload.amount_base if payload.amount_base is not None else payload.amount_quote),
-        price=digits(payload.price) if needs_price else None,
+        price=digits(payload.price) if payload.type == "limit" else None,
         params=_named(profile, params | terms),
     )
 

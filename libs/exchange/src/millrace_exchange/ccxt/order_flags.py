@@ -1,4 +1,4 @@
-"""What a market cannot do with an order, as far as ccxt knows its features: refused before anything is sent."""
+"""What a market cannot do with an order, as far as ccxt and its profile know: refused before anything is sent."""
 
 from typing import Any
 
@@ -8,13 +8,20 @@ from millrace_exchange.profile import ExchangeProfile
 
 
 def check_flags(ccxt: Any, profile: ExchangeProfile, payload: CreatePayload) -> None:
-    """Refuse an order with a flag that the market would ignore or does not have.
+    """Refuse an order with a flag that the market ignores or does not have, or whose size it takes for another.
 
     Raises:
-        Rejected: the market has no such flag.
+        Rejected: the market has no such flag, or no order of such a size.
     """
-    if payload.reduce_only and ccxt.markets[payload.symbol].get("spot"):
+    is_spot = ccxt.markets[payload.symbol].get("spot")
+    if payload.reduce_only and is_spot:
         _refuse(profile, "reduceOnly: a spot market has no position to reduce")
+    is_market_buy = is_spot and payload.type == "market" and payload.side == "buy"
+    buys_by_cost = profile.spot_buys_by_cost or ccxt.options.get("createMarketBuyOrderRequiresPrice")
+    if is_market_buy and payload.amount_base is not None and buys_by_cost:
+        _refuse(
+            profile, "amountBase: a market buy is sized by its cost here (amountQuote); or place a limit order (IOC)"
+        )
     kinds = ccxt.feature_value(payload.symbol, "createOrder", "timeInForce")
     if not isinstance(kinds, dict):
         return

@@ -38,6 +38,8 @@ PROFILE: Final = ExchangeProfile(
     ),
     # As ccxt 4.5.90 builds the request: the amount stands in a field of its own, or with its unit.
     quote_amounts=frozenset({"buy"}),
+    # A market buy has no amount of base there.
+    spot_buys_by_cost=True,
     # ccxt sends cancel-replace-order on spot, and our id as that of the old order. It is not said whether the amount
     # counts what was filled.
     edit="cancel_replace",

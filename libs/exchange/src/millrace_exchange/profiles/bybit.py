@@ -74,6 +74,8 @@ PROFILE: Final = ExchangeProfile(
     ),
     # As ccxt 4.5.90 builds the request: the amount stands in a field of its own, or with its unit.
     quote_amounts=frozenset({"buy", "sell"}),
+    # marketUnit: without it a buy is sized in quote currency.
+    spot_units={"base": {"marketUnit": "baseCoin"}, "quote": {"marketUnit": "quoteCoin"}},
     # amend-order: "order quantity after modification". ccxt sends our id as a name of the order.
     edit="amend",
     edit_amount="total",

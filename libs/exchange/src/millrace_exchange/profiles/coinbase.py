@@ -48,6 +48,8 @@ PROFILE: Final = ExchangeProfile(
     history=History(own_trades=HistoryWindow(page=100), closed_orders=HistoryWindow(page=100)),
     # As ccxt 4.5.90 builds the request: the amount stands in a field of its own, or with its unit.
     quote_amounts=frozenset({"buy"}),
+    # A market buy has no amount of base there.
+    spot_buys_by_cost=True,
     # "Edit order": a new size or price, of limit orders that are good till canceled only.
     edit="amend",
     requests=RequestLimits(

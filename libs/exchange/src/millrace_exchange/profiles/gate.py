@@ -49,6 +49,8 @@ PROFILE: Final = ExchangeProfile(
     ),
     # As ccxt 4.5.90 builds the request: the amount stands in a field of its own, or with its unit.
     quote_amounts=frozenset({"buy"}),
+    # A market buy has no amount of base there.
+    spot_buys_by_cost=True,
     # amend_order: a quantity below what was filled cancels the rest, so it counts all. ccxt passes our id on as it is.
     edit="amend",
     edit_amount="total",

@@ -57,6 +57,8 @@ PROFILE: Final = ExchangeProfile(
     ),
     # As ccxt 4.5.90 builds the request: the amount stands in a field of its own, or with its unit.
     quote_amounts=frozenset({"buy"}),
+    # A market buy has no amount of base there.
+    spot_buys_by_cost=True,
     # ccxt cancels and then creates, in two requests: the second may fail after the first was done.
     edit="cancel_replace",
     edit_amount="remaining",

@@ -40,6 +40,9 @@ PROFILE: Final = ExchangeProfile(
         closed_orders=HistoryWindow(reach_ms=7 * DAY_MS, page=100),
     ),
     # "newSz should include the amount that has been filled". ccxt sends our id as a name of the order.
+    # tgtCcy: without it a buy is sized in quote currency; ccxt says base unless an account's options say otherwise.
+    quote_amounts=frozenset({"buy"}),
+    spot_units={"base": {"tgtCcy": "base_ccy"}, "quote": {"tgtCcy": "quote_ccy"}},
     free_parameters=frozenset({"selfTradePrevention"}),
     edit="amend",
     edit_amount="total",

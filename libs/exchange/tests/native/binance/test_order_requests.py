@@ -31,7 +31,7 @@ TERMS: list[dict[str, Any]] = [
 
 def ccxts_request(account: Account, payload: CreatePayload) -> dict[str, Any] | None:
     """Return what ccxt would send; None if it refuses."""
-    arguments = create_arguments(account.profile, payload, "ours", market_buy_requires_price=False)
+    arguments = create_arguments(account.profile, payload, "ours", is_spot=True)
     try:
         request: dict[str, Any] = account.ccxt.create_order_request(*arguments)
     except BaseError:
@@ -43,7 +43,7 @@ def ccxts_request(account: Account, payload: CreatePayload) -> dict[str, Any] | 
 
 def our_request(account: Account, payload: CreatePayload) -> dict[str, Any] | None:
     """Return what we send; None if we refuse."""
-    arguments = create_arguments(account.profile, payload, "ours", market_buy_requires_price=False)
+    arguments = create_arguments(account.profile, payload, "ours", is_spot=True)
     try:
         request = order_request(account.profile, account.ccxt.markets[payload.symbol], arguments)
     except Rejected:

@@ -41,7 +41,7 @@ class BinanceExecutionClient(CcxtExecutionClient):
         if (market := await self._spot_market(payload.symbol)) is None:
             return await super().place(payload, client_order_id, further)
         check_flags(self._caller.ccxt, self._caller.profile, payload)
-        arguments = create_arguments(self._caller.profile, payload, client_order_id, market_buy_requires_price=False)
+        arguments = create_arguments(self._caller.profile, payload, client_order_id, is_spot=True)
         arguments.params.update(further)
         request = order_request(self._caller.profile, market, arguments)
         asked = Asked.for_creation(payload, client_order_id)
