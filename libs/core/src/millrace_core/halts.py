@@ -71,11 +71,11 @@ class HaltState:
     def halted(self, scope: HaltScope, note: HaltNote) -> "HaltState":
         """Return the state after a halt, whatever the clocks of others said before; an existing halt gets the note.
 
-        If there is no room for the scope, everything is halted.
+        If there is no room for the scope, everything is halted, and the note says why.
         """
         known = self.halts.keys() | self.resumed.keys()
         if scope not in known and len(known) >= MOST_SCOPES:
-            scope = HaltScope()
+            scope, note = HaltScope(), msgspec.structs.replace(note, reason=_no_room(scope, note.reason))
         before = self.halts[scope].since + 1 if scope in self.halts else 0
         since = max(note.since, before, self.resumed.get(scope, 0))
         return HaltState({**self.halts, scope: msgspec.structs.replace(note, since=since)}, self.resumed)
@@ -85,6 +85,11 @@ class HaltState:
         at_ms = max(at_ms, self.halts[scope].since + 1 if scope in self.halts else 0)
         halts = {each: note for each, note in self.halts.items() if each != scope}
         return HaltState(halts, {**self.resumed, scope: at_ms})
+
+
+def _no_room(scope: HaltScope, reason: str | None) -> str:
+    text = f"{MOST_SCOPES:,} scopes are known, and none is forgotten: no room for {scope}, so everything is halted"
+    return text if reason is None else f"{reason} ({text})"
 
 
 def _order(note: HaltNote) -> tuple[int, str, str]:
