@@ -268,6 +268,8 @@ class ExchangeProfile:
     """The exchange's own names of ccxt's unified parameters of an order, where ccxt would send both."""
     quote_amounts: frozenset[Literal["buy", "sell"]] = frozenset()
     """Sides of a market order that may be sized in quote currency; on others ccxt sends that as an amount of base."""
+    quote_amounts_of_contracts: bool = False
+    """Whether that holds for contracts; elsewhere it does on spot alone."""
     spot_buys_by_cost: bool = False
     """Whether a market buy on spot is sized by what it may cost alone: ccxt makes a cost of an amount of base, by the
     price that the sender expects."""

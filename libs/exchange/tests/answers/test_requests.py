@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from libs.exchange.tests.answers.conftest import BINANCE, Account
+from libs.exchange.tests.answers.conftest import BINANCE, Account, market_of
 from libs.exchange.tests.answers.reply import Reply
 from libs.exchange.tests.answers.server import ScriptedServer
 from libs.exchange.tests.answers.test_faulty_answers import EXCHANGES, create, edit, outcome_of
@@ -104,6 +104,19 @@ async def test_the_size_of_a_market_order_is_what_the_payload_says(
                 await ours.create_order(payload, ours.our_id)
             assert len(server.requests) == (sent is not None)
             assert all(part in server.requests[-1].decode() for part in (sent or "").split())
+
+
+@pytest.mark.parametrize("exchange", sorted(set(EXCHANGES) - {"kucoinfutures"}))
+async def test_no_contract_is_sized_by_quote_currency(
+    exchange: str, server: ScriptedServer, account: Callable[[str], Account]
+) -> None:
+    """Ccxt would send the cost as a number of contracts."""
+    ours, symbol = account(exchange), "BTC/USDT:USDT"
+    ours.ccxt.set_markets([market_of(ours.ccxt, symbol)])
+    payload = CreatePayload(symbol=symbol, side="buy", type="market", amount_quote=Decimal(100))
+    with pytest.raises(Rejected, match="amountQuote"):
+        await ours.create_order(payload, ours.our_id)
+    assert server.requests == []
 
 
 SIZED_BY_QUOTE = [

@@ -45,8 +45,8 @@ class Client(CcxtExecutionClient):
         return FetchedOrder(self.order)
 
 
-BASE_ONLY = [(name, side) for name in ("okx", "binanceusdm", "hitbtc", "poloniex") for side in ("buy", "sell")]
-BASE_ONLY += [(name, "sell") for name in ("gate", "coinbase", "bitget", "htx")]
+BASE_ONLY = [(name, side) for name in ("binanceusdm", "hitbtc", "poloniex") for side in ("buy", "sell")]
+BASE_ONLY += [(name, "sell") for name in ("okx", "gate", "coinbase", "bitget", "htx")]
 
 
 @pytest.mark.parametrize(("name", "side"), BASE_ONLY)

@@ -16,6 +16,8 @@ def check_flags(ccxt: Any, profile: ExchangeProfile, payload: CreatePayload) -> 
     is_spot = ccxt.markets[payload.symbol].get("spot")
     if payload.reduce_only and is_spot:
         _refuse(profile, "reduceOnly: a spot market has no position to reduce")
+    if payload.amount_quote is not None and not is_spot and not profile.quote_amounts_of_contracts:
+        _refuse(profile, "amountQuote: contracts are sized by amountBase here")
     is_market_buy = is_spot and payload.type == "market" and payload.side == "buy"
     buys_by_cost = profile.spot_buys_by_cost or ccxt.options.get("createMarketBuyOrderRequiresPrice")
     if is_market_buy and payload.amount_base is not None and buys_by_cost:

@@ -39,6 +39,7 @@ PROFILE: Final = ExchangeProfile(
     ),
     # As ccxt 4.5.90 builds the request: the amount stands in a field of its own, or with its unit.
     quote_amounts=frozenset({"buy", "sell"}),
+    quote_amounts_of_contracts=True,
     # ccxt: "editOrder() supports spot markets only", though its `has` says otherwise.
     edit="unsupported",
     cancels_all_of_symbol=True,
