@@ -42,10 +42,13 @@ class Buyer(Strategy):
         super().__init__(context)
         if self.configuration.amount == 4 and self.configuration.step == 9:
             raise RuntimeError("not these")
+        self.fails = self.configuration.amount == 4 and self.configuration.step == 8
         print("printed by a strategy")
 
     def on_order_book(self, event: BookEvent) -> None:
         self.seen += 1
+        if self.fails:
+            raise RuntimeError("nor these")
         if self.seen % self.configuration.step == 0:
             side = "sell" if self.seen % 2 else "buy"
             self.trader.create_order(
@@ -150,7 +153,7 @@ async def test_a_walk_forward(swept: SweptStrategy, tmp_path: Path) -> None:
 
 
 async def test_a_worker_that_dies_is_replaced(swept: SweptStrategy) -> None:
-    """Its backtest has no figures; the next one has."""
+    """Its backtest has no figures; the next one has. Nor has one whose strategy cannot be made, or is stopped."""
     async with Workers(swept, 1) as workers:
         job = Job({"amount": 1}, None, None)
         first = await workers.run(job)
@@ -162,4 +165,7 @@ async def test_a_worker_that_dies_is_replaced(swept: SweptStrategy) -> None:
         assert (await workers.run(job)).figures == first.figures
         broken = await workers.run(Job({"amount": 4, "step": 9}, None, None))
         assert broken.error == "S cannot be made: RuntimeError: not these (buyer.py, line 15)"
+        stopped = await workers.run(Job({"amount": 4, "step": 8}, None, None))
+        assert stopped.figures is None
+        assert "was stopped after" in (stopped.error or "")
     assert Recording(swept.recordings[0]).path.exists()

@@ -8,10 +8,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from millrace_bus import Bus, StreamWriter
 from millrace_core.ids import MessageId
 from millrace_core.market import Trade, TradesDelta, TradesSnapshot
 from millrace_core.names import Action, AgentId, ExchangeId, StreamName, Symbol, Tenant
+from millrace_strategy import dispatcher
 
 TENANT, EXCHANGE, SYMBOL = Tenant("StrankaXY"), ExchangeId("binance"), Symbol("KCS/USDT")
 SUBSCRIPTIONS = [{"exchangeId": EXCHANGE, "symbol": SYMBOL, "dataPoint": "watchTrades"}]
@@ -151,6 +154,22 @@ async def test_a_hook_that_never_returns_is_cut_off_for_the_new_version(magicbox
     assert numbers == list(range(numbers[0], numbers[-1] + 1))
     beat = await magicbox.heartbeat()
     assert any("did not return within" in error.message for error in beat.last_errors)
+
+
+async def test_a_change_of_versions_that_fails_half_way_fails_the_unit(
+    magicbox: Any, bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then no version takes events, and nothing may say that the strategy is live."""
+    monkeypatch.setattr(dispatcher, "TURN_NS", dispatcher.TURN_NS)
+    write_version(magicbox.folder, 0)
+    async with load(bus):
+        await magicbox.start({"pluginName": "Witness"}, subscriptions=SUBSCRIPTIONS)
+        await until_seen_by(magicbox.folder, "0a")
+        path = magicbox.folder / "witness.py"
+        path.write_text(f"from millrace_strategy import dispatcher\ndispatcher.TURN_NS = None\n{path.read_text()}")
+        assert await bus.request_restart(AgentId("MAGICBOX"), f"{TENANT}.Witness")
+        found = await magicbox.unit_in_state("Witness", "failed")
+    assert "TypeError" in (found.detail or "")
 
 
 async def counted(magicbox: Any, counter: str, value: int) -> None:

@@ -136,6 +136,10 @@ class StrategyRun:
             )
         except Exception as error:  # noqa: BLE001 (a strategy's own constructor may raise anything)
             self._taken_over.set()
+            if self._runtime.is_replacing:
+                # It failed outside of hooks, between the two: no version takes events, so the unit has failed.
+                self._failures.report(error)
+                return True
             self._health.error(error)
             self._log.error("a new version cannot run; the present one goes on", exc_info=error)
             return True

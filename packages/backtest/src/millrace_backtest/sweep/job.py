@@ -73,7 +73,7 @@ def sources_of(swept: SweptStrategy) -> Sequence[Recording]:
 
 
 async def run_job(swept: SweptStrategy, sources: Sequence[Recording], job: Job) -> Outcome:
-    """Run one backtest; whatever the strategy raises when it is made is its outcome."""
+    """Run one backtest; that the strategy raises when it is made, or is stopped for its errors, is its outcome."""
     try:
         plan = BacktestedStrategy(
             strategy=load_strategy(swept.plugin, swept.plugin_dir),
@@ -87,6 +87,9 @@ async def run_job(swept: SweptStrategy, sources: Sequence[Recording], job: Job) 
         backtest = Backtest([plan], sources, settings, swept.scanned)
         await backtest.run()
         result = result_of(backtest, ())
+        if result.strategies[0].stopped is not None:
+            # What it gained until then compares with nothing: of settings that lose, those would be the best.
+            return Outcome(error=result.strategies[0].stopped)
         figures = figures_of(result, swept.currency)
     except MillraceError as error:
         return Outcome(error=str(error))
