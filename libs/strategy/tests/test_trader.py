@@ -211,10 +211,15 @@ def test_what_no_message_can_carry_is_raised_at_once_and_is_not_pending() -> Non
     assert (harness.requests, harness.strategy.trader.pending) == ([], [])
 
 
-def test_the_harness_accepts_no_order_that_every_executor_refuses() -> None:
-    """A test would prove what never happens live."""
+def test_the_harness_does_nothing_that_no_exchange_does() -> None:
+    """What every executor refuses is not accepted, and no order is filled beyond its amount."""
     harness = started()
     harness.strategy.trader.create_order(exchange=EXCHANGE, symbol=SYMBOL, side="BUY", type="limit", amount=1, price=-1)
     with pytest.raises(MalformedRequest, match=r"\$\.payload\.side"):
         harness.accept(harness.requests[-1])
     harness.reject(harness.requests[-1])
+    buy(harness)
+    order = harness.accept(harness.requests[-1])
+    for amount in ("1.01", "-1", float("nan")):
+        with pytest.raises(ValueError, match="cannot be filled"):
+            harness.fill(order, amount)

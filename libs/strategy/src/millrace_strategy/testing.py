@@ -282,10 +282,15 @@ class StrategyHarness:
         """Fill this much more of the strategy's order, at its own price or another; return the order after it.
 
         A strategy that follows the market's `watchMyTrades` gets the own trade too; only that has the fee.
+
+        Raises:
+            ValueError: the order has less left than that, or it is not above 0.
         """
         now, more = self.runtime.orders[order], decimal_of(amount) or Decimal(0)
         at = decimal_of(price) if price is not None else now.price
         filled = (now.filled or Decimal(0)) + more
+        if more <= 0 or (now.amount is not None and filled > now.amount):
+            raise ValueError(f"{amount} cannot be filled of an order of {now.amount}, of which {now.filled} are filled")
         cost = None if at is None else (now.cost or Decimal(0)) + more * at
         changed = self._change(order, filled=filled, cost=cost, status="closed" if filled == now.amount else now.status)
         if at is not None and (now.exchange, now.symbol, MY_TRADES) in self._streams:

@@ -13,6 +13,7 @@ MillraceError
 └── LatencyUnreadable           (exchange/latency.py) a text does not say how long requests take
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from traceback import extract_tb
@@ -20,6 +21,7 @@ from typing import Final
 
 from millrace_core.errors import MillraceError, Problem
 
+_ADDRESS: Final = re.compile(r"\b0x[0-9a-fA-F]{6,}\b")
 _LONGEST: Final = 300
 """Characters of an error's text that are shown."""
 
@@ -85,4 +87,9 @@ def described(error: BaseException) -> str:
     """Return what a strategy's own code raised, and in which line."""
     frames = extract_tb(error.__traceback__)
     where = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {str(error)[:_LONGEST]}{where}"
+    return f"{type(error).__name__}: {without_addresses(str(error))[:_LONGEST]}{where}"
+
+
+def without_addresses(text: str) -> str:
+    """Return a text without the places of objects in memory, which are others in each process."""
+    return _ADDRESS.sub("0x…", text)

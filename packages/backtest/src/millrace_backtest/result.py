@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from millrace_backtest.backtest import Backtest
-from millrace_backtest.errors import described
+from millrace_backtest.errors import described, without_addresses
 from millrace_backtest.exchange.orders import OwnFill
 from millrace_backtest.ledger import Holder, holder_of, sums_by
 from millrace_backtest.scan import Scan
@@ -127,7 +127,7 @@ def _strategies(backtest: Backtest) -> list[StrategyResult]:
             errors=len(run.host.errors),
             first_errors=first_errors(run.host.errors),
             unfinished=run.host.unfinished,
-            stopped=None if run.host.given_up is None else str(run.host.given_up),
+            stopped=None if run.host.given_up is None else without_addresses(str(run.host.given_up)),
         )
         for run in backtest.runs
     ]
