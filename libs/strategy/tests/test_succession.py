@@ -72,9 +72,13 @@ class _RaisesAtTrades(_Version):
 
 
 class _Unmakable(_Version):
-    """Cannot even be made."""
+    """Sets a timer and spoils the state, and cannot even be made."""
 
     def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.number = 99
+        self.after(5, lambda: SEEN.append((99, "timer")))
+        self.state["version"] = "spoilt"
         raise ValueError("mine")
 
 
@@ -200,12 +204,15 @@ def test_a_version_is_rolled_back_only_in_its_first_minute(after_ms: int) -> Non
 
 
 def test_a_version_that_cannot_be_made_changes_nothing() -> None:
-    """The error is raised, and the present one goes on."""
+    """The error is raised, and the present one goes on, with its own timers and the state as it was."""
     harness = started()
     with pytest.raises(ValueError, match="mine"):
         harness.replace(_Unmakable)
     trade(harness, 1)
     assert trades() == [(1, "1")]
+    harness.advance(10)
+    assert (99, "timer") not in SEEN
+    assert harness.saved.state == b'{"version":1,"trades":1}'
     assert not any(isinstance(event, StopEvent) for _, event in SEEN)
 
 

@@ -106,7 +106,12 @@ class Succession:
             raise RuntimeError("the instance before has not ended yet")
         old, until_ns = self.present, self._host.monotonic_ns() + TRIAL_MS * NS_PER_MS
         trial = _Trial(old.kind, old.configuration, self._state.document(), until_ns, rolled_back)
-        new = self._make(kind, configuration, is_on_trial=True)
+        try:
+            new = self._make(kind, configuration, is_on_trial=True)
+        except BaseException:
+            if self._state.document() != trial.state:
+                self._state.restore(trial.state, is_changed=True)
+            raise
         self._trial, self._took_over = trial, took_over
         self._hand_over(new)
 
@@ -117,7 +122,14 @@ class Succession:
 
     def _make(self, kind: type[Strategy], configuration: Any, *, is_on_trial: bool) -> Instance:
         tools = self._tools()
-        instance = Instance(kind, configuration, self._build(kind, configuration, tools), tools)
+        try:
+            strategy = self._build(kind, configuration, tools)
+        except BaseException:
+            # Its constructor may have set timers, which would call it beside the one that goes on.
+            tools.timers.stop()
+            tools.trader.stop()
+            raise
+        instance = Instance(kind, configuration, strategy, tools)
         instance.dispatcher = Dispatcher(
             instance.strategy,
             tools.trader,
