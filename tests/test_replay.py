@@ -125,6 +125,7 @@ async def test_a_replay_makes_the_decisions_that_were_made_live(tmp_path: Path) 
         assert (found.unproven > 0) == (name == "Checksum")  # What magicbox refused is not recorded.
         assert len(found.ends) == 1  # The killed one may have taken in more.
     await other_settings_are_explained(file, folder)
+    await times_of_which_nothing_is_recorded_are_errors(file, folder)
     await knowledge_ends_where_the_recording_lacks_something(file, folder)
 
 
@@ -145,6 +146,15 @@ async def other_settings_are_explained(file: Path, folder: Path) -> None:
     hurried = await repeated(file, folder, "Checksum", {"everyMs": 90})
     assert hurried.difference is not None
     assert hurried.astray is not None
+
+
+async def times_of_which_nothing_is_recorded_are_errors(file: Path, folder: Path) -> None:
+    """Decisions that nobody compared must not look like decisions that are made again."""
+    for times in (["--from", "2100-01-01"], ["--to", "2000-01-01"], ["--from", "2100-01-01", "--to", "2000-01-01"]):
+        arguments = ["replay", "--strategy", "PingPong", "--plugin-dir", str(folder), "--data", str(file), *times]
+        said = await asyncio.to_thread(CliRunner().invoke, app, arguments)
+        assert said.exit_code == 1, said.output
+        assert "nothing could be repeated" in said.output or "not after the beginning" in said.output
 
 
 async def knowledge_ends_where_the_recording_lacks_something(file: Path, folder: Path) -> None:

@@ -193,7 +193,9 @@ class Recording:
                     yield Recorded(message.at, names[message.stream], message)
             if raw.startswith(MESSAGE_BEGINS):
                 self.ended_ns = parse_message(raw).at
-        except (ValueError, KeyError, *UNREADABLE) as error:
+        except KeyError as error:
+            raise RecordingUnreadable(self.path, f"line {number}: stream {error} was not named before") from error
+        except (ValueError, *UNREADABLE) as error:
             raise RecordingUnreadable(self.path, f"line {number}: {error}") from error
         except zlib.error as error:
             raise RecordingUnreadable(self.path, str(error)) from error

@@ -281,9 +281,11 @@ async def replay(plan: ReplayedStrategy, sources: Sequence[Recording]) -> Replay
     """Repeat what is recorded of a strategy.
 
     Raises:
-        NothingRecorded: the recordings do not hold its inputs.
+        NothingRecorded: the recordings do not hold its inputs, or none that could be repeated.
         MillraceError: there is no such strategy, or it does not take these settings.
     """
+    if plan.from_ns is not None and plan.to_ns is not None and plan.from_ns >= plan.to_ns:
+        raise NothingRecorded("the end is not after the beginning")
     known = _Known(plan, sources)
     if not known.last_ns:
         raise NothingRecorded(f"the recordings do not hold {strategy_inputs(plan.tenant, plan.name)}: what it took in")
@@ -291,6 +293,9 @@ async def replay(plan: ReplayedStrategy, sources: Sequence[Recording]) -> Replay
     for recorded in merged(sources):
         await going.take(recorded)
     await going.end()
+    if not going.found.inputs:
+        why = "; ".join(going.found.ends) or f"no run of {plan.name} is recorded of that time"
+        raise NothingRecorded(f"nothing could be repeated: {why}")
     return going.found
 
 
