@@ -19,7 +19,8 @@ class Listing:
     def __init__(self) -> None:
         self.markets = {"KCS-USDT": "0.001"}
         """The tick of each."""
-        self.asked = 0
+        self.asked = self.faulty = 0
+        """How often it was asked, and how many of its next answers list no market."""
         self.failed: Callable[[], None] | None = None
         """Called with each answer, which then is a failure."""
         self.url = ""
@@ -32,6 +33,9 @@ class Listing:
         if self.failed is not None:
             self.failed()
             return web.json_response({"code": "500000"}, status=503)
+        if self.faulty:
+            self.faulty -= 1
+            return web.json_response({"code": "200000", "data": []})
         return web.json_response({"code": "200000", "data": [_market(*each) for each in self.markets.items()]})
 
 
@@ -134,5 +138,26 @@ async def test_markets_that_could_not_be_loaded_are_asked_for_again_soon(
         await failed.wait()
         listing.markets, listing.failed = {"NEW-USDT": "0.1"}, None
         while exchange.rules.symbols != {"NEW/USDT"}:
+            await asyncio.sleep(0.01)
+    await exchange.close()
+
+
+async def test_an_answer_without_markets_is_believed_once_it_comes_twice(
+    listing: Listing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A single one would end every stream and refuse every order of the exchange."""
+    for name in ("RELOAD_S", "LOOK_AGAIN_S"):
+        monkeypatch.setattr(market_listing, name, 0.01)
+    exchange = await open_exchange("kucoin", Credentials(urls={"base": listing.url}))
+    await exchange.prepare()
+    for _ in range(2):
+        listing.faulty = 1
+        async with asyncio.timeout(60):
+            while listing.faulty:
+                await exchange.reloaded()
+                assert exchange.rules.symbols == {"KCS/USDT"}
+    listing.markets = {}
+    async with asyncio.timeout(60):
+        while exchange.rules.symbols:
             await asyncio.sleep(0.01)
     await exchange.close()

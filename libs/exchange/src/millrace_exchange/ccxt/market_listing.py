@@ -1,11 +1,14 @@
 """The markets of an exchange, kept current: new listings, delistings, changed ticks."""
 
 import asyncio
+import logging
 from typing import Any, Final, NoReturn
 
 from millrace_core.near_names import did_you_mean
 from millrace_exchange.ccxt.caller import CcxtCaller
 from millrace_exchange.errors import ExchangeError, Rejected
+
+log = logging.getLogger("millrace.ccxt")
 
 RELOAD_S: Final = 3_600.0
 """How often the markets are loaded again."""
@@ -51,9 +54,10 @@ class MarketListing:
             try:
                 await self._load(again=True)
                 pause_s = RELOAD_S
-            except ExchangeError:
+            except ExchangeError as error:
                 # With former ticks every order may be refused.
-                pause_s = LOOK_AGAIN_S
+                pause_s = max(LOOK_AGAIN_S, error.retry_after_s)
+                log.warning("the markets of %s could not be loaded again: %s", self._caller.profile.exchange, error)
 
     async def _look_for(self, symbol: str | None) -> None:
         if not self._markets:

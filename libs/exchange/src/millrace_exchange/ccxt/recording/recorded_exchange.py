@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from aiohttp import WSServerHandshakeError
 from ccxt.async_support.base.ws.functions import is_json_encoded_object
-from ccxt.base.errors import NetworkError
+from ccxt.base.errors import BadResponse, NetworkError
 
 from millrace_core.clock import now_ms, now_ns
 from millrace_core.http_sessions import sends_once
@@ -62,7 +62,7 @@ class RecordedExchange(PathIds, DigitKeeper):
     def __init__(
         self, settings: dict[str, Any], profile: ExchangeProfile, gate: RequestGate, clock: ExchangeClock | None = None
     ) -> None:
-        self._was_closed = False
+        self._was_closed = self._are_markets_doubted = False
         self.clock = clock or ExchangeClock()
         super().__init__(settings)  # type: ignore[call-arg]
         # ccxt puts its own into every instance, which would hide ours.
@@ -85,6 +85,17 @@ class RecordedExchange(PathIds, DigitKeeper):
         """Close everything for good."""
         self._was_closed = True
         await super().close(*arguments)  # type: ignore[misc]
+
+    def set_markets(self, markets: Any, currencies: Any = None) -> Any:
+        """Hold the markets that an answer lists; one that leaves most of them out is believed once the next does too.
+
+        It would end the stream of every market, and refuse every order.
+        """
+        known, listed = len(vars(self).get("markets") or ()), len(markets)
+        self._are_markets_doubted = 2 * listed < known and not self._are_markets_doubted
+        if self._are_markets_doubted:
+            raise BadResponse(f"the exchange lists {listed} markets in place of {known}")
+        return super().set_markets(markets, currencies)  # type: ignore[misc]
 
     def milliseconds(self) -> int:
         """Return the exchange's time: requests are signed with it."""
