@@ -106,12 +106,34 @@ async def test_a_cut_breaks_every_stream_and_one_new_connection_carries_them_aga
                 await stream
 
 
-async def test_an_unreadable_frame_ends_the_connection(feed: NativeMarketFeed, line: Line, wording: Wording) -> None:
+async def test_an_event_that_cannot_be_read_breaks_its_stream_alone(
+    feed: NativeMarketFeed, line: Line, wording: Wording
+) -> None:
+    """What it said is missing there; the exchange may send such events of one market again and again."""
+    trades, other = RecordingListener(), RecordingListener()
+    stream = asyncio.create_task(feed.trades(SYMBOL, trades))
+    async with streaming(feed.order_book(OTHER, other)):
+        await other.until(lambda: other.resets)
+        for _ in range(2):
+            await trades.until(lambda: trades.trades)
+            await line.say(wording.unreadable)
+            with pytest.raises(Retryable, match="cannot be read"):
+                await stream
+            trades.trades.clear()
+            stream = asyncio.create_task(feed.trades(SYMBOL, trades))
+        await trades.until(lambda: trades.trades)
+        assert (other.resets, other.breaks, line.sockets) == (1, [], 1)
+    stream.cancel()
+    await asyncio.wait({stream})
+
+
+@pytest.mark.parametrize("frame", ["<html>", '{"e":"trade","subject":"trade.l3match"}'])
+async def test_an_unreadable_frame_ends_the_connection(feed: NativeMarketFeed, line: Line, frame: str) -> None:
     """What it said is missing, and nobody knows from which stream."""
     trades = RecordingListener()
     stream = asyncio.create_task(feed.trades(SYMBOL, trades))
     await trades.until(lambda: trades.trades)
-    await line.say(wording.unreadable)
+    await line.say(frame)
     with pytest.raises(Retryable):
         await stream
 

@@ -28,9 +28,10 @@ from millrace_exchange.native.dialect import (
     Other,
     Pong,
     Response,
+    Unreadable,
     Welcome,
 )
-from millrace_exchange.native.failures import ConnectionRefused, SubscriptionRefused
+from millrace_exchange.native.failures import ConnectionRefused, SubscriptionRefused, UnreadableEvent
 from millrace_exchange.native.pinging import ping_settings
 from millrace_exchange.native.requests import StreamRequests
 from millrace_exchange.native.subscription import Subscription
@@ -39,7 +40,7 @@ from millrace_exchange.refusals import Answer
 from millrace_exchange.request_gate import RequestGate
 
 _TEXT: Final = WSMsgType.TEXT
-_NOTICES: Final = (Response, Welcome, Pong, Farewell, Ended, Other)
+_NOTICES: Final = (Response, Welcome, Pong, Farewell, Ended, Unreadable, Other)
 _CONNECT_TIMEOUT_S: Final = 10.0
 _ANSWER_TIMEOUT_S: Final = 10.0
 _CLOSE_TIMEOUT_S: Final = 0.5
@@ -229,6 +230,16 @@ class Connection(WSListener):
             self._expire()
         elif isinstance(notice, Ended):
             self._give_up(ConnectionError(notice.reason))
+        elif isinstance(notice, Unreadable):
+            self._break(notice)
+
+    def _break(self, unreadable: Unreadable) -> None:
+        """Break the stream of an event that cannot be read, or all if it is of none: then any may miss it."""
+        if (subscriptions := self._routes.get(unreadable.route)) is None:
+            self._give_up(UnreadableEvent(unreadable.reason))
+            return
+        for subscription in list(subscriptions):
+            subscription.fail(UnreadableEvent(unreadable.reason))
 
     def _responded(self, response: Response) -> None:
         self._gate.adopt(response.limits)

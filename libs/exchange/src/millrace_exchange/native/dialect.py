@@ -74,11 +74,18 @@ class Ended(NamedTuple):
     reason: str
 
 
+class Unreadable(NamedTuple):
+    """An event that is not of the form that the exchange documents, of a stream that it names nonetheless."""
+
+    route: Hashable
+    reason: str
+
+
 class Other(NamedTuple):
     """Anything that concerns nobody."""
 
 
-Notice = Response | Welcome | Pong | Farewell | Ended | Other
+Notice = Response | Welcome | Pong | Farewell | Ended | Unreadable | Other
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,5 +136,5 @@ class Dialect(Protocol):
         """Return what a frame says.
 
         Raises:
-            msgspec.MsgspecError: it is not of the form that the exchange documents.
+            msgspec.MsgspecError: it is not of the form that the exchange documents, and names no stream.
         """

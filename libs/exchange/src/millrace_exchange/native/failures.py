@@ -15,6 +15,13 @@ class LogonRefused(ConnectionError):
         super().__init__(f"the exchange refused the logon: {error}")
 
 
+class UnreadableEvent(ConnectionError):
+    """The exchange sent an event that is not of the form that it documents."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the exchange sent what cannot be read: {reason}")
+
+
 class SubscriptionRefused(Exception):
     """The exchange does not send a stream."""
 

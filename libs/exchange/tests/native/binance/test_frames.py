@@ -5,7 +5,7 @@ import pytest
 
 from millrace_exchange.native.binance.frames import decode
 from millrace_exchange.native.binance.messages import BestPrices, DepthUpdate, KlineEvent, TickerEvent, TradeEvent
-from millrace_exchange.native.dialect import Farewell, Other, Response
+from millrace_exchange.native.dialect import Farewell, Other, Response, Unreadable
 
 
 def test_a_depth_update_has_its_levels_as_they_were_printed() -> None:
@@ -68,17 +68,29 @@ def test_what_is_no_event_is_distinguished(frame: bytes, notice: object) -> None
 
 
 @pytest.mark.parametrize(
-    "frame",
+    ("frame", "route"),
     [
-        b'{"e":"depthUpdate","E":1,"s":"BNBBTC","U":157,"u":160,"b":[["0.0024",null]],"a":[]}',
-        b'{"e":"depthUpdate","E":1,"s":"BNBBTC","U":157,"b":[],"a":[]}',
-        b'{"e":"trade","E":2,"s":"BNBBTC","t":"x","p":"0.001","q":"100","T":1,"m":true}',
-        b'{"e":"depthUpd',
-        b"<html>",
-        b"[]",
+        (
+            b'{"e":"depthUpdate","E":1,"s":"BNBBTC","U":157,"u":160,"b":[["0.0024",null]],"a":[]}',
+            (DepthUpdate, "BNBBTC"),
+        ),
+        (b'{"e":"depthUpdate","E":1,"s":"BNBBTC","U":157,"b":[],"a":[]}', (DepthUpdate, "BNBBTC")),
+        (b'{"e":"trade","E":2,"s":"BNBBTC","t":"x","p":"0.001","q":"1","T":1,"m":true}', (TradeEvent, "BNBBTC")),
+        (b'{"e":"trade","E":2,"t":7}', (TradeEvent, "None")),
+        (b'{"e":"kline","E":2,"s":"BNBBTC","k":{"t":1,"i":"1m"}}', (KlineEvent, "BNBBTC", "1m")),
+        (b'{"e":"kline","E":2,"s":"BNBBTC","k":[]}', (KlineEvent, "BNBBTC", "None")),
+        (b'{"u":4,"s":"BNBBTC","b":null,"B":"1","a":"2","A":"1"}', (BestPrices, "BNBBTC")),
     ],
 )
+def test_an_event_that_cannot_be_read_is_missing_in_its_stream(frame: bytes, route: object) -> None:
+    """That must not pass for none; one that names no stream is of a route that nothing has."""
+    event = decode(frame)
+    assert isinstance(event, Unreadable)
+    assert event.route == route
+
+
+@pytest.mark.parametrize("frame", [b'{"e":"depthUpd', b"<html>", b"[]", b'{"u":4,"s"'])
 def test_a_frame_of_another_form_is_an_error(frame: bytes) -> None:
-    """An event that cannot be read is missing: that must not pass for none."""
+    """What it said is missing in any stream."""
     with pytest.raises(msgspec.MsgspecError):
         decode(frame)

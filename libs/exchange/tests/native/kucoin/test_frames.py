@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from millrace_exchange.native.dialect import Ended, Other, Pong, Response, Welcome
+from millrace_exchange.native.dialect import Ended, Other, Pong, Response, Unreadable, Welcome
 from millrace_exchange.native.kucoin.frames import decode
 from millrace_exchange.native.kucoin.messages import BestPrices, BookUpdate, CandleUpdate, Match, OrderChange
 
@@ -64,17 +64,30 @@ def test_what_is_no_message_of_a_stream_is_distinguished(frame: bytes, notice: o
 
 
 @pytest.mark.parametrize(
-    "frame",
+    ("frame", "route"),
     [
-        b'{"topic":"/market/level2:A-B","type":"message","subject":"trade.l2update","data":{"changes":{"asks":[],"bids":[]}}}',
-        b'{"topic":"/market/match:A-B","type":"message","subject":"trade.l3match","data":{}}',
-        b'{"topic":"/spotMarket/tradeOrdersV2","type":"message","subject":"orderChange","data":{"symbol":"A-B"}}',
-        b'{"topic":"/mark',
-        b"<html>",
+        (
+            b'{"topic":"/market/level2:A-B","type":"message","subject":"trade.l2update","data":{"changes":{"asks":[],"bids":[]}}}',
+            "/market/level2:A-B",
+        ),
+        (b'{"topic":"/market/match:A-B","type":"message","subject":"trade.l3match","data":{}}', "/market/match:A-B"),
+        (
+            b'{"topic":"/spotMarket/tradeOrdersV2","type":"message","subject":"orderChange","data":{"symbol":"A-B"}}',
+            ("/spotMarket/tradeOrdersV2", "A-B"),
+        ),
+        (b'{"type":"message","subject":"orderChange","data":[]}', (None, None)),
     ],
 )
+def test_an_event_that_cannot_be_read_is_missing_in_its_stream(frame: bytes, route: object) -> None:
+    """That must not pass for none; one that names no stream is of a route that nothing has."""
+    event = decode(frame)
+    assert isinstance(event, Unreadable)
+    assert event.route == route
+
+
+@pytest.mark.parametrize("frame", [b'{"topic":"/mark', b"<html>"])
 def test_a_frame_of_another_form_is_an_error(frame: bytes) -> None:
-    """A message that cannot be read is missing: that must not pass for none."""
+    """What it said is missing in any stream."""
     with pytest.raises(msgspec.MsgspecError):
         decode(frame)
 

@@ -1,5 +1,6 @@
 """What Binance's frames say: events of its streams, and responses in its two forms. Pure."""
 
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -13,9 +14,14 @@ from millrace_exchange.native.binance.messages import (
     TickerEvent,
     TradeEvent,
 )
-from millrace_exchange.native.dialect import Event, Farewell, Notice, Other, Response
+from millrace_exchange.native.dialect import Event, Farewell, Notice, Other, Response, Unreadable
 
-_EVENTS: Final = frozenset({"depthUpdate", "trade", "kline", "24hrTicker"})
+_EVENTS: Final[Mapping[str, type]] = {
+    "depthUpdate": DepthUpdate,
+    "trade": TradeEvent,
+    "kline": KlineEvent,
+    "24hrTicker": TickerEvent,
+}
 _SHUTDOWN: Final = "serverShutdown"
 _BEST_PRICES: Final = b'{"u":'
 """How the only event begins that does not name its kind."""
@@ -28,23 +34,34 @@ def decode(frame: bytes) -> Event | Notice:
     """Return what a frame of the market streams says.
 
     Raises:
-        msgspec.MsgspecError: it is not of the form that the exchange documents.
+        msgspec.MsgspecError: it is not of the form that the exchange documents, and names no stream.
     """
-    event: Event
     if frame.startswith(_BEST_PRICES):
-        event = _decode_best_prices(frame)
-        return event
+        return _best_prices(frame)
+    event: Event
     try:
         event = _decode(frame)
-    except UNREADABLE:
+    except UNREADABLE as error:
         reply = _decode_reply(frame)
         if reply.e in _EVENTS:
-            raise
-        if reply.u is not None and reply.e is None:
-            event = _decode_best_prices(frame)
-            return event
-        return notice_of(reply)
+            return Unreadable(_route_of(reply), str(error))
+        is_best_prices = reply.u is not None and reply.e is None
+        return _best_prices(frame) if is_best_prices else notice_of(reply)
     return event
+
+
+def _best_prices(frame: bytes) -> Event | Notice:
+    try:
+        event: Event = _decode_best_prices(frame)
+    except UNREADABLE as error:
+        return Unreadable((BestPrices, str(_decode_reply(frame).s)), str(error))
+    return event
+
+
+def _route_of(reply: Reply) -> tuple[object, ...]:
+    """Return the route of an event that is not of its form; one that nothing has if it does not say."""
+    kind, interval = _EVENTS[reply.e or ""], reply.k.get("i") if isinstance(reply.k, dict) else None
+    return (kind, str(reply.s), str(interval)) if kind is KlineEvent else (kind, str(reply.s))
 
 
 def notice_of(reply: Reply) -> Notice:

@@ -196,6 +196,8 @@ class Reply(msgspec.Struct, frozen=True):
     code: int | None = None
     msg: str | None = None
     e: str | None = None
+    s: Any = None
+    k: Any = None
     u: Any = None
     event: dict[str, Any] | None = None
     """A notice, where it is wrapped."""

@@ -1,12 +1,13 @@
 """What KuCoin's frames say: messages of its streams, and responses. Pure."""
 
+from collections.abc import Hashable
 from typing import Final
 
 import msgspec
 
 from millrace_core.decimals import number_or_text
 from millrace_core.json_problems import UNREADABLE
-from millrace_exchange.native.dialect import Ended, Event, Notice, Other, Pong, Response, Welcome
+from millrace_exchange.native.dialect import Ended, Event, Notice, Other, Pong, Response, Unreadable, Welcome
 from millrace_exchange.native.kucoin.messages import (
     BalanceChange,
     BestPrices,
@@ -36,16 +37,23 @@ def decode(frame: bytes) -> Event | Notice:
     """Return what a frame says.
 
     Raises:
-        msgspec.MsgspecError: it is not of the form that the exchange documents.
+        msgspec.MsgspecError: it is not of the form that the exchange documents, and names no stream.
     """
     try:
         event: Event = _decode(frame)
-    except UNREADABLE:
+    except UNREADABLE as error:
         reply = _decode_reply(frame)
         if reply.subject in _SUBJECTS:
-            raise
+            return Unreadable(_route_of(reply), str(error))
         return _notice_of(reply)
     return event
+
+
+def _route_of(reply: Reply) -> Hashable:
+    """Return the route of an event that is not of its form; one that nothing has if it does not say."""
+    if reply.subject != "orderChange":
+        return reply.topic
+    return reply.topic, str(reply.data.get("symbol")) if isinstance(reply.data, dict) else None
 
 
 def _notice_of(reply: Reply) -> Notice:

@@ -201,6 +201,7 @@ class Reply(msgspec.Struct, frozen=True):
     code: int | str | None = None
     data: Any = None
     subject: str | None = None
+    topic: str | None = None
 
 
 def _require(data: Mapping[str, Any], *names: str) -> None:
