@@ -181,3 +181,22 @@ async def test_candles_that_the_exchange_does_not_have_are_refused(feed: NativeM
     """The answer names those that it has."""
     with pytest.raises(Rejected, match="1m"):
         await feed.candles(SYMBOL, "7m", RecordingListener())
+
+
+async def test_a_listener_that_fails_keeps_no_message_from_another(
+    feed: NativeMarketFeed, busy: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its own stream breaks; of the other's, which has the same messages, none is missing."""
+    failing, other = RecordingListener(), RecordingListener()
+    stream = asyncio.create_task(feed.order_book(SYMBOL, failing))
+    await failing.until(lambda: failing.resets and len(failing.events) > 3)
+    async with streaming(feed.order_book(SYMBOL, other)):
+        await other.until(lambda: other.resets)
+        failing.book_changed = None  # type: ignore[assignment, method-assign]
+        with pytest.raises(Retryable, match="could not be handled"):
+            await stream
+        seen = len(other.events)
+        await other.until(lambda: len(other.events) > seen + 3)
+        await assert_right(other, busy, SYMBOL)
+    assert (other.resets, other.breaks) == (1, [])
+    assert "is not callable" in caplog.text

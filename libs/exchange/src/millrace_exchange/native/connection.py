@@ -167,8 +167,14 @@ class Connection(WSListener):
             self._take_notice(event)
         else:
             self._received_ns = received_ns
-            for subscription in self._routes.get(event.route, ()):
-                subscription.received(self, event, received_ns)
+            subscriptions = self._routes.get(event.route, ())
+            if len(subscriptions) == 1:
+                subscriptions[0].received(self, event, received_ns)
+                return
+            with contextlib.ExitStack() as all_of_them:
+                # One that cannot handle it must not keep it from the others.
+                for subscription in reversed(subscriptions):
+                    all_of_them.callback(subscription.received, self, event, received_ns)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """Learn that the socket is gone."""
