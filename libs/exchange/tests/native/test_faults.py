@@ -200,3 +200,13 @@ async def test_a_listener_that_fails_keeps_no_message_from_another(
         await assert_right(other, busy, SYMBOL)
     assert (other.resets, other.breaks) == (1, [])
     assert "is not callable" in caplog.text
+
+
+@pytest.mark.parametrize("body", [b'{"code":"200000","data":{}}', b'{"code":"200000","data":{"bids":null,"asks":{}}}'])
+async def test_a_snapshot_that_says_nothing_is_a_failure_of_the_exchange(
+    feed: NativeMarketFeed, line: Line, body: bytes
+) -> None:
+    """Whatever ccxt makes of such a body, and we of that: it is asked for again, and nothing else ends."""
+    line.replace = lambda path, answer: body if "depth" in path or "orderbook" in path else answer
+    with pytest.raises(Retryable):
+        await feed.order_book(SYMBOL, RecordingListener())

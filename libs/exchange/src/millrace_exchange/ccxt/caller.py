@@ -62,8 +62,11 @@ class CcxtCaller:
         *arguments: Any,
         timed: Sending | None = None,
         over_socket: bool = False,
+        read: Callable[[Any], Any] | None = None,
     ) -> Any:
         """Await one of ccxt's methods; `timed` records when the request left.
+
+        `read` takes from the answer what is wanted: that it cannot is a failure of the exchange's too.
 
         A method that sends its request `over_socket` passes the gate here; every REST call does so by itself.
 
@@ -82,7 +85,8 @@ class CcxtCaller:
                     return await method(*arguments)
 
         with self._classified(action, timed):
-            return await once_sure(send)
+            answer = await once_sure(send)
+            return answer if read is None else read(answer)
 
     async def time(self) -> int | None:
         """Return the exchange's time, ms; None if it tells none.

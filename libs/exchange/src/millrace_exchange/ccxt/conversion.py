@@ -190,3 +190,8 @@ def levels_of(side: Iterable[Any]) -> list[tuple[float, float]]:
     for price, amount, *_ in side:
         amounts[price] = amounts.get(price, 0.0) + amount
     return list(amounts.items())
+
+
+def sides_of(book: CcxtDict) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
+    """Return the bids and asks of a book."""
+    return levels_of(book["bids"]), levels_of(book["asks"])

@@ -16,7 +16,7 @@ from millrace_core.actions import (
 from millrace_core.market import Candle, Level, Trade
 from millrace_exchange.ccxt.book_following import follow_book
 from millrace_exchange.ccxt.caller import CcxtCaller
-from millrace_exchange.ccxt.conversion import levels_of, trade_of
+from millrace_exchange.ccxt.conversion import sides_of, trade_of
 from millrace_exchange.ccxt.market_listing import MarketListing
 from millrace_exchange.ccxt.order_queries import CcxtOrderQueries
 from millrace_exchange.ccxt.polling import is_polled, poll
@@ -82,25 +82,34 @@ class CcxtMarketFeed:
         """Return the best bids and asks, best first: `limit` of each, or as many as the exchange has a default for."""
         await self._listing.know(symbol)
         asked = self._caller.profile.book.snapshot_limit(limit)
-        book = await self._caller.call("fetchOrderBook", self._caller.ccxt.fetch_order_book, symbol, asked)
-        return levels_of(book["bids"])[:limit], levels_of(book["asks"])[:limit]
+        bids, asks = await self._caller.call(
+            "fetchOrderBook", self._caller.ccxt.fetch_order_book, symbol, asked, read=sides_of
+        )
+        return bids[:limit], asks[:limit]
 
     async def fetch_trades(self, symbol: str, after: Trade | None = None, limit: int | None = None) -> list[Trade]:
         """Return the newest trades, `limit` at most, oldest first; those after `after` where the exchange can."""
         await self._listing.know(symbol)
         ask, page = self._caller.ccxt.fetch_trades, limit or self._caller.profile.history.public_trades.page
-        raw = await self._caller.call("fetchTrades", ask, symbol, None, page, self._params(after))
-        return [self._public_trade(trade) for trade in raw]
+        trades: list[Trade] = await self._caller.call(
+            "fetchTrades", ask, symbol, None, page, self._params(after), read=self._public_trades
+        )
+        return trades
 
     async def fetch_candles(self, symbol: str, timeframe: str, limit: int, since_ms: int | None = None) -> list[Candle]:
         """Return the newest candles, or those that opened from a time on; oldest first, and `limit` at most."""
         await self._listing.know(symbol)
         ask = self._caller.ccxt.fetch_ohlcv
-        return [tuple(row) for row in await self._caller.call("fetchOHLCV", ask, symbol, timeframe, since_ms, limit)]
+        candles: list[Candle] = await self._caller.call(
+            "fetchOHLCV", ask, symbol, timeframe, since_ms, limit, read=lambda rows: [tuple(row) for row in rows]
+        )
+        return candles
 
-    def _public_trade(self, trade: dict[str, Any]) -> Trade:
+    def _public_trades(self, answer: list[dict[str, Any]]) -> list[Trade]:
         name = self._caller.profile.history.public_trades_id
-        return trade_of(trade if name is None or trade["id"] else {**trade, "id": trade["info"][name]})
+        return [
+            trade_of(trade if name is None or trade["id"] else {**trade, "id": trade["info"][name]}) for trade in answer
+        ]
 
     def _params(self, after: Trade | None) -> dict[str, Any]:
         history = self._caller.profile.history

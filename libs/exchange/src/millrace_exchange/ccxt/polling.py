@@ -1,7 +1,10 @@
 """Streams that an exchange does not send: it is asked again and again, and its answers are delivered as if it had."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from operator import methodcaller
 from typing import Any, Final, NoReturn
 
 from millrace_core.actions import (
@@ -21,9 +24,10 @@ from millrace_core.actions import (
     StreamAction,
 )
 from millrace_core.clock import now_ns
+from millrace_core.market import Liquidation
 from millrace_exchange.ccxt.caller import CcxtCaller
 from millrace_exchange.ccxt.checked_answer import CheckedAnswer
-from millrace_exchange.ccxt.conversion import levels_of, liquidation_of, ticker_of, trade_of
+from millrace_exchange.ccxt.conversion import liquidation_of, sides_of, ticker_of, trade_of
 from millrace_exchange.ccxt.open_orders import OpenOrders
 from millrace_exchange.ccxt.recording.sending import Sending
 from millrace_exchange.errors import IncompleteList
@@ -83,8 +87,9 @@ async def poll(
             await _deliver_open_orders(caller, symbol, listener)
         else:
             sending = Sending()
-            answer = await caller.call(name, ask, *asked, *arguments, timed=sending)
-            _deliver(action, symbol, answer, listener, CheckedAnswer(caller.profile, name, sending))
+            read = partial(_read, action, symbol, CheckedAnswer(caller.profile, name, sending))
+            deliver = await caller.call(name, ask, *asked, *arguments, timed=sending, read=read)
+            deliver(listener)
         await asyncio.sleep(caller.poll_interval_s)
 
 
@@ -96,29 +101,30 @@ async def _deliver_open_orders(caller: CcxtCaller, symbol: str | None, listener:
     listener.orders_changed(orders, EventTimes(None, now_ns()))
 
 
-def _deliver(
-    action: StreamAction, symbol: str | None, answer: Any, listener: ExchangeListener, checked: CheckedAnswer
-) -> None:
-    received_ns = now_ns()
-    at_ms = answer.get("timestamp") if isinstance(answer, dict) else None
-    event = EventTimes(at_ms, received_ns)
+def _read(action: StreamAction, symbol: str | None, checked: CheckedAnswer, answer: Any) -> Callable[[Any], None]:
+    """Return what tells a listener what an answer says."""
+    event = EventTimes(answer.get("timestamp") if isinstance(answer, dict) else None, now_ns())
     if action is ORDER_BOOK:
-        listener.book_reset(levels_of(answer["bids"]), levels_of(answer["asks"]), answer.get("nonce"), event)
-    elif action is TRADES:
-        listener.traded([trade_of(trade) for trade in answer], event)
-    elif action is MY_TRADES:
-        listener.traded(checked.trades(answer, symbol), event)
-    elif action is CANDLES:
-        listener.candles_changed([tuple(row) for row in answer], event)
-    elif action is BALANCE:
-        listener.balance_changed(checked.balances(answer), event)
-    elif action is LIQUIDATIONS:
-        liquidations = [liquidation_of(liquidation) for liquidation in answer]
-        listener.liquidated(sorted(liquidations, key=lambda one: one.timestamp or 0), event)
-    elif action is POSITIONS:
-        listener.positions_changed(checked.positions(answer), event)
-    else:
-        listener.fields_changed(fields_of(answer, symbol), event)
+        return methodcaller("book_reset", *sides_of(answer), answer.get("nonce"), event)
+    if action in _LISTENED:
+        method, read = _LISTENED[action]
+        return methodcaller(method, read(answer, symbol, checked), event)
+    return methodcaller("fields_changed", fields_of(answer, symbol), event)
+
+
+def _liquidations_of(answer: Any) -> list[Liquidation]:
+    return sorted(map(liquidation_of, answer), key=lambda one: one.timestamp or 0)
+
+
+_LISTENED: Final[dict[StreamAction, tuple[str, Callable[[Any, str | None, CheckedAnswer], Any]]]] = {
+    TRADES: ("traded", lambda answer, _symbol, _checked: [trade_of(trade) for trade in answer]),
+    MY_TRADES: ("traded", lambda answer, symbol, checked: checked.trades(answer, symbol)),
+    CANDLES: ("candles_changed", lambda answer, _symbol, _checked: [tuple(row) for row in answer]),
+    BALANCE: ("balance_changed", lambda answer, _symbol, checked: checked.balances(answer)),
+    LIQUIDATIONS: ("liquidated", lambda answer, _symbol, _checked: _liquidations_of(answer)),
+    POSITIONS: ("positions_changed", lambda answer, _symbol, checked: checked.positions(answer)),
+}
+"""A listener's method for each action, and what it takes."""
 
 
 def fields_of(answer: Any, symbol: str | None) -> dict[str, Any]:

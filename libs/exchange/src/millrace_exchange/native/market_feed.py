@@ -7,7 +7,7 @@ from millrace_core.actions import BIDS_ASKS, CANDLES, ORDER_BOOK, TICKER, TRADES
 from millrace_core.backoff import Backoff, BackoffPolicy
 from millrace_core.market import Candle, Fields, Trade
 from millrace_exchange.ccxt.caller import CcxtCaller
-from millrace_exchange.ccxt.conversion import levels_of
+from millrace_exchange.ccxt.conversion import sides_of
 from millrace_exchange.ccxt.feeds import CcxtMarketFeed
 from millrace_exchange.ccxt.market_listing import MarketListing
 from millrace_exchange.ccxt.recording.book_edges import SnapshotDepth
@@ -150,5 +150,10 @@ class NativeMarketFeed(CcxtMarketFeed):
             await asyncio.sleep(backoff.failed())
 
     async def _snapshot(self, symbol: str, levels: int | None) -> Snapshot:
-        answer = await self._caller.call("fetchOrderBook", self._caller.ccxt.fetch_order_book, symbol, levels)
-        return Snapshot(answer["nonce"], levels_of(answer["bids"]), levels_of(answer["asks"]))
+        ask = self._caller.ccxt.fetch_order_book
+        snapshot: Snapshot = await self._caller.call("fetchOrderBook", ask, symbol, levels, read=_snapshot_of)
+        return snapshot
+
+
+def _snapshot_of(answer: Any) -> Snapshot:
+    return Snapshot(int(answer["nonce"]), *sides_of(answer))
