@@ -17,6 +17,7 @@ from millrace_exchange import EventTimes, Exchange
 from millrace_exchange.profile import ExchangeProfile
 from millrace_gatherer.streams import STREAMS, run_stream
 from millrace_gatherer.streams.fields import TickerStream
+from millrace_gatherer.streams.following import FAILED
 from millrace_gatherer.streams.stream import NOT_TAKEN
 from millrace_gatherer.streams.trades import OVERLAP_MS, MyTradesStream
 from millrace_gatherer.units import StreamUnitConfig
@@ -87,6 +88,25 @@ async def test_a_stream_whose_messages_redis_refuses_is_never_live(bus: Bus, run
             await asyncio.sleep(0.05)
     assert "live" not in [state for state, _ in unit.reports]
     assert unit.reports[-1] == ("stale", NOT_TAKEN)
+
+
+async def test_a_stream_that_fails_does_not_say_that_it_was_stopped(bus: Bus) -> None:
+    """Its readers may wait for it: the gatherer starts it again."""
+    unit, closed = Unit(bus, retention=1_000), asyncio.get_running_loop().create_future()
+    may_fail = asyncio.Event()
+
+    async def fields(action: StreamAction, symbol: str, listener: Any) -> None:
+        listener.fields_changed({"symbol": symbol, "last": 1.0}, EventTimes(None, now_ns()))
+        await may_fail.wait()
+        raise TypeError("unforeseen")
+
+    unit.stream.exchange.market.fields = fields  # type: ignore[method-assign]
+    follower = bus.follow(NAME, lambda u: closed.set_result(u.data.reason) if u.status == "closed" else may_fail.set())
+    with pytest.raises(TypeError, match="unforeseen"):
+        await run_stream(unit.stream)
+    async with asyncio.timeout(60):
+        assert await closed == FAILED
+    await follower.close()
 
 
 class RestingAccount:

@@ -33,6 +33,8 @@ SUBSCRIBING_S: Final = (1.0, 4.0)
 that no stream brings."""
 
 
+STOPPED: Final = "stopped by the gatherer"
+FAILED: Final = "failed in the gatherer, which starts it again (see its heartbeat)"
 MEASURE_S: Final = HEARTBEAT_INTERVAL_S
 """How often the rate and the lag of a stream are measured."""
 WATCH_S: Final = 1.0
@@ -80,7 +82,8 @@ class Watchdog:
 
 
 async def run_stream(stream: Stream) -> None:
-    """Follow until cancelled; close the stream's writer in the end."""
+    """Follow until cancelled; close the stream's writer in the end, and tell readers why."""
+    reason = FAILED
     try:
         await run_all(
             stream.open(),
@@ -90,8 +93,11 @@ async def run_stream(stream: Stream) -> None:
             _keep_measuring(stream),
             _keep_following(stream),
         )
+    except asyncio.CancelledError:
+        reason = STOPPED
+        raise
     finally:
-        await stream.writer.close("stopped by the gatherer")
+        await stream.writer.close(reason)
 
 
 def question_pauses_s(every_s: float | None) -> Iterator[float | None]:
