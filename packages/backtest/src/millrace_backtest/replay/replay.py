@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, Final, NamedTuple
 
 from millrace_backtest.errors import NothingRecorded, NotRecorded
@@ -93,6 +94,8 @@ class _Known:
         self.requests: dict[str, OrderRequest] = {}
         self.last_ns: dict[int, int] = {}
         """By run, its clock's last reading."""
+        self.first_ns: float = inf
+        """The first reading of all runs."""
         self._journal, self._actions = str(strategy_inputs(plan.tenant, plan.name)), trader_actions(plan.tenant)
         self._source = plan.name
         for recorded in merged(sources):
@@ -104,6 +107,7 @@ class _Known:
             self._take_request(body)
         elif name == self._journal and (batch := _batch(body)) is not None:
             self.streams |= set(batch.streams.values())
+            self.first_ns = min(self.first_ns, batch.clock or inf)
             self.last_ns[batch.run] = max(batch.clock, self.last_ns.get(batch.run, 0))
 
     def _take_request(self, body: bytes) -> None:
@@ -289,6 +293,8 @@ async def replay(plan: ReplayedStrategy, sources: Sequence[Recording]) -> Replay
     known = _Known(plan, sources)
     if not known.last_ns:
         raise NothingRecorded(f"the recordings do not hold {strategy_inputs(plan.tenant, plan.name)}: what it took in")
+    if plan.to_ns is not None and plan.to_ns < known.first_ns:
+        raise NothingRecorded("nothing could be repeated: it began after that time")
     going = _Replay(plan, known)
     for recorded in merged(sources):
         await going.take(recorded)
