@@ -1,10 +1,14 @@
 """What a book's levels say of a trade of some size."""
 
+from collections.abc import Callable
+from math import nan
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace_core.book import OrderBook
+from millrace_core.market_terms import MarketTerms
 from millrace_core.names import ExchangeId, Symbol
 from millrace_strategy import LocalBook
 
@@ -34,6 +38,21 @@ def test_the_amount_to_a_price_counts_what_is_as_good_or_better() -> None:
     """Levels beyond the price do not count."""
     assert [BOOK.amount_to("buy", price) for price in (10.9, 11.0, 12.0)] == [0.0, 3.0, 7.0]
     assert [BOOK.amount_to("sell", price) for price in (10.1, 10.0, 9.0)] == [0.0, 1.0, 3.0]
+
+
+def test_a_side_that_is_none_and_nan_are_refused() -> None:
+    """`BUY` walked the bids, and NaN took the whole side."""
+    wrong: list[Callable[[], object]] = [
+        lambda: BOOK.walk("BUY", amount=1.0),  # type: ignore[arg-type]
+        lambda: BOOK.amount_to("BUY", 11.0),  # type: ignore[arg-type]
+        lambda: MarketTerms("KCS", "USDT").fit("BUY", 11.0, 1.0),  # type: ignore[arg-type]
+        lambda: BOOK.walk("buy", amount=nan),
+        lambda: BOOK.walk("buy", cost=nan),
+        lambda: BOOK.amount_to("buy", nan),
+    ]
+    for call in wrong:
+        with pytest.raises(ValueError, match="must be"):
+            call()
 
 
 def test_microprice_and_imbalance_lean_to_the_thinner_side() -> None:

@@ -97,7 +97,12 @@ class MarketTerms(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel
         """Return what would be sent of an order, or why it would be refused.
 
         The amount is rounded down. The price is rounded away from the other side: of a buy down, of a sell up.
+
+        Raises:
+            ValueError: `side` is neither.
         """
+        if side not in ("buy", "sell"):
+            raise ValueError(f"side is {side!r}; it must be buy or sell")
         at, size = self.round_price(price, up=side == "sell"), self.round_amount(amount)
         if at <= 0 or size <= 0:
             return Unsendable(f"{'price' if at <= 0 else 'amount'} {_text(price if at <= 0 else amount)} rounds to 0")

@@ -1,7 +1,7 @@
 """The order books and balances that a strategy sees: live and read-only."""
 
 from collections.abc import Iterator, Mapping
-from math import inf
+from math import inf, isnan
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
@@ -94,14 +94,24 @@ class LocalBook:
         return depth.imbalance(self._book, levels)
 
     def amount_to(self, side: Side, price: float) -> float:
-        """Return how much an order of this side could fill at a price or better: asks for a buy, bids for a sell."""
-        return depth.amount_to_price(self._offered(side), price, is_bid=side == "sell")
+        """Return how much an order of this side could fill at a price or better: asks for a buy, bids for a sell.
+
+        Raises:
+            ValueError: `side` is neither, or `price` is NaN.
+        """
+        return depth.amount_to_price(self._offered(side), _number("price", price), is_bid=side == "sell")
 
     def walk(self, side: Side, *, amount: float = inf, cost: float = inf) -> depth.Walk:
-        """Return what an order of this side would fill and cost that takes levels up to an amount or a cost."""
-        return depth.walk(self._offered(side), amount=amount, cost=cost)
+        """Return what an order of this side would fill and cost that takes levels up to an amount or a cost.
+
+        Raises:
+            ValueError: `side` is neither `buy` nor `sell`, or a number is NaN.
+        """
+        return depth.walk(self._offered(side), amount=_number("amount", amount), cost=_number("cost", cost))
 
     def _offered(self, side: Side) -> BookSide:
+        if side not in ("buy", "sell"):
+            raise ValueError(f"side is {side!r}; it must be buy or sell")
         return self._book.asks if side == "buy" else self._book.bids
 
     def show(self, book: OrderBook, timestamp: int | None) -> None:
@@ -162,3 +172,10 @@ class AccountBalances(Mapping[str, Mapping[str, Balance]]):
     def show(self, exchange: str, balances: Balances) -> None:
         """Show these balances from now on. For hosts only."""
         self._accounts[exchange] = MappingProxyType(balances)
+
+
+def _number(name: str, value: float) -> float:
+    """Return a number; NaN, which is neither less nor more than any level, would reach all of them."""
+    if isnan(value):
+        raise ValueError(f"{name} is {value}; it must be a number")
+    return value
