@@ -76,3 +76,9 @@ def test_a_rule_over_all_settings_names_a_place_or_is_about_all_of_them() -> Non
         with pytest.raises(ConfigInvalid) as caught:
             read_configuration(Whole, {"text": text}, path=PATH)
         assert caught.value.problems == (Problem(place, message),)
+
+
+def test_a_configuration_that_is_no_model_is_a_mistake_like_any_other() -> None:
+    """One line, not pydantic's own page of text."""
+    with pytest.raises(ConfigInvalid, match="is no model that pydantic can check"):
+        read_configuration(5, {}, path=PATH)  # type: ignore[arg-type]

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, ClassVar, Final
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import PydanticUserError, TypeAdapter, ValidationError
 
 from millrace_core.config.common import ConfigModel
 from millrace_core.config.reading import problems_of
-from millrace_core.errors import ConfigInvalid
+from millrace_core.errors import ConfigInvalid, Problem
 from millrace_strategy.events import (
     BalanceEvent,
     BidsAsksEvent,
@@ -62,6 +62,9 @@ def read_configuration(model: type[Any], values: dict[str, Any], *, path: str = 
         return TypeAdapter(model).validate_python(values)
     except ValidationError as error:
         raise ConfigInvalid(tuple(problems_of(error, model, path))) from error
+    except PydanticUserError as error:
+        why = f"`Configuration` is no model that pydantic can check: {str(error).splitlines()[0]}"
+        raise ConfigInvalid((Problem(path, why),)) from error
 
 
 @dataclass(frozen=True, kw_only=True)
