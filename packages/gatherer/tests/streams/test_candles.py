@@ -47,7 +47,7 @@ async def test_candles_that_the_exchange_no_longer_returns_are_counted(bus: Bus)
     exchange = cast(Exchange, SimpleNamespace(market=NewestAlone(newest_ms), profile=ExchangeProfile(exchange=X)))
     errors, arrived = ErrorLog(), asyncio.Event()
     health = UnitHealthReporter("candles", changed=lambda: None, errors=errors)
-    follower = bus.follow(name, lambda update: arrived.set() if update.kind == "delta" else None)
+    follower = bus.follow(name, lambda update: arrived.set() if update.kind == "delta" else None, from_start=True)
     running = asyncio.create_task(run_stream(stream_of(unit, exchange, bus, health)))
     try:
         async with asyncio.timeout(60):
