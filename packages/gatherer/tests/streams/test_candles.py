@@ -4,11 +4,12 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any, cast
 
-from millrace_bus import Bus
+from millrace_bus import Bus, Update
 from millrace_core.clock import MINUTE_MS, now_ms
 from millrace_core.config.common import Credentials
 from millrace_core.market import Candle, CandlesSnapshot
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
+from millrace_core.states import CandlesState
 from millrace_exchange import Exchange
 from millrace_exchange.profile import ExchangeProfile
 from millrace_gatherer.streams import run_stream, stream_of
@@ -47,7 +48,13 @@ async def test_candles_that_the_exchange_no_longer_returns_are_counted(bus: Bus)
     exchange = cast(Exchange, SimpleNamespace(market=NewestAlone(newest_ms), profile=ExchangeProfile(exchange=X)))
     errors, arrived = ErrorLog(), asyncio.Event()
     health = UnitHealthReporter("candles", changed=lambda: None, errors=errors)
-    follower = bus.follow(name, lambda update: arrived.set() if update.kind == "delta" else None, from_start=True)
+
+    def look(_update: Update) -> None:
+        # What the exchange has comes as a change, or with the snapshot, if that was taken later.
+        if newest_ms in cast(CandlesState, follower.state).timeframes.get("1m", {}):
+            arrived.set()
+
+    follower = bus.follow(name, look)
     running = asyncio.create_task(run_stream(stream_of(unit, exchange, bus, health)))
     try:
         async with asyncio.timeout(60):
