@@ -12,7 +12,7 @@ async def start_service(kind: str, agent: str, redis_url: str, log: Path, *optio
     where = ("--agent-id", agent, "--redis-url", redis_url, *options)
     with log.open("ab") as output:
         return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", f"millrace_{kind}", "--die-with-parent", *where),
+            *(sys.executable, "-m", f"millrace_{kind}", f"--die-with-parent={os.getpid()}", *where),
             env={**os.environ},
             stdout=output,
             stderr=output,

@@ -1,6 +1,7 @@
 """The process: `python -m millrace_executor`, killed with -9 while orders are under way."""
 
 import asyncio
+import os
 import signal
 import sys
 import time
@@ -28,7 +29,7 @@ async def start(platform: Any) -> Any:
     started: list[Process] = []
 
     async def start() -> Process:
-        command = (sys.executable, "-m", "millrace_executor", "--die-with-parent")
+        command = (sys.executable, "-m", "millrace_executor", f"--die-with-parent={os.getpid()}")
         where = ("--agent-id", "EXECUTOR", "--redis-url", platform.redis.url, "--database-url", platform.database_url)
         process = await asyncio.create_subprocess_exec(*command, *where)
         started.append(process)

@@ -377,7 +377,12 @@ class _Process:
     async def start(self) -> None:
         arguments = ("--agent-id", "MAGICBOX", "--redis-url", self._url, "--plugin-dir", str(EXAMPLES))
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "millrace_magicbox", *arguments, "--die-with-parent", env=dict(os.environ)
+            sys.executable,
+            "-m",
+            "millrace_magicbox",
+            *arguments,
+            f"--die-with-parent={os.getpid()}",
+            env=dict(os.environ),
         )
 
     async def end(self, by: signal.Signals) -> int:
