@@ -51,7 +51,12 @@ async def _run_all(seeds: range, parallel: int, keep: Path | None, exchange: str
 
         async def one(seed: int) -> None:
             async with turns:
-                record = await _alone(seed, database, None if keep is None else keep / str(seed), exchange)
+                try:
+                    record = await _alone(seed, database, None if keep is None else keep / str(seed), exchange)
+                except (OSError, ValueError) as error:
+                    # One schedule that cannot be run, or says nothing, does not end the others'.
+                    _say(f"seed {seed}: {error!r}")
+                    record = None
             if record is None or record["violations"]:
                 failed.append(seed)
             if record is not None:
