@@ -119,6 +119,20 @@ async def test_a_ledger_that_redis_lost_is_written_again(platform: Any) -> None:
     assert memory.read_from_ms == tenure.born_ms
 
 
+async def test_what_is_settled_while_redis_lost_its_data_stays_so(platform: Any) -> None:
+    """Both are written at once when Redis is back: what an intent was before must not replace what it became."""
+    tenure = await platform.tenure()
+    ledger = IntentLedger(platform.bus.intents, tenure, BINANCE, WRITES)
+    request_ids = [new_request_id() for _ in range(20)]
+    for request_id in request_ids:
+        await ledger.claim(intent(request_id, "a"))
+    await platform.bus.intents.remove(TENANT, BINANCE, *request_ids)
+    updates = [ledger.update(intent(request_id, "a").settled("done")) for request_id in request_ids]
+    await asyncio.gather(*updates[:10], ledger.restore(), *updates[10:])
+    entries = (await platform.bus.intents.all(TENANT, BINANCE)).values()
+    assert [decode_intent(raw).state for raw in entries] == ["settled"] * 20
+
+
 async def test_what_cannot_be_read_is_never_taken_for_new(platform: Any) -> None:
     """An entry of another form stays, and its request is not carried out."""
     tenure = await platform.tenure()

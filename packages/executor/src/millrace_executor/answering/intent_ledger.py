@@ -4,8 +4,9 @@ An intent is written before anything is sent, so that the executor that runs aft
 exchange about. It stays for a while after its request is answered, so that a copy of the request is recognised.
 """
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
+from typing import Final
 
 import structlog
 
@@ -19,6 +20,9 @@ from millrace_executor.answering.intents import Intent, decode_intent
 from millrace_executor.answering.ledger_memory import LedgerMemory
 from millrace_executor.lease.tenure import Tenure
 from millrace_executor.refused_writes import RefusedWrites
+
+RESTORED_AT_ONCE: Final = 500
+"""Intents that one command writes again."""
 
 log = structlog.get_logger()
 
@@ -150,9 +154,10 @@ class IntentLedger:
 
     async def update(self, intent: Intent) -> None:
         """Write an intent's new state."""
+        # Before it is written: `restore` may be under way, and must not write the former state after it.
+        self._remember(intent)
         settle, entry = self._intents.settle, (intent.request_id, encode(intent))
         await self._until_taken(lambda: self._tenure.write(lambda fence: settle(fence, self._exchange, entry)))
-        self._remember(intent)
 
     async def prune(self, now_ms: int) -> int:
         """Remove the settled intents that need not be kept any longer; return how many."""
@@ -167,14 +172,27 @@ class IntentLedger:
     async def restore(self) -> None:
         """Write everything again that is in memory: Redis lost its data."""
         born_ms = self._tenure.born_ms
-        known = [intent for intent in self._memory.open.values() if intent is not None]
-        known += [self._settled_entry(*settled) for settled in self._memory.settled.items()]
-        if known:
-            entries = [(intent.request_id, encode(intent)) for intent in known]
-            settle = self._intents.settle
-            await self._until_taken(lambda: self._tenure.write(lambda fence: settle(fence, self._exchange, *entries)))
+        known = [request_id for request_id, intent in self._memory.open.items() if intent is not None]
+        known += self._memory.settled
+        for first in range(0, len(known), RESTORED_AT_ONCE):
+            await self._write_again(known[first : first + RESTORED_AT_ONCE])
         self._memory.born_ms = born_ms
         log.warning("the ledger was written again", exchange=self._exchange, intents=len(known))
+
+    async def _write_again(self, request_ids: Sequence[RequestId]) -> None:
+        settle = self._intents.settle
+        # Encoded at the moment of sending: what one was before must not replace what it became.
+        await self._until_taken(
+            lambda: self._tenure.write(lambda fence: settle(fence, self._exchange, *self._raw(request_ids)))
+        )
+
+    def _raw(self, request_ids: Iterable[RequestId]) -> Iterator[tuple[RequestId, bytes]]:
+        """Yield what is in memory of requests now."""
+        for request_id in request_ids:
+            if (intent := self._memory.open.get(request_id)) is not None:
+                yield request_id, encode(intent)
+            elif (keep_until := self._memory.settled.get(request_id)) is not None:
+                yield request_id, encode(self._settled_entry(request_id, keep_until))
 
     def _settled_entry(self, request_id: RequestId, keep_until: int) -> Intent:
         answer_to = StreamName(self._tenant, self._exchange, Action(UNKNOWN))
