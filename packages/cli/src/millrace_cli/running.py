@@ -54,9 +54,17 @@ def plain_errors(*, as_json: bool = False) -> Iterator[None]:
     except BrokenPipeError:
         raise  # typer ends quietly when nobody reads its output any more
     except OSError as error:
-        text = str(error) if error.filename is None else f"{error.filename}: {error.strerror}"
+        text = _text_of(error)
         typer.echo(json.dumps({"error": text, "problems": []}) if as_json else f"millrace: {text}", err=not as_json)
         raise typer.Exit(1) from error
+
+
+def _text_of(error: OSError) -> str:
+    if error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, TimeoutError):
+        return str(error) or "no answer came in time"
+    return str(error) or type(error).__name__
 
 
 def confirm(lines: Iterable[str], question: str, *, yes: bool, as_json: bool = False) -> None:
