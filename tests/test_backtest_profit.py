@@ -11,6 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.support.databases import Database, on_databases
 from tests.support.fills import MINUTE_MS, Account
 from tests.support.random_backtest import BEGIN_MS, BINANCE, BNB, KCS, KUCOIN, OWN_TRADES, TENANT, backtested
@@ -76,6 +77,7 @@ def exact(*numbers: Any) -> list[Fraction]:
 
 
 @on_databases("sqlite")
+@pytest.mark.timeout(120 + FILLS // 100)  # a hundred thousand take more than the usual limit
 async def test_all_counts_of_the_same_fills_are_the_same(database: Database, tmp_path: Path) -> None:
     """The report of a backtest, `/positions` and `/pnl`, and what strategies see; fees in base, quote and BNB."""
     backtest, bnb = await backtested(tmp_path / "market.jsonl.gz", 60 + FILLS // 8)
