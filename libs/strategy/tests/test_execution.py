@@ -405,7 +405,7 @@ WRONG: dict[str, Callable[[Strategy], object]] = {
     "a peg without its limit": lambda s: PeggedOrder(s, **MARKET, side="buy", amount=3, limit=NAN),
     "a peg without its offset": lambda s: PeggedOrder(s, **MARKET, side="buy", amount=3, offset=NAN),
     "a peg to nothing": lambda s: PeggedOrder(s, **MARKET, side="buy", amount=3, peg="middle"),  # type: ignore[arg-type]
-    "a side that is none": lambda s: PeggedOrder(s, **MARKET, side="BUY", amount=3),  # type: ignore[arg-type]
+    "an invalid side": lambda s: PeggedOrder(s, **MARKET, side="BUY", amount=3),  # type: ignore[arg-type]
     "quotes that never move": lambda s: TwoSidedQuote(s, **MARKET, min_move=NAN),
     "a pause of no time": lambda s: WorkingOrder(s, **MARKET, side="buy", pause_ms=NAN),  # type: ignore[arg-type]
 }
@@ -413,7 +413,7 @@ WRONG: dict[str, Callable[[Strategy], object]] = {
 
 @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
 def test_what_cannot_be_meant_is_refused_when_it_is_made(wrong: Callable[[Strategy], object]) -> None:
-    """A limit that is no number is not no limit, an amount that is none is not done, and nothing is attached."""
+    """NaN does not mean that there is no limit, nor that nothing is left to do; nothing is attached to the strategy."""
     venue = Venue()
     with pytest.raises(ValueError, match=r"must|no price|finite"):
         wrong(venue.strategy)

@@ -310,7 +310,7 @@ class Misspelt(Strategy):
 
 
 async def test_what_the_executor_refuses_as_no_request_is_refused_alike(tape: Tape) -> None:
-    """A side that is none sold, where live nothing happens."""
+    """An invalid side counted as a sale in a backtest; live such a request is refused."""
     tape.wait(100)
     tape.change(bids=[(99.0, 1.0)])
     backtest = await run(Misspelt, tape.end())

@@ -1,4 +1,4 @@
-"""What holds for every HTTP client of the platform: whoever asks decides whether to ask again."""
+"""What holds for every HTTP client of the platform: the caller decides whether a request is sent again."""
 
 from typing import Any, TypeVar
 

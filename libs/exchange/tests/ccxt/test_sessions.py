@@ -1,6 +1,5 @@
 """The ccxt instances over which streams come: who closes which."""
 
-import asyncio
 import sys
 from types import SimpleNamespace
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 from ccxt.base.errors import NetworkError
+from tests.support.hanging_up import hanging_up
 
 from millrace_core.config.common import Credentials
 from millrace_exchange.ccxt.exchange import open_ccxt_exchange
@@ -50,26 +50,12 @@ async def test_a_request_that_changes_something_leaves_once(
 ) -> None:
     """A kept connection that ends without an answer is no reason to send again: the exchange may have done it."""
     monkeypatch.setitem(sys.modules, "aiohttp_socks", SimpleNamespace(ProxyConnector=Connector))  # type: ignore[arg-type]
-    asked: list[str] = []
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while request := (await reader.readline()).decode():
-            asked.append(request.split()[0])
-            while await reader.readline() not in (b"\r\n", b""):
-                pass
-            if asked[-1] != "GET":
-                break
-            writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}")
-        writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
     exchange = await open_ccxt_exchange("binance", Credentials())
     ccxt = exchange.sessions.current.caller.ccxt
     ccxt.socksProxy = proxy
-    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/order"
-    await ccxt.fetch(url)
-    with pytest.raises(NetworkError):
-        await ccxt.fetch(url, method)
-    assert asked == ["GET", method]
-    await exchange.close()
-    server.close()
+    async with hanging_up() as server:
+        await ccxt.fetch(f"{server.url}/order")
+        with pytest.raises(NetworkError):
+            await ccxt.fetch(f"{server.url}/order", method)
+        assert server.asked == ["GET", method]
+        await exchange.close()

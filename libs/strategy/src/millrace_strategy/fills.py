@@ -129,7 +129,7 @@ def _fee(order: StrategyOrder, counted: Reported) -> Fee | None:
         return None
     total = sum((fee.cost for fee in known if fee.cost is not None), _ZERO)
     cost = total - counted.fee
-    # Below zero it is a rebate, unless own trades have told of more than the report.
+    # A negative fee is a rebate, unless own trades already reported more fees than the order does.
     return Fee(cost, known[0].currency or "") if cost > 0 or (cost < 0 and total < 0) else None
 
 

@@ -2,7 +2,7 @@
 
 Inputs are noted as they come, in memory; twice a second they are written to the strategy's own stream as one message.
 
-The stream has one writer, so it also tells whether the strategy runs elsewhere: whoever begins a run later fences the
+The stream has one writer, so it also tells whether the strategy runs elsewhere: a run that begins later fences the
 earlier one.
 """
 
