@@ -1,5 +1,7 @@
 """Every exchange of ccxt can be described and opened."""
 
+import asyncio
+
 import pytest
 
 from millrace_core.config.common import Credentials
@@ -12,7 +14,7 @@ from millrace_exchange.ccxt.loading import exchange_ids
 
 async def test_every_exchange_is_described_and_opens() -> None:
     """Each offers something; nothing is sent."""
-    streaming = 0
+    streaming, opened = 0, []
     for exchange_id in exchange_ids():
         found = capabilities_of(exchange_id)
         assert set(found.data_points) == set(DATA_POINTS)
@@ -20,7 +22,9 @@ async def test_every_exchange_is_described_and_opens() -> None:
         streaming += found.has_streams
         exchange = await open_ccxt_exchange(exchange_id, Credentials())
         assert (exchange.id, exchange.profile) == (exchange_id, found.profile)
-        await exchange.close()
+        opened.append(exchange)
+    # ccxt waits before it has closed: all wait at once.
+    await asyncio.gather(*(exchange.close() for exchange in opened))
     assert streaming == 76
 
 

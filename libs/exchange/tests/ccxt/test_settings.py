@@ -1,8 +1,12 @@
+from typing import Any
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace_core.config.common import Credentials
 from millrace_core.names import ExchangeId
+from millrace_exchange.ccxt.loading import load_exchange
 from millrace_exchange.ccxt.settings import constructor_settings, merged, overridden_urls
 from millrace_exchange.profile import BookRules, ExchangeProfile
 
@@ -46,6 +50,23 @@ def test_nothing_is_sent_twice_by_itself_whatever_the_account_says_otherwise() -
     assert settings["rateLimiterAlgorithm"] == "rollingWindow"
     assert (settings["apiKey"], settings["secret"]) == ("k", "s")
     assert "password" not in settings
+
+
+@pytest.mark.parametrize(
+    ("urls", "waits"),
+    [
+        ({"base": "http://127.0.0.1:8080"}, False),
+        ({"base": "https://one"}, True),
+        ({"base": "http://one", "api": {"ws": {"spot": "wss://other/ws"}}}, True),
+        ({"api": {"public": "http://one"}}, True),
+        ({}, True),
+    ],
+)
+def test_closing_waits_for_connections_only_where_they_are_encrypted(urls: dict[str, Any], waits: bool) -> None:
+    """Without TLS nothing follows the end of a connection; what is not known to be without it is waited for."""
+    profile = ExchangeProfile(exchange=ExchangeId("binance"))
+    exchange = load_exchange("binance")(constructor_settings(Credentials(urls=urls), profile))
+    assert (exchange.timeout_on_exit > 0) is waits
 
 
 def test_a_profile_sets_what_an_account_leaves_open() -> None:
