@@ -4,7 +4,7 @@ When the ledger began is kept where halts are kept: in Redis, in memory and in t
 beside an emptied Redis knows that there was another ledger before.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from typing import Final
 
 import structlog
@@ -43,11 +43,13 @@ class LostData:
         halts: TenantHalts,
         controls: TradingControls,
         accounts: Callable[[], Collection[ExchangeId]],
+        restore: Callable[[], Awaitable[None]],
         health: UnitHealthReporter,
         writes: RefusedWrites,
     ) -> None:
-        """`accounts` returns the exchanges on which the tenant has an account."""
+        """`accounts` returns the exchanges on which the tenant has an account; `restore` writes their ledgers again."""
         self._tenure = tenure
+        self._restore = restore
         self._leases = leases
         self._writes = writes
         self._accounts = accounts
@@ -74,6 +76,8 @@ class LostData:
             if known > began_ms:
                 # Of two markers the larger is kept: the clock of the server that has the new data may be behind.
                 began_ms = await self._number_data(known + 1)
+            # An executor that ends before all is written again leaves the loss to be found by the next.
+            await self._restore()
         # Together with the halt: the loss must not be forgotten before the halt is durable.
         self._halts.learn(HaltState({}, {BEGAN: began_ms}))
         await self._halts.write()

@@ -79,7 +79,9 @@ class RequestConsumer:
         self._controls = controls
         self._halts = TenantHalts(self._tenant, bus.halts, database, controls, health)
         accounts = partial(router.exchanges_of, self._tenant)
-        self._lost_data = LostData(tenure, bus.leases, self._halts, controls, accounts, health, self._writes)
+        self._lost_data = LostData(
+            tenure, bus.leases, self._halts, controls, accounts, self._restore_ledgers, health, self._writes
+        )
         self._is_filling = False
         self._unclaimed_resumes: set[RequestId] = set()
         """Resumes that Redis refused to write down, and that are answered as such."""
@@ -276,6 +278,13 @@ class RequestConsumer:
                 await self._lost_data.check()
                 await self._ledger.restore()
             await self._tenure.reborn()
+
+    async def _restore_ledgers(self) -> None:
+        """Write again what is remembered of each account, also of one whose unit does not run at the moment."""
+        for exchange in self._tenure.ledgers():
+            ledger = IntentLedger(self._bus.intents, self._tenure, exchange, self._writes)
+            if ledger.is_outdated:
+                await ledger.restore()
 
     async def _watch_backlog(self, reader: RequestReader) -> None:
         """Show how many requests wait; the unit is `stale` while there will soon be no room for more."""
