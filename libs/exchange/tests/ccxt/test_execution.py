@@ -27,6 +27,8 @@ NO_PARAMS: Mapping[str, int] = MappingProxyType({})
 class Answers:
     """What ccxt answers."""
 
+    markets: Mapping[str, Any] = MappingProxyType({SYMBOL: {}})
+
     def __init__(self, trades: Sequence[int] = (), *, width_ms: int = 1, newest: bool = False) -> None:
         self.asked: list[int | None] = []
         self._trades, self._width_ms, self._newest = trades, width_ms, newest

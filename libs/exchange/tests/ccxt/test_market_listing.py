@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -10,6 +11,8 @@ from millrace_core.config.common import Credentials
 from millrace_core.requests import CreatePayload
 from millrace_exchange import Exchange, Rejected, open_exchange
 from millrace_exchange.ccxt import market_listing
+from millrace_exchange.ccxt.exchange import CcxtExchange
+from millrace_exchange.errors import ExchangeError, Fatal
 from millrace_exchange.ports import MarketFeed
 
 
@@ -117,6 +120,33 @@ async def test_markets_are_loaded_again_on_a_timer(listing: Listing, monkeypatch
         while listing.asked < asked + 3 or exchange.rules.symbols != {"NEW/USDT"}:
             await asyncio.sleep(0.01)
     await exchange.close()
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda execution: execution.fetch_order("NEW/USDT", client_order_id="a"),
+        lambda execution: execution.fetch_open_orders("NEW/USDT"),
+        lambda execution: execution.fetch_closed_orders("NEW/USDT", 0),
+        lambda execution: execution.fetch_my_trades("NEW/USDT"),
+    ],
+)
+async def test_a_list_that_came_without_a_market_is_not_believed_by_questions_about_its_orders(
+    exchange: Exchange, listing: Listing, monkeypatch: pytest.MonkeyPatch, ask: Callable[[Any], Awaitable[object]]
+) -> None:
+    """What became of an order would not be known for an hour. Without a key it is found out no further."""
+    listing.markets["NEW-USDT"] = "0.1"
+    monkeypatch.setattr(market_listing, "LOOK_AGAIN_S", 0.0)
+    with pytest.raises(Fatal, match="apiKey"):
+        await ask(exchange.execution)
+    assert "NEW/USDT" in exchange.rules.symbols
+
+
+async def test_an_answer_that_holds_no_time_is_a_failure_of_the_exchange(exchange: Exchange) -> None:
+    """It is asked again; what asked goes on."""
+    assert isinstance(exchange, CcxtExchange)
+    with pytest.raises(ExchangeError):
+        await exchange.caller.time()
 
 
 async def test_markets_that_could_not_be_loaded_are_asked_for_again_soon(

@@ -94,7 +94,10 @@ class CcxtCaller:
         Raises:
             Retryable, Rejected, Fatal: see `millrace_exchange.errors`.
         """
-        return int(await self.call(_TIME, self.ccxt.fetch_time)) if self.ccxt.has.get(_TIME) else None
+        if not self.ccxt.has.get(_TIME):
+            return None
+        time_ms: int = await self.call(_TIME, self.ccxt.fetch_time, read=int)
+        return time_ms
 
     async def follow(
         self,

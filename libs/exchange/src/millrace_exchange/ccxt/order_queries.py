@@ -46,6 +46,8 @@ class CcxtOrderQueries:
         self, symbol: str, *, order_id: str | None = None, client_order_id: str | None = None
     ) -> FetchedOrder | None:
         """Return one order as `fetch_order` does, with the exchange's own record of it."""
+        # Each question about a symbol does so: a list of markets that came without it is not believed for an hour.
+        await self._listing.know(symbol)
         if order_id is None and not self._caller.profile.client_order_ids.fetches:
             return await self._among_open(symbol, client_order_id)
         params = self._id_params(order_id, client_order_id)
@@ -94,6 +96,8 @@ class CcxtOrderQueries:
             IncompleteList: there may be more than the exchange lists.
             Retryable, Rejected, Fatal: they cannot be asked for.
         """
+        if symbol is not None:
+            await self._listing.know(symbol)
         try:
             return await OpenOrders(self._caller).fetch(symbol)
         except Rejected:
@@ -126,6 +130,7 @@ class CcxtOrderQueries:
         return sorted(ended, key=lambda order: order.timestamp or 0)
 
     async def _orders_since(self, method: str, symbol: str, since_ms: int) -> list[Order]:
+        await self._listing.know(symbol)
         ask, window = getattr(self._caller.ccxt, method), self._caller.profile.history.closed_orders
 
         async def page(from_ms: int, params: Mapping[str, int]) -> list[Order]:
@@ -163,6 +168,7 @@ class CcxtOrderQueries:
         return lambda rows: IncompleteList(rows, exchange=self._caller.profile.exchange, action=action)
 
     async def _own_trades(self, symbol: str, *arguments: Any) -> list[Trade]:
+        await self._listing.know(symbol)
         raw, checked = await self._ask("fetchMyTrades", self._caller.ccxt.fetch_my_trades, symbol, *arguments)
         return checked.trades(raw, symbol)
 
