@@ -46,10 +46,10 @@ class CcxtOrderQueries:
         self, symbol: str, *, order_id: str | None = None, client_order_id: str | None = None
     ) -> FetchedOrder | None:
         """Return one order as `fetch_order` does, with the exchange's own record of it."""
-        # Each question about a symbol does so: a list of markets that came without it is not believed for an hour.
-        await self._listing.know(symbol)
         if order_id is None and not self._caller.profile.client_order_ids.fetches:
             return await self._among_open(symbol, client_order_id)
+        # Each question about a symbol does so: a list of markets that came without it is not believed for an hour.
+        await self._listing.know(symbol)
         params = self._id_params(order_id, client_order_id)
         ask, sending = self._caller.ccxt.fetch_order, Sending()
         checked = CheckedAnswer(self._caller.profile, "fetchOrder", sending)

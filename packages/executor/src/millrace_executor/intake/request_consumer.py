@@ -276,7 +276,8 @@ class RequestConsumer:
         while True:
             while self._ledger.is_outdated:
                 await self._lost_data.check()
-                await self._ledger.restore()
+                # While the database does not answer, the check leaves them as they are.
+                await self._restore_ledgers()
             await self._tenure.reborn()
 
     async def _restore_ledgers(self) -> None:
