@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from aiohttp import web
 
 from millrace_core.config.common import Credentials
-from millrace_core.requests import CreatePayload
+from millrace_core.requests import CancelAllPayload, CancelPayload, CreatePayload, EditPayload
 from millrace_exchange import Exchange, Rejected, open_exchange
 from millrace_exchange.ccxt import market_listing
 from millrace_exchange.ccxt.exchange import CcxtExchange
@@ -129,9 +130,14 @@ async def test_markets_are_loaded_again_on_a_timer(listing: Listing, monkeypatch
         lambda execution: execution.fetch_open_orders("NEW/USDT"),
         lambda execution: execution.fetch_closed_orders("NEW/USDT", 0),
         lambda execution: execution.fetch_my_trades("NEW/USDT"),
+        lambda execution: execution.cancel_order(CancelPayload(symbol="NEW/USDT", order_id="1")),
+        lambda execution: execution.cancel_all_orders(CancelAllPayload(symbol="NEW/USDT")),
+        lambda execution: execution.edit_order(
+            EditPayload(symbol="NEW/USDT", order_id="1", amount_base=Decimal(1)), "a"
+        ),
     ],
 )
-async def test_a_list_that_came_without_a_market_is_not_believed_by_questions_about_its_orders(
+async def test_a_list_that_came_without_a_market_is_not_believed_by_what_concerns_its_orders(
     exchange: Exchange, listing: Listing, monkeypatch: pytest.MonkeyPatch, ask: Callable[[Any], Awaitable[object]]
 ) -> None:
     """What became of an order would not be known for an hour. Without a key it is found out no further."""

@@ -36,6 +36,7 @@ class OrderChanges(CcxtOrderQueries):
 
     async def cancel_order(self, payload: CancelPayload) -> Acknowledgement:
         """Cancel an order, named by the exchange's id or by ours."""
+        await self._listing.know(payload.symbol)
         params, order_id = further_params(self._caller.profile, "cancelOrder", payload), payload.order_id
         if order_id is None and not self._caller.profile.client_order_ids.cancels:
             order_id = (await self.found("cancelOrder", payload)).order.id

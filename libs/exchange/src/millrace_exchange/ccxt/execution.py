@@ -23,4 +23,6 @@ class CcxtExecutionClient(OrderChanges):
 
     async def cancel_all_orders(self, payload: CancelAllPayload) -> Acknowledgement:
         """Cancel the open orders of a symbol, or all; return those that were canceled."""
+        if payload.symbol is not None:
+            await self._listing.know(payload.symbol)
         return await self._sweeper.sweep(payload)
