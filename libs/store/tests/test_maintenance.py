@@ -159,6 +159,6 @@ async def test_a_balance_that_has_not_changed_for_long_is_kept(
             batch.balances(stream.next(at_ms), {code: Balance(free=amount, used=0.0, total=amount)})
     await store.maintain(Retention(other_days=3))
     async with store._database.reading() as reader:
-        held = (await accounts_at(reader, Tenant("T"), now_ms())).amounts()
-    assert held == [("kucoin", "KCS", 5), ("kucoin", "USDT", 2)]
+        held = (await accounts_at(reader, Tenant("T"), now_ms())).holdings()
+    assert held == [("kucoin", "KCS", (5, 0)), ("kucoin", "USDT", (2, 0))]
     assert await times(store, tables.balances) == [old, old + 1]

@@ -85,10 +85,10 @@ def test_a_hole_in_a_line_is_level() -> None:
 
 def test_what_has_no_price_and_what_is_old_says_so() -> None:
     """A balance without a price has no value; a valuation of minutes ago is marked."""
-    holding = {"exchange": "binance", "currency": "XRP", "amount": "5.10", "price": None, "value": None}
+    holding = {"exchange": "binance", "currency": "XRP", "amount": "5.10", "debt": "2", "price": None, "value": None}
     [row] = balance_rows("T1", {"atMs": 0, "currency": "USDT", "holdings": [holding]}, HOUR)
     texts = [each if isinstance(each, str) else each.text for each in row]
-    assert texts == ["T1", "binance", "XRP", "5.10", "–", "▲ no price", "USDT", "▲ 60 min ago"]
+    assert texts == ["T1", "binance", "XRP", "5.10", "2", "–", "▲ no price", "USDT", "▲ 60 min ago"]
 
 
 def test_all_strategies_need_no_word_in_the_address() -> None:

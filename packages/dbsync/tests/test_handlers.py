@@ -73,14 +73,14 @@ def test_snapshots_are_stored_with_what_they_include() -> None:
 
 def test_the_first_snapshots_of_an_account_add_what_no_delta_did() -> None:
     """Balances and open orders from before the first message are in the tables; the next snapshots are only kept."""
-    held = {"KCS": {"free": 1, "used": 0, "total": 1}, "USDT": {"free": 2}, "asOf": "1-0"}
+    held = {"KCS": {"free": 1, "used": 0, "total": 1, "debt": 0.5}, "USDT": {"free": 2}, "asOf": "1-0"}
     batch = Batch()
     for stream, data in (("watchBalance", held), ("watchOrders.KCS/USDT", {"orders": [ORDER], "asOf": "1-0"})):
         bodies = [body("snapshot", data, id=f"{ID.epoch}-{ID.seq + n}") for n in range(2)]
         assert not handle(batch, f"stream.snapshot.Ann.binance.{stream}", *bodies).dead
-    assert [(*row[3:6], row[-1]) for row in batch.rows[tables.balances]] == [
-        (ID.seq, 0, "KCS", "1"),
-        (ID.seq, 1, "USDT", None),
+    assert [(*row[3:6], *row[-2:]) for row in batch.rows[tables.balances]] == [
+        (ID.seq, 0, "KCS", "1", "0.5"),
+        (ID.seq, 1, "USDT", None, None),
     ]
     assert [(observation.id, observation.record.order.id) for observation in batch.order_observations] == [(ID, "7")]
     assert len(batch.rows[tables.snapshots]) == 4

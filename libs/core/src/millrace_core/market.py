@@ -6,11 +6,13 @@ decodes with `exact_json`. Levels of books are plain floats: as multiples of a m
 came (see docs/protocol.md, "Numbers"). Orders hold decimals instead (`millrace_core.orders`).
 """
 
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from millrace_core.decimals import number
+from millrace_core.position import EXACT
 
 Level = tuple[float, float]
 """Price and absolute amount; amount 0 removes the level."""
@@ -98,6 +100,19 @@ class Balance(_MarketStruct, frozen=True):
     free: float | None = None
     used: float | None = None
     total: float | None = None
+    """With what is borrowed."""
+    debt: float | None = None
+    """What is owed of it, with the interest; None if the exchange does not say."""
+
+    @property
+    def net(self) -> Decimal | None:
+        """Return what is owned, below zero if more is owed; None if the total is not known."""
+        return None if self.total is None else net_of(Decimal(repr(self.total)), Decimal(repr(self.debt or 0.0)))
+
+
+def net_of(total: Decimal, debt: Decimal) -> Decimal:
+    """Return what is owned of a currency. A total below zero is a debt by itself, and counts once."""
+    return EXACT.subtract(total, debt) if total >= 0 else min(total, -debt)
 
 
 Balances = dict[str, Balance]

@@ -298,6 +298,9 @@ class ExchangeProfile:
     """ccxt `options` without which one of our actions fails, merged below an account's."""
     balance_difference_events: frozenset[str] = frozenset()
     """Events (`e`) of the account's stream that hold the change of a balance; ccxt may take them for the balance."""
+    net_totals: Mapping[str, str] = field(default_factory=dict)
+    """Field of the exchange's own record of a balance that ccxt takes for the total although debts are taken off it, by
+    action. Everywhere else the total is with what is borrowed."""
     requests: RequestLimits = RequestLimits()
     backend_ms: int = 60_000
     """How long after its validity the exchange may still be working on a request; a minute if no source says."""

@@ -33,6 +33,15 @@ def test_only_whole_balances_are_taken() -> None:
     assert found == {"A": Balance(1.0, 0.5, 1.5)}
 
 
+def test_a_debt_is_no_part_of_a_net_total() -> None:
+    """It is a number above zero; where the exchange took it off the total already, nothing is left to take off."""
+    held = {"free": 1.0, "used": 0.0, "total": 1.0, "debt": -0.25}
+    records = {"data": [{"coin": "A", "equity": "1"}]}
+    assert balances_of({"info": records, "A": held}) == {"A": Balance(1.0, 0.0, 1.0, debt=0.25)}
+    assert balances_of({"info": records, "A": held}, "equity") == {"A": Balance(1.0, 0.0, 1.0, debt=0.0)}
+    assert balances_of({"info": {"data": [{"coin": "A"}]}, "A": held}, "equity")["A"].debt == 0.25
+
+
 def test_orders_at_one_price_are_one_level() -> None:
     """Where ccxt holds single orders, a level's amount is their sum."""
     assert levels_of([[10.0, 1.0, "a"], [10.0, 2.0, "b"], [9.0, 4.0, "c"]]) == [(10.0, 3.0), (9.0, 4.0)]

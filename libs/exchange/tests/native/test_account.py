@@ -11,6 +11,7 @@ from libs.exchange.tests.contracts import RecordingListener
 from libs.exchange.tests.native.conftest import OpenFeed
 from tests.support.line import Line
 
+from millrace_core.actions import BALANCE, MY_TRADES, ORDERS
 from millrace_core.orders import Order
 from millrace_core.requests import CancelPayload, CreatePayload
 from millrace_exchange import Exchange, ExchangeError, Fatal, Retryable, open_exchange
@@ -19,6 +20,7 @@ from millrace_simulator.listings import DialectName
 from millrace_simulator.server import Server
 
 SYMBOL = "KCS/USDT"
+STREAMS = ((BALANCE, None), (ORDERS, SYMBOL), (MY_TRADES, SYMBOL))
 QUICK = {"request_interval_s": 0.0, "connect_interval_s": 0.0}
 
 
@@ -101,6 +103,20 @@ async def test_it_says_what_ccxt_says(open_account: OpenFeed, exchange: Exchange
     assert ours.newest[resting].status == "canceled"
     for each in (ours, theirs):
         await each.end()
+
+
+@pytest.mark.parametrize(
+    "options", [{"defaultType": "margin"}, {"defaultMarginMode": "cross"}, {"defaultType": "swap"}]
+)
+async def test_the_balances_of_another_account_are_not_those_of_the_spot_account(
+    open_account: OpenFeed, options: dict[str, str], dialect: DialectName
+) -> None:
+    """What ccxt answers and what streams is the same account's; Binance's spot stream has no orders of margin."""
+    feed, another = await open_account(), await open_account(keys={"options": options})
+    assert [await feed.is_native(action, symbol) for action, symbol in STREAMS] == [True, True, True]
+    of_margin = options != {"defaultType": "swap"}
+    has_orders = not (of_margin and dialect == "binance")
+    assert [await another.is_native(action, symbol) for action, symbol in STREAMS] == [False, has_orders, has_orders]
 
 
 def known(order: Order) -> Order:

@@ -254,6 +254,33 @@ async def test_equity_is_the_value_of_all_balances(store: Store, journal: Any, n
     assert [one.currency for one in whole.holdings or ()] == ["ETH", "EUR", "KCS", "OLD", "USDT"]
 
 
+async def test_what_is_borrowed_is_no_equity(store: Store, name: NAME) -> None:
+    """A debt is taken off, also where nothing is held; a total below zero is a debt by itself, and counts once."""
+    start = now_ms() // MINUTE_MS * MINUTE_MS - 2 * MINUTE_MS
+    account = name("watchBalance", None)
+    held = {
+        "USDT": Balance(total=100.0, debt=60.5),
+        "ETH": Balance(total=0.0, debt=2.0),
+        "KCS": Balance(total=-3.0, debt=3.0),
+    }
+    async with store.batch() as batch:
+        batch.balances_snapshot(Place(account.snapshot, MessageId(1, 1), start), MessageId(1, 0), b"{}", held)
+    await store.maintain(currencies={T.tenant: "USDT"})
+    first, *_ = (await store.portfolio.equity(T, holdings=True)).rows
+    assert first.value == Decimal("39.5")
+    assert [(one.currency, one.amount, one.debt) for one in first.holdings or ()] == [
+        ("ETH", -2, 2),
+        ("KCS", -3, 3),
+        ("USDT", Decimal("39.5"), Decimal("60.5")),
+    ]
+    shown = (await store.account.balances(T)).rows
+    assert {(one.currency, one.total, one.debt) for one in shown} == {
+        ("ETH", 0, 2),
+        ("KCS", -3, 3),
+        ("USDT", 100, Decimal("60.5")),
+    }
+
+
 async def test_a_balance_that_a_new_snapshot_does_not_name_is_gone(store: Store, name: NAME) -> None:
     """The first snapshot of an epoch holds everything."""
     start = now_ms() // MINUTE_MS * MINUTE_MS - 3 * MINUTE_MS

@@ -129,7 +129,7 @@ def _remember_balances(found: Scan, name: StreamName, message: RecordedMessage) 
         state.reset(decode(message.body).data)
     except InvalidMessage:
         return
-    held = {code: Decimal(repr(each.total)) for code, each in state.balances.items() if each.total is not None}
+    held = {code: net for code, each in state.balances.items() if (net := each.net) is not None}
     found.balances.setdefault((name.tenant, name.exchange), held)
 
 

@@ -150,6 +150,16 @@ async def test_it_is_asked_again_only_after_a_pause(monkeypatch: Any) -> None:
     assert holding(exposure) == 5
 
 
+async def test_what_is_borrowed_is_not_held() -> None:
+    """The debt is taken off: what was lent and sold leaves less than nothing."""
+    reported = ReportedExchange()
+    for balance, held in ((Balance(total=5.0, debt=2.0), 3), (Balance(total=0.0, debt=2.0), -2)):
+        reported.balances = {"KCS": balance}
+        exposure = exposure_of(reported)
+        await exposure.confirm(with_positions=False)
+        assert holding(exposure) == held
+
+
 async def test_an_edit_takes_the_place_of_its_order() -> None:
     """Both count while it is on its way, one as an open order; the edit itself is judged without the former one."""
     exposure, five = exposure_of(ReportedExchange()), Decimal(5)

@@ -129,6 +129,19 @@ async def test_a_busy_account_is_not_asked_without_end(bus: Bus) -> None:
     await reader.follower.close()
 
 
+async def test_a_debt_stays_until_an_answer_says_another(bus: Bus) -> None:
+    """A streamed balance without its debt leaves the one that was answered; one that says it has its own."""
+    account, reader = QuietAccount(), Reader(bus, "Debts")
+    account.held = Balance(5.0, 0.0, 5.0, debt=2.0)
+    async with gathering(bus, reader.name, account):
+        await reader.until(lambda: reader.is_live)
+        for balance in (held(7.0), Balance(7.0, 0.0, 7.0, debt=0.0)):
+            account.listener.balance_changed({"KCS": balance}, EventTimes(None, now_ns()))
+        await reader.until(lambda: len(reader.deltas) == 2)
+        assert reader.deltas == [{"KCS": Balance(7.0, 0.0, 7.0, debt=2.0)}, {"KCS": Balance(7.0, 0.0, 7.0, debt=0.0)}]
+    await reader.follower.close()
+
+
 async def test_a_restart_publishes_nothing_new_and_loses_no_digit(bus: Bus) -> None:
     """The next gatherer goes on with the digits of the last; a change of the last of them is a change."""
     account, reader = QuietAccount(), Reader(bus, "Digits")

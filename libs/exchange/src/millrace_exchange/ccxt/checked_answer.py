@@ -17,7 +17,7 @@ from millrace_core.market import Balances, ExchangePosition, Trade
 from millrace_core.orders import Order
 from millrace_core.requests import CreatePayload
 from millrace_exchange.ccxt.classification import classify
-from millrace_exchange.ccxt.conversion import balances_of, order_of, positions_of, trade_of
+from millrace_exchange.ccxt.conversion import balances_of, nodes, order_of, positions_of, trade_of
 from millrace_exchange.ccxt.recording.sending import NOTHING, Sending
 from millrace_exchange.errors import ExchangeError, OrderNotFound
 from millrace_exchange.order_ids import Fields, is_order_id, is_same_id
@@ -165,7 +165,8 @@ class CheckedAnswer:
         """
         if not isinstance(answer, Mapping):
             self._prove_nothing("the answer holds no balances")
-        balances, totals = balances_of(answer), answer.get("total") or {}
+        balances = balances_of(answer, self._profile.net_totals.get("fetchBalance"))
+        totals = answer.get("total") or {}
         if not balances and not self._holds_rows(self._profile.lists.balances_in):
             self._prove_nothing("the answer holds no balances")
         if unsaid := [str(code) for code, total in totals.items() if code is None or total is None]:
@@ -205,7 +206,7 @@ class CheckedAnswer:
     def _check_fields(self, record: Any, required: Fields) -> None:
         """Return if a record holds what the exchange always sends: ccxt makes up what is missing."""
         for sign, names in required.items():
-            for node in _nodes(record):
+            for node in nodes(record):
                 if missing := sorted(
                     str(each) for each in names if _has(node, sign) and not _has(node, each, filled=True)
                 ):
@@ -235,16 +236,6 @@ def _is_own_trade(row: Mapping[str, Any]) -> bool:
 
 def _is_about(answered: Any, number: Decimal) -> bool:
     return abs(float(answered) - float(number)) <= float(number) * _ROUNDING
-
-
-def _nodes(tree: Any) -> Iterator[Any]:
-    """Return every object and list in an answer."""
-    waiting: list[Any] = [tree]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, Mapping | list):
-            yield node
-            waiting.extend(node.values() if isinstance(node, Mapping) else node)
 
 
 def _has(node: Any, name: str | int, *, filled: bool = False) -> bool:

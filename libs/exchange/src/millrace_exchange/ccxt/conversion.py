@@ -3,7 +3,7 @@
 Numbers have the digits that the exchange sent: those of orders as decimals, all others as floats that remember them.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
@@ -120,13 +120,32 @@ def _fees(order: CcxtDict) -> list[OrderFee]:
     ]
 
 
-def balances_of(balance: CcxtDict) -> Balances:
-    """Return the balances by currency code; those of which nothing is said in all are omitted."""
+def balances_of(balance: CcxtDict, net_field: str | None = None) -> Balances:
+    """Return the balances by currency code; those of which nothing is said in all are omitted.
+
+    Where the exchange's records have the field `net_field`, debts are taken off the totals already.
+    """
+    is_net = net_field is not None and any(isinstance(each, Mapping) and net_field in each for each in nodes(balance))
     return {
-        code: Balance(free=held.get("free"), used=held.get("used"), total=held["total"])
+        code: Balance(held.get("free"), held.get("used"), held["total"], 0.0 if is_net else _debt(held))
         for code, held in balance.items()
         if code is not None and code not in _NO_CURRENCIES and isinstance(held, dict) and held.get("total") is not None
     }
+
+
+def _debt(held: CcxtDict) -> float | None:
+    # What is owed; an exchange may show it as a number below zero.
+    return None if held.get("debt") is None else abs(held["debt"])
+
+
+def nodes(tree: Any) -> Iterator[Any]:
+    """Return every object and list in an answer."""
+    waiting: list[Any] = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, Mapping | list):
+            yield node
+            waiting.extend(node.values() if isinstance(node, Mapping) else node)
 
 
 _NO_CURRENCIES = frozenset({"info", "free", "used", "total", "debt", "timestamp", "datetime"})

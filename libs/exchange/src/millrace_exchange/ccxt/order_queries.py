@@ -173,9 +173,9 @@ class CcxtOrderQueries:
         return checked.trades(raw, symbol)
 
     async def fetch_balance(self) -> Balances:
-        """Return every balance that is not zero."""
+        """Return every balance that is not zero, and those of which something is owed."""
         answer, checked = await self._ask("fetchBalance", self._caller.ccxt.fetch_balance)
-        return {code: balance for code, balance in checked.balances(answer).items() if balance.total}
+        return {code: balance for code, balance in checked.balances(answer).items() if balance.total or balance.debt}
 
     async def fetch_positions(self) -> list[ExchangePosition]:
         """Return the open positions."""

@@ -18,7 +18,7 @@ from millrace_exchange.listeners import (
     ignore,
 )
 from millrace_exchange.native.dialect import Dialect, Topic
-from millrace_exchange.native.markets import spot_market_id
+from millrace_exchange.native.markets import holds_spot_balances, spot_market_id
 from millrace_exchange.native.pool import ConnectionPool
 from millrace_exchange.native.subscription import Take
 
@@ -93,7 +93,7 @@ class NativeAccountFeed(CcxtAccountFeed):
     async def balance(self, listener: BalanceListener, on_subscribed: OnSubscribed = ignore) -> None:
         """Stream the balances that change."""
         await self._listing.know(None)
-        if not await self._is_native():
+        if not await self._has_native_balance():
             await super().balance(listener, on_subscribed)
             return
 
@@ -106,7 +106,7 @@ class NativeAccountFeed(CcxtAccountFeed):
     async def is_native(self, action: StreamAction, symbol: str | None) -> bool:
         """Tell whether a stream comes over a connection of our own."""
         if action is BALANCE:
-            return await self._dialect.is_native()
+            return await self._has_native_balance()
         has_stream = action in (ORDERS, MY_TRADES)
         return has_stream and symbol is not None and await self._market_id(symbol) is not None
 
@@ -126,6 +126,9 @@ class NativeAccountFeed(CcxtAccountFeed):
     async def _market_id(self, symbol: str) -> str | None:
         market_id = await spot_market_id(self._caller, self._listing, symbol)
         return market_id if market_id is not None and await self._is_native() else None
+
+    async def _has_native_balance(self) -> bool:
+        return holds_spot_balances(self._caller.ccxt.options) and await self._is_native()
 
     async def _is_native(self) -> bool:
         # Without keys there is no account: ccxt says so.

@@ -24,6 +24,8 @@ PROFILE: Final = ExchangeProfile(
     ),
     # ccxt leaves out a balance without a currency.
     required=RequiredFields(balance={"frozen": frozenset({"coin"})}),
+    # ccxt takes the `equity` of a unified account for the total, and `totalAmount` of a margin account.
+    net_totals={"fetchBalance": "equity"},
     # Channel `books`: "All levels of depth", books1, books5 and books15 "snapshot each time". `seq` "is incrementing",
     # by how much is not said, so it shows no loss. ccxt checks a CRC-32 of the best 25 where a frame has one (option
     # watchOrderBook.checksum, on by default); the documentation knows it no more. ccxt has a method to unsubscribe, but
@@ -72,6 +74,7 @@ PROFILE: Final = ExchangeProfile(
             "history.closed_orders.full_page",
             "history.own_trades.full_page",
             "ids.order",
+            "net_totals",
             "recv_window_ms",
             "requests.ban_ms",
         }

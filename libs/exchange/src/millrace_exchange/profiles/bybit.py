@@ -72,6 +72,8 @@ PROFILE: Final = ExchangeProfile(
         # order-list: the same; those that were canceled without a fill are gone after 7 days.
         closed_orders=HistoryWindow(reach_ms=730 * DAY_MS, width_ms=7 * DAY_MS, page=50),
     ),
+    # wallet-balance: equity = walletBalance - spotBorrow + unrealised profit. ccxt's total is the equity in the stream.
+    net_totals={"watchBalance": "equity"},
     # As ccxt 4.5.90 builds the request: the amount stands in a field of its own, or with its unit.
     quote_amounts=frozenset({"buy", "sell"}),
     # marketUnit: without it a buy is sized in quote currency.

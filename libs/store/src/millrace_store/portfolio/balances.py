@@ -6,12 +6,22 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from millrace_core.market import net_of
 from millrace_core.names import Tenant
 from millrace_core.position import EXACT, plain
 from millrace_store.backends.database import Reader
 from millrace_store.schema import tables
 
 _BIG = sa.BigInteger()
+
+
+class Held(NamedTuple):
+    """What an account holds of a currency."""
+
+    amount: Decimal
+    """What is owned: below zero if more is owed than held."""
+    debt: Decimal
+    """What is owed; it is taken off the amount."""
 
 
 class BalanceChange(NamedTuple):
@@ -22,31 +32,31 @@ class BalanceChange(NamedTuple):
     exchange: str
     is_snapshot: bool
     currency: str
-    amount: Decimal
+    held: Held
 
 
 class Accounts:
     """The balances of a tenant's accounts, change by change."""
 
     def __init__(self) -> None:
-        self._amounts: dict[str, dict[str, tuple[int, Decimal]]] = {}
-        """By exchange and currency: the epoch of the newest report, and the amount."""
+        self._held: dict[str, dict[str, tuple[int, Held]]] = {}
+        """By exchange and currency: the epoch of the newest report, and what is held."""
 
     def apply(self, change: BalanceChange) -> None:
         """Apply the next change.
 
         The first snapshot of an epoch names every balance, so what only earlier epochs reported is gone.
         """
-        held = self._amounts.setdefault(change.exchange, {})
+        held = self._held.setdefault(change.exchange, {})
         if change.is_snapshot:
             for code in [code for code, (epoch, _) in held.items() if epoch < change.epoch]:
                 del held[code]
-        held[change.currency] = change.epoch, change.amount
+        held[change.currency] = change.epoch, change.held
 
-    def amounts(self) -> list[tuple[str, str, Decimal]]:
-        """Return exchange, currency and amount of every balance that is not zero."""
-        every = ((exchange, code, held[1]) for exchange, all_ in self._amounts.items() for code, held in all_.items())
-        return sorted(one for one in every if one[2])
+    def holdings(self) -> list[tuple[str, str, Held]]:
+        """Return exchange, currency and what is held of each, where something is held or owed."""
+        every = ((exchange, code, held[1]) for exchange, all_ in self._held.items() for code, held in all_.items())
+        return sorted(one for one in every if any(one[2]))
 
 
 async def first_ms(reader: Reader, tenant: Tenant) -> int | None:
@@ -87,7 +97,7 @@ async def changes_between(
 
 def _changes(tenant: Tenant) -> sa.Select[Any]:
     table, stream = tables.balances.c, tables.streams.c
-    amounts = (table.free, table.used, table.total)
+    amounts = (table.free, table.used, table.total, table.debt)
     return _of(tenant, table.at_ms, table.epoch, stream.exchange, stream.face, table.currency, *amounts).order_by(
         table.at_ms, table.epoch, table.seq, table.n
     )
@@ -105,10 +115,12 @@ def _of(tenant: Tenant, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
 
 def _read(rows: Iterable[Any]) -> list[BalanceChange]:
     return [
-        BalanceChange(at_ms, epoch, exchange, face == "snapshots", currency, _amount(free, used, total))
-        for at_ms, epoch, exchange, face, currency, free, used, total in rows
+        BalanceChange(at_ms, epoch, exchange, face == "snapshots", currency, _held(*amounts))
+        for at_ms, epoch, exchange, face, currency, *amounts in rows
     ]
 
 
-def _amount(free: Any, used: Any, total: Any) -> Decimal:
-    return plain(Decimal(total) if total is not None else EXACT.add(Decimal(free or 0), Decimal(used or 0)))
+def _held(free: Any, used: Any, total: Any, debt: Any) -> Held:
+    whole = Decimal(total) if total is not None else EXACT.add(Decimal(free or 0), Decimal(used or 0))
+    owed = Decimal(debt or 0)
+    return Held(plain(net_of(whole, owed)), plain(owed))

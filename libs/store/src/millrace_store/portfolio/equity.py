@@ -11,7 +11,7 @@ from millrace_core.clock import DAY_MS, MINUTE_MS, now_ms
 from millrace_core.names import Tenant
 from millrace_core.position import EXACT, digits, plain
 from millrace_store.backends.database import Database, Reader
-from millrace_store.portfolio.balances import Accounts, accounts_at, changes_between, first_ms
+from millrace_store.portfolio.balances import Accounts, Held, accounts_at, changes_between, first_ms
 from millrace_store.portfolio.prices import Prices
 from millrace_store.queries.portfolio_records import Holding
 from millrace_store.schema import tables
@@ -83,15 +83,16 @@ class _Valuation:
 
     async def sample(self, accounts: Accounts, at_ms: int) -> tuple[Any, ...]:
         """Return the row of `equity` of a moment."""
-        holdings = [await self._holding(*held, at_ms) for held in accounts.amounts()]
+        holdings = [await self._holding(*held, at_ms) for held in accounts.holdings()]
         with localcontext(EXACT):
             value = sum((one.value for one in holdings if one.value is not None), Decimal(0))
         return (self._tenant, at_ms, self._currency, digits(value), msgspec.json.encode(holdings).decode())
 
-    async def _holding(self, exchange: str, currency: str, amount: Decimal, at_ms: int) -> Holding:
+    async def _holding(self, exchange: str, currency: str, held: Held, at_ms: int) -> Holding:
         if exchange not in self._prices:
             self._prices[exchange] = await Prices.of(self._reader, self._tenant, exchange)
         found = await self._prices[exchange].price(currency, self._currency, at_ms + 1)
         price = None if found is None else found.price
-        value = None if price is None else plain(EXACT.multiply(amount, price))
-        return Holding(exchange=exchange, currency=currency, amount=amount, price=price, value=value)
+        value = None if price is None else plain(EXACT.multiply(held.amount, price))
+        debt = held.debt or None
+        return Holding(exchange=exchange, currency=currency, amount=held.amount, debt=debt, price=price, value=value)

@@ -33,7 +33,7 @@ REQUEST: Final = ("request_id", "action", "exchange", "symbol", "order_source", 
 RESPONSE: Final = ("request_id", "status", "order_id", "order_source", "error_kind", "error_message", "trace")
 FAILED: Final = ("request_id", "status", "kind", "reason", "order_source")
 EXCHANGE_POSITION: Final = ("data",)
-BALANCE: Final = ("currency", "free", "used", "total")
+BALANCE: Final = ("currency", "free", "used", "total", "debt")
 
 _ORDER: Final = msgspec.json.Decoder(orders.Order)
 _CURRENT: Final = msgspec.json.Decoder(orders.OrderRecord)
@@ -162,7 +162,7 @@ def failed_execution(found: FoundRow, settled: str | None) -> FailedExecution:
 
 def balance(found: FoundRow) -> BalanceRecord:
     """Return the record of a change of a balance."""
-    currency, free, used, total = found.values
+    currency, free, used, total, debt = found.values
     return BalanceRecord(
         exchange=found.stream.exchange,
         message_id=found.message_id,
@@ -171,6 +171,7 @@ def balance(found: FoundRow) -> BalanceRecord:
         free=_decimal(free),
         used=_decimal(used),
         total=_decimal(total),
+        debt=_decimal(debt),
     )
 
 

@@ -73,6 +73,9 @@ class Holding(_Record, frozen=True, kw_only=True):
     exchange: str
     currency: str
     amount: Decimal
+    """What is owned: without the debt, and below zero if more is owed than held."""
+    debt: Decimal | None = None
+    """What is owed; None if nothing is, or the exchange does not say."""
     price: Decimal | None
     value: Decimal | None
     """None if no price of the last hour is stored."""

@@ -185,6 +185,9 @@ class BalanceRecord(_Record, frozen=True, kw_only=True):
     free: Decimal | None
     used: Decimal | None
     total: Decimal | None
+    """With what is borrowed."""
+    debt: Decimal | None
+    """What is owed of it; None if the exchange does not say."""
 
 
 class ExchangePositionRecord(_Record, frozen=True, kw_only=True):

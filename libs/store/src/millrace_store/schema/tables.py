@@ -132,7 +132,7 @@ orders = _table(
 )
 order_events = _messages("order_events", n="int", order_id="text", status="text", filled="money", data="text")
 exchange_positions = _messages("exchange_positions", n="int", symbol="text", data="text")
-balances = _messages("balances", n="int", currency="text", free="money", used="money", total="money")
+balances = _messages("balances", n="int", currency="text", free="money", used="money", total="money", debt="money")
 requests = _messages(
     "requests",
     request_id="text",

@@ -344,7 +344,7 @@ class Batch:
 
     def _add_balances(self, place: Place, balances: Balances) -> None:
         for n, (currency, held) in enumerate(balances.items()):
-            amounts = (float_digits(held.free), float_digits(held.used), float_digits(held.total))
+            amounts = map(float_digits, (held.free, held.used, held.total, held.debt))
             self._add(tables.balances, (*identity(place), n, nul_free(currency), *amounts))
 
     def _add_order_events(

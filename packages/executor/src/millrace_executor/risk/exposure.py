@@ -136,7 +136,7 @@ class AccountExposure:
             balances = await self._exchange.account.fetch_balance()
             positions = await self._exchange.account.fetch_positions() if self._asks_positions else []
             listed = await self._listed(still_open, known)
-            self._balances = {code: Decimal(repr(held.total or 0.0)) for code, held in balances.items()}
+            self._balances = {code: held.net or Decimal(0) for code, held in balances.items()}
             self._positions = self._in_base(positions)
             self._take(known, listed)
             self._confirmed_s = began_s

@@ -55,7 +55,12 @@ class BalanceStream(Stream):
         self.on_message()
         self._questions.received()
         self._changed_meanwhile |= balances.keys()
-        self._take(balances, event, is_live=True)
+        self._take({code: self._with_debt(code, held) for code, held in balances.items()}, event, is_live=True)
+
+    def _with_debt(self, code: str, held: Balance) -> Balance:
+        """Return a streamed balance with the debt that was answered last, if it does not say it: few streams do."""
+        known = self._balances.get(code, NOTHING).debt
+        return held if held.debt is not None or known is None else msgspec.structs.replace(held, debt=known)
 
     async def _reconcile(self) -> None:
         await self.known.wait()

@@ -28,6 +28,7 @@ class Recorder:
     def __init__(self, ccxt: Any, profile: ExchangeProfile) -> None:
         self._ccxt = ccxt
         self._balance_difference_events = profile.balance_difference_events
+        self._net_field = profile.net_totals.get(BALANCE.name)
         self._listeners: dict[StreamKey, ExchangeListener] = {}
         self.books = BookRecorder(ccxt, profile.book)
         self._contracts = ContractRecorder()
@@ -142,7 +143,7 @@ class Recorder:
         difference = isinstance(info, dict) and info.get("e") in self._balance_difference_events
         listener = self._listeners.get((BALANCE.name, None, None))
         if listener and not difference:
-            listener.balance_changed(balances_of(result), self._event(result.get("timestamp")))
+            listener.balance_changed(balances_of(result, self._net_field), self._event(result.get("timestamp")))
         return True
 
 

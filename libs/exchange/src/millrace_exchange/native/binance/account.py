@@ -28,6 +28,7 @@ from millrace_exchange.native.dialect import (
     Topic,
 )
 from millrace_exchange.native.fills import OrderFills
+from millrace_exchange.native.markets import is_of_margin
 from millrace_exchange.refusals import limit_reports, socket_answer
 
 # "A single connection to the API is only valid for 24 hours". One subscription serves the account.
@@ -59,8 +60,8 @@ class BinanceAccount:
         self._ccxt = caller.ccxt
 
     async def is_native(self) -> bool:
-        """Tell that every account's streams are known."""
-        return True
+        """Tell whether it is the spot account: the stream of a margin account is another."""
+        return not is_of_margin(self._ccxt.options)
 
     async def endpoint(self) -> Endpoint:
         """Return where to connect."""

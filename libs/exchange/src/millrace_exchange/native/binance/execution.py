@@ -19,14 +19,11 @@ from millrace_exchange.ccxt.order_flags import check_flags
 from millrace_exchange.ccxt.recording.sending import Sending
 from millrace_exchange.native.binance.order_records import read
 from millrace_exchange.native.binance.order_requests import cancel_request, order_request
+from millrace_exchange.native.markets import is_of_margin
 from millrace_exchange.ports import Acknowledgement
 
 _COST: Final[Mapping[str, float]] = {"cost": 0.2}
 """In ccxt's unit: a weight of 1."""
-
-
-_OTHER_ACCOUNTS: Final = ("defaultMarginMode", "marginMode", "portfolioMargin", "papi")
-"""ccxt's options by which orders in a spot market are those of a margin account."""
 
 
 class BinanceExecutionClient(CcxtExecutionClient):
@@ -34,7 +31,7 @@ class BinanceExecutionClient(CcxtExecutionClient):
 
     def __init__(self, caller: CcxtCaller, listing: MarketListing | None = None) -> None:
         super().__init__(caller, listing)
-        self._is_spot = not any(caller.ccxt.options.get(name) for name in _OTHER_ACCOUNTS)
+        self._is_spot = not is_of_margin(caller.ccxt.options)
 
     async def place(self, payload: CreatePayload, client_order_id: str, further: Mapping[str, Any]) -> Acknowledgement:
         """Place an order with further parameters, which are none of a request."""

@@ -11,8 +11,8 @@ from millrace_console.pages.portfolio.profits import Sum
 
 MINUTE_MS = 60_000
 BALANCES = (
-    Column("Tenant"), Column("Exchange"), Column("Currency"), Column("Amount", "number"), Column("Price", "number"),
-    Column("Value", "number"), Column("In"), Column("As of"),
+    Column("Tenant"), Column("Exchange"), Column("Currency"), Column("Amount", "number"), Column("Borrowed", "number"),
+    Column("Price", "number"), Column("Value", "number"), Column("In"), Column("As of"),
 )  # fmt: skip
 POSITIONS = (
     Column("Tenant"), Column("Market"), Column("Strategy"), Column("Quantity", "number"), Column("Average", "number"),
@@ -56,6 +56,7 @@ def balance_rows(tenant: str, sample: Mapping[str, Any], now_ms: int) -> list[Ro
             each["exchange"],
             each["currency"],
             number(each["amount"]),
+            number(each["debt"]),
             _short(each["price"]),
             Cell("▲ no price", "warn") if each["value"] is None else _short(each["value"]),
             sample["currency"],
