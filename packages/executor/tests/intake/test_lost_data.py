@@ -11,7 +11,7 @@ from millrace_bus import Intents
 from millrace_core.clock import now_ms
 from millrace_core.ids import new_request_id
 from millrace_core.names import ExchangeId, Tenant, lease_key
-from millrace_executor.execution.account_executor import AccountExecutor
+from millrace_executor.lease.tenure import Tenure
 
 TENANT = Tenant("StrankaXY")
 ALL = ExchangeId("all")
@@ -85,12 +85,12 @@ async def test_an_account_that_opens_anew_beside_an_emptied_redis_knows_its_requ
 async def test_a_loss_is_known_until_every_ledger_is_written_again(
     platform: Any, client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also that of an account whose unit is ending or opening just then: the process may be killed meanwhile."""
+    """What writes them by itself may be late, and the process may be killed meanwhile."""
 
-    async def never(executor: AccountExecutor) -> None:
+    async def never(tenure: Tenure) -> None:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(AccountExecutor, "restore", never)
+    monkeypatch.setattr(Tenure, "reborn", never)
     _, _, done = await one_done_and_forgotten(platform, client)
     await halted(platform)
     assert done["requestId"] in await platform.bus.intents.all(TENANT, BINANCE)

@@ -110,7 +110,7 @@ class AccountUnit:
         try:
             await executor.load()
             self._router.open(self._unit.account, executor)
-            await executor.tasks.run_beside(self._serve(executor), executor.restore(), tenure.until_lost())
+            await executor.tasks.run_beside(self._serve(executor), tenure.until_lost())
         finally:
             self._router.close(self._unit.account, executor)
             await executor.tasks.drain(0.0 if tenure.is_lost else DRAIN_S)

@@ -114,13 +114,6 @@ class AccountExecutor:
         await self._controls.known()
         self._ready.set()
 
-    async def restore(self) -> None:
-        """Write the ledger again whenever Redis loses its data, until cancelled."""
-        while True:
-            while self.ledger.is_outdated:
-                await self.ledger.restore()
-            await self._tenure.reborn()
-
     async def close(self) -> None:
         """Stop following what risk needs to know."""
         await self._risk.close()

@@ -273,19 +273,22 @@ class RequestConsumer:
             await self._watch_backlog(reader)
 
     async def _restore(self) -> None:
+        """Write the ledgers again whenever Redis loses its data, until cancelled."""
         while True:
-            while self._ledger.is_outdated:
+            while self._outdated():
                 await self._lost_data.check()
                 # While the database does not answer, the check leaves them as they are.
                 await self._restore_ledgers()
             await self._tenure.reborn()
 
     async def _restore_ledgers(self) -> None:
-        """Write again what is remembered of each account, also of one whose unit does not run at the moment."""
-        for exchange in self._tenure.ledgers():
-            ledger = IntentLedger(self._bus.intents, self._tenure, exchange, self._writes)
-            if ledger.is_outdated:
-                await ledger.restore()
+        for ledger in self._outdated():
+            await ledger.restore()
+
+    def _outdated(self) -> list[IntentLedger]:
+        """Return the ledgers that Redis has lost since, also of accounts whose unit does not run at the moment."""
+        ledgers = (IntentLedger(self._bus.intents, self._tenure, each, self._writes) for each in self._tenure.ledgers())
+        return [ledger for ledger in ledgers if ledger.is_outdated]
 
     async def _watch_backlog(self, reader: RequestReader) -> None:
         """Show how many requests wait; the unit is `stale` while there will soon be no room for more."""
