@@ -114,9 +114,11 @@ class HistoryWindow:
     """Longest time range of one answer; None if only `page` limits it."""
     page: int = LEAST_PAGE
     """Most rows in one answer."""
-    full_page: Literal["oldest", "newest", "unknown"] = "unknown"
-    """Which rows of the time range a full answer holds. `oldest`: ask again from its last row on. Otherwise rows
-    after `since` may be missing: ask for a shorter span."""
+    params: Mapping[str, Any] = field(default_factory=dict)
+    """Further parameters of the question, such as the `page` where ccxt names it as the exchange does not."""
+    full_page: Literal["newest", "unknown"] = "unknown"
+    """Which rows of the time range a full answer holds: the rest is in shorter ranges. Where it is unknown and the
+    exchange takes no end, it holds the oldest."""
 
     def starts(self, since_ms: int, now_ms: int) -> list[int]:
         """Return the times from which to ask, oldest first, so that the answers together reach from then until now."""

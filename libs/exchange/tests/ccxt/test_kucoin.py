@@ -2,14 +2,18 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from decimal import Decimal
 
 import aiohttp
 import pytest
 from aiohttp import web
 from libs.exchange.tests.contracts import RecordingListener
+from msgspec.structs import replace
 from tests.support.line import Line, served
 
+from millrace_core.clock import now_ms
 from millrace_core.config.common import Credentials
+from millrace_core.requests import CancelPayload, CreatePayload
 from millrace_exchange import Exchange, open_exchange
 from millrace_exchange.ccxt.exchange import open_ccxt_exchange
 from millrace_simulator.config import SimulatorConfig
@@ -156,3 +160,22 @@ async def test_the_snapshot_of_a_book_that_broke_meanwhile_is_not_delivered(
     await public.market.fetch_trades(SYMBOL)  # by then the answer has been handled
     assert third.events == []
     await stop(following)
+
+
+async def test_an_order_made_long_ago_hides_none_that_ended_since(kucoin: Server) -> None:
+    """KuCoin lists them by when they changed; ccxt leaves out those made before, so that a full answer shrinks."""
+    kucoin.market.paused = True
+    keys = {"api_key": "demo-key", "secret": "demo-secret", "password": "demo-passphrase"}
+    exchange = await open_exchange("kucoin", Credentials(**keys, urls={"base": kucoin.url}))
+    await exchange.prepare()
+    execution = exchange.execution
+    resting = CreatePayload(symbol=SYMBOL, side="buy", type="limit", amount_base=Decimal(1), price=Decimal(5))
+    old = (await execution.create_order(resting, "old")).orders[0].id
+    since_ms = now_ms() + 1
+    fleeting = replace(resting, time_in_force="IOC")
+    made = [(await execution.create_order(fleeting, f"before-{n}")).orders[0].id for n in range(60)]
+    await execution.cancel_order(CancelPayload(symbol=SYMBOL, order_id=old))
+    made += [(await execution.create_order(fleeting, f"after-{n}")).orders[0].id for n in range(60)]
+    found = {order.id for order in await exchange.account.fetch_closed_orders(SYMBOL, since_ms)}
+    assert set(made) <= found
+    await exchange.close()

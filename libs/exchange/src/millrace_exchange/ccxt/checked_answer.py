@@ -6,7 +6,7 @@ an id that the exchange itself sent. Anything else is no evidence: the outcome o
 question may be asked again.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, NamedTuple, NoReturn
 
@@ -83,6 +83,10 @@ class CheckedAnswer:
             self._prove_nothing(f"the answer does not mention the order {answer['id']}")
         return self._order_of(answer)
 
+    def size(self, answer: Sequence[Any]) -> int:
+        """Return how many rows the exchange sent, with those that ccxt left out of the list: whether it was full."""
+        return max(len(answer), len(self._sending.rows))
+
     @property
     def is_empty_list(self) -> bool:
         """Tell whether the exchange said that there is no such order by a list without one."""
@@ -123,6 +127,16 @@ class CheckedAnswer:
             if unsent := [row["id"] for row in asked if row["id"] not in sent]:
                 self._prove_nothing(f"the answer does not mention the orders {', '.join(unsent)}")
         return [self._order_of(self._under_its_own_id(row)) for row in asked]
+
+    def orders_sent(self, answer: Any, symbol: str) -> list[Order]:
+        """Return the orders of a symbol in a list, also those that ccxt left out of it for their time.
+
+        Raises:
+            Retryable: the answer does not prove them.
+        """
+        asked = self.orders(answer, symbol)
+        rows = [row for row in self._sending.rows if row.get("symbol") == symbol]
+        return [self._order_of(self._under_its_own_id(row)) for row in rows] or asked
 
     def _order_of(self, answer: Mapping[str, Any]) -> Order:
         order = order_of(answer)

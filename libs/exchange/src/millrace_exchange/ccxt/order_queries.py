@@ -10,7 +10,7 @@ from millrace_core.orders import Order
 from millrace_core.requests import CancelPayload, EditPayload
 from millrace_exchange.ccxt.caller import CcxtCaller
 from millrace_exchange.ccxt.checked_answer import Asked, CheckedAnswer
-from millrace_exchange.ccxt.history import HistoryReader
+from millrace_exchange.ccxt.history import HistoryReader, Page
 from millrace_exchange.ccxt.market_listing import MarketListing
 from millrace_exchange.ccxt.open_orders import OpenOrders
 from millrace_exchange.ccxt.recording.sending import Sending
@@ -133,12 +133,15 @@ class CcxtOrderQueries:
         await self._listing.know(symbol)
         ask, window = getattr(self._caller.ccxt, method), self._caller.profile.history.closed_orders
 
-        async def page(from_ms: int, params: Mapping[str, int]) -> list[Order]:
-            raw, checked = await self._ask("fetchClosedOrders", ask, symbol, from_ms, window.page, dict(params))
-            return checked.orders(raw, symbol)
+        async def page(from_ms: int, params: Mapping[str, int]) -> Page[Order]:
+            asked = (symbol, from_ms, window.page, {**window.params, **params})
+            raw, checked = await self._ask("fetchClosedOrders", ask, *asked)
+            # Also those that ccxt leaves out: they were made before that time, and ended after it.
+            return Page(checked.orders_sent(raw, symbol), checked.size(raw))
 
         incomplete = self._incomplete("fetchClosedOrders")
-        return await HistoryReader(window, page, lambda order: order.id, incomplete).since(since_ms, now_ms())
+        found = await HistoryReader(window, page, lambda order: order.id, incomplete).since(since_ms, now_ms())
+        return [each for each in found if max(each.timestamp or 0, each.last_update_timestamp or 0) >= since_ms]
 
     async def fetch_my_trades(self, symbol: str, since_ms: int | None = None) -> list[Trade]:
         """Return the account's own trades in a symbol, oldest first: the newest, or those since a time.
@@ -151,15 +154,15 @@ class CcxtOrderQueries:
         """
         window = self._caller.profile.history.own_trades
         if since_ms is None:
-            return await self._own_trades(symbol)
+            return (await self._own_trades(symbol)).rows
         if window.width_ms is not None:
             # Mostly the newest reach back far enough, and one question does.
-            newest = await self._own_trades(symbol, None, window.page)
+            newest = (await self._own_trades(symbol, None, window.page)).rows
             if any((trade.timestamp or 0) <= since_ms for trade in newest):
                 return [trade for trade in newest if (trade.timestamp or 0) >= since_ms]
 
-        async def page(from_ms: int, params: Mapping[str, int]) -> list[Trade]:
-            return await self._own_trades(symbol, from_ms, window.page, dict(params))
+        async def page(from_ms: int, params: Mapping[str, int]) -> Page[Trade]:
+            return await self._own_trades(symbol, from_ms, window.page, {**window.params, **params})
 
         incomplete = self._incomplete("fetchMyTrades")
         return await HistoryReader(window, page, _trade_identity, incomplete).since(since_ms, now_ms())
@@ -167,10 +170,10 @@ class CcxtOrderQueries:
     def _incomplete(self, action: str) -> Callable[[Sequence[Any]], IncompleteList]:
         return lambda rows: IncompleteList(rows, exchange=self._caller.profile.exchange, action=action)
 
-    async def _own_trades(self, symbol: str, *arguments: Any) -> list[Trade]:
+    async def _own_trades(self, symbol: str, *arguments: Any) -> Page[Trade]:
         await self._listing.know(symbol)
         raw, checked = await self._ask("fetchMyTrades", self._caller.ccxt.fetch_my_trades, symbol, *arguments)
-        return checked.trades(raw, symbol)
+        return Page(checked.trades(raw, symbol), checked.size(raw))
 
     async def fetch_balance(self) -> Balances:
         """Return every balance that is not zero, and those of which something is owed."""

@@ -89,7 +89,8 @@ PROFILE: Final = ExchangeProfile(
     open_orders=OpenOrderPages(page=50, next_by="oldest_time", parameter="until", paged_in="items"),
     history=History(
         own_trades=_BY_WEEK,
-        closed_orders=_BY_WEEK,
+        # hf/orders/done takes `limit`, which is 20 without it; ccxt sends `pageSize`.
+        closed_orders=replace(_BY_WEEK, params={"limit": 100}),
         public_trades_id="sequence",
         public_trades_again_s=5.0,
     ),
