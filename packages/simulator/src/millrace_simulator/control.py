@@ -5,6 +5,8 @@
 - GET  /simulator/changes?symbol=&fromUpdateId=  (recorded) the changes of the book from an update id on, 10,000 at most
 - GET  /simulator/trades?symbol=&fromId=       every trade from an id on, without a limit
 - POST /simulator/symbols                      list a symbol: JSON as in `symbols` of the settings
+- DELETE /simulator/symbols?symbol=             list a symbol no more: its open orders end
+- POST /simulator/halt?symbol=, /simulator/trade?symbol=  accept no new orders on a symbol; accept them again
 - POST /simulator/faults                       let something happen to answers from now on: a rule as JSON
 - GET, DELETE /simulator/faults                the rule and what has happened by rules so far; no rule any more
 - POST /simulator/pause, /simulator/resume     stop and start the background participants
@@ -112,6 +114,25 @@ class ControlPlane:
         self._market.list_symbol(rules)
         return _json({"symbol": rules.symbol})
 
+    async def delist_symbol(self, request: web.Request) -> web.Response:
+        """List a symbol no more; its open orders end."""
+        symbol = self._instrument(request).symbol
+        self._market.delist(symbol)
+        return _json({"symbol": symbol})
+
+    async def halt(self, request: web.Request) -> web.Response:
+        """Accept no new order on a symbol; those that are open stay."""
+        return self._trade(request, trading=False)
+
+    async def trade(self, request: web.Request) -> web.Response:
+        """Accept orders on a symbol again."""
+        return self._trade(request, trading=True)
+
+    def _trade(self, request: web.Request, *, trading: bool) -> web.Response:
+        instrument = self._instrument(request)
+        instrument.trading = trading
+        return _json({"symbol": instrument.symbol, "trading": trading})
+
     async def pause(self, _: web.Request) -> web.Response:
         """Stop the background participants; clients go on trading with each other."""
         self._market.paused = True
@@ -169,6 +190,9 @@ def add_control_routes(app: web.Application, market: Market, config: SimulatorCo
     app.router.add_get(PREFIX + "/changes", plane.changes)
     app.router.add_get(PREFIX + "/trades", plane.trades)
     app.router.add_post(PREFIX + "/symbols", plane.list_symbol)
+    app.router.add_delete(PREFIX + "/symbols", plane.delist_symbol)
+    app.router.add_post(PREFIX + "/halt", plane.halt)
+    app.router.add_post(PREFIX + "/trade", plane.trade)
     app.router.add_post(PREFIX + "/clock", plane.shift_clock)
     app.router.add_get(PREFIX + "/faults", plane.faults)
     app.router.add_post(PREFIX + "/faults", plane.set_faults)

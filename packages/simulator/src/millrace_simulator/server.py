@@ -18,8 +18,8 @@ from aiohttp import web
 
 from millrace_simulator.config import SimulatorConfig
 from millrace_simulator.control import PREFIX, add_control_routes
-from millrace_simulator.dialects import DIALECTS
-from millrace_simulator.faults import FAULTS, Faults, faulty_answers
+from millrace_simulator.dialects import DIALECTS, ORDER_IDS
+from millrace_simulator.faults import FAULTS, Faults, Interference, faulty_answers
 from millrace_simulator.faults.refusals import possible_in
 from millrace_simulator.journal import Journal, JournalError
 from millrace_simulator.market import Market, run
@@ -108,7 +108,7 @@ async def serve(
         raise
     market = Market(venue, seed=config.seed, events_per_second=config.events_per_second, book_levels=config.book_levels)
     market.open()
-    faults = Faults(possible_in(config.dialect))
+    faults = Faults(possible_in(config.dialect), Interference(market, ORDER_IDS[config.dialect]))
     app = web.Application(middlewares=[faulty_answers(faults, config.dialect, exempt=PREFIX)])
     app[FAULTS] = faults
     exchange = DIALECTS[config.dialect](app, venue, config)

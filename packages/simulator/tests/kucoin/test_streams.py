@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from millrace_matching import OrderType, SelfTradePrevention, Side, TimeInForce
 from millrace_simulator.config import Limits, default_config
+from millrace_simulator.faults import FAULTS, Faults, Interference
 from millrace_simulator.kucoin.exchange import Exchange
 from millrace_simulator.kucoin.ids import order_id_text
 from millrace_simulator.kucoin.streams import add_stream_routes
@@ -113,6 +114,7 @@ async def stand() -> AsyncIterator[Stand]:
     market = Market(venue, seed=7, events_per_second=700)
     market.open()
     app = web.Application()
+    app[FAULTS] = Faults((), Interference(market, str))
     async with aiohttp.ClientSession() as session:
         stand = Stand(venue, market, clock, session)
         add_stream_routes(app, stand.exchange, interval_ms=100)

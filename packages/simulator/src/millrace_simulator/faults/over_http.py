@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -11,7 +12,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from millrace_simulator.faults.refusals import REFUSALS, pause_headers
-from millrace_simulator.faults.rule import NOT_CARRIED_OUT, FaultKind, FaultRule, Faults
+from millrace_simulator.faults.rule import NOT_CARRIED_OUT, OVER_HTTP, FaultKind, FaultRule, Faults
 from millrace_simulator.listings import DialectName
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -44,12 +45,15 @@ class _Answers:
 
     async def answer(self, request: web.Request, handler: Handler, rule: FaultRule) -> web.StreamResponse:
         """Have a request carried out and answer it, unless something happens to it."""
-        kind = self._faults.next(f"{request.method} {request.path}", impossible=FaultKind.DOUBLED)
+        kind = self._faults.next(f"{request.method} {request.path}", OVER_HTTP)
         if kind is FaultKind.DROPPED:
             return _hung_up(request)
         if kind in NOT_CARRIED_OUT:
             return self._refusal(kind, pause_headers(self._dialect, kind, rule.retry_after_s))
-        said = await handler(request)
+        # Read before it is carried out, so that nothing else happens meanwhile.
+        text = f"{request.raw_path} {await request.text()}"
+        with self._faults.while_carried_out(kind, text):
+            said = await handler(request)
         if kind in _HUNG_UP:
             if kind is FaultKind.HANGING:
                 await self._faults.lifted.wait()
@@ -65,6 +69,8 @@ class _Answers:
                 await asyncio.sleep(rule.late_ms / 1000)
             case FaultKind.GARBLED:
                 return web.Response(text=self._faults.garbled(text))
+            case FaultKind.CORRUPT:
+                return _corrupt(text)
             case FaultKind.FAILED:
                 return self._refusal(kind, {})
             case FaultKind.FOREIGN:
@@ -78,6 +84,13 @@ class _Answers:
         return web.Response(
             body=msgspec.json.encode(error), status=status, headers=headers, content_type="application/json"
         )
+
+
+def _corrupt(text: str) -> web.Response:
+    """Return an answer whose compressed form breaks off into something else."""
+    packed = gzip.compress(text.encode())
+    body = packed[: len(packed) // 2] + b"\xff" * 20
+    return web.Response(body=body, headers={"Content-Encoding": "gzip"}, content_type="application/json")
 
 
 def _hung_up(request: web.Request) -> web.Response:

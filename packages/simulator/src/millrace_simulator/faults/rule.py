@@ -1,10 +1,11 @@
-"""Which fault happens to which request: one rule, by chance of a seed."""
+"""Which fault happens to which request or event: one rule, by chance of a seed."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from random import Random
@@ -14,22 +15,29 @@ from aiohttp import web
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from millrace_simulator.faults.interference import Interference
+
 
 class FaultKind(StrEnum):
-    """What happens to one request."""
+    """What happens to one request, or to one event of an account's stream."""
 
     DROPPED = "dropped"
     """The connection ends, and the exchange never gets the request."""
     LOST = "lost"
-    """It is carried out, and the connection ends without an answer."""
+    """It is carried out, and the connection ends without an answer; an event: the connection ends without it."""
     HANGING = "hanging"
     """It is carried out, and never answered."""
     LATE = "late"
-    """It is carried out, and answered after `lateMs`."""
+    """It is carried out, and answered after `lateMs`; an event comes so late, after those that follow it."""
     DOUBLED = "doubled"
-    """It is carried out, and answered twice; over a WebSocket alone."""
+    """It is carried out, and answered twice; over a WebSocket alone. An event comes twice."""
     GARBLED = "garbled"
-    """It is carried out, and the answer is HTML, empty, cut, or of another shape, with status 200."""
+    """It is carried out, and the answer is HTML, empty, cut, or of another shape, with status 200.
+
+    An event is cut, or fields of it are missing, of another type or of another kind or account.
+    """
+    CORRUPT = "corrupt"
+    """It is carried out, and the answer is gzip that cannot be unpacked; over HTTP alone."""
     FOREIGN = "foreign"
     """It is carried out, and the answer is one to an earlier request."""
     FAILED = "failed"
@@ -42,22 +50,41 @@ class FaultKind(StrEnum):
     """It is refused: the exchange is overloaded."""
     REVOKED = "revoked"
     """It is refused: the API key is not valid any more."""
+    FILLED = "filled"
+    """It is carried out, and the order that it names is filled, whole or in part, before the answer leaves."""
+    HALTED = "halted"
+    """No new order is accepted while it is carried out: an order is refused, a replacement half done."""
+    MISSING = "missing"
+    """An event never comes."""
+    MUTE = "mute"
+    """Nor do those after it over its connection, which answers pings, while the rule is in force."""
 
 
 NOT_CARRIED_OUT: Final = frozenset({FaultKind.LIMITED, FaultKind.BANNED, FaultKind.OVERLOADED, FaultKind.REVOKED})
-PASSING: Final = tuple(kind for kind in FaultKind if kind is not FaultKind.REVOKED)
-"""Those that a client should survive by itself."""
+PASSING: Final = tuple(kind for kind in FaultKind if kind not in (FaultKind.REVOKED, FaultKind.MUTE))
+"""Those that a client should survive by itself while the rule is in force."""
+OF_EVENTS: Final = frozenset(
+    {FaultKind.LOST, FaultKind.LATE, FaultKind.DOUBLED, FaultKind.GARBLED, FaultKind.MISSING, FaultKind.MUTE}
+)
+"""What can happen to an event."""
+OVER_SOCKET: Final = frozenset(FaultKind) - {FaultKind.CORRUPT, FaultKind.MISSING, FaultKind.MUTE}
+"""What can happen to a request over a WebSocket."""
+OVER_HTTP: Final = frozenset(FaultKind) - {FaultKind.DOUBLED, FaultKind.MISSING, FaultKind.MUTE}
+"""What can happen to a request over HTTP."""
 
 
 class FaultRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
-    """To which requests something happens, and what."""
+    """To which requests and events something happens, and what."""
 
     kinds: Annotated[tuple[FaultKind, ...], Meta(min_length=1)] = PASSING
-    """One of these each time; without them all but `revoked`."""
+    """One of these each time; without them all but `revoked` and `mute`."""
     requests: str = "*"
-    """Pattern of the requests: method and path, such as `POST /api/v3/order`, or a method of the WebSocket API."""
+    """Pattern of method and path, such as `POST /api/v3/order`, of a method of the WebSocket API, or of an event.
+
+    An event is `EVENT` and its name: `EVENT executionReport`, on KuCoin its topic: `EVENT /account/balance`.
+    """
     rate: Annotated[float, Meta(ge=0, le=1)] = 1.0
-    """The share of these requests."""
+    """The share of them."""
     count: Annotated[int, Meta(ge=1)] | None = None
     """To how many it happens; None for all."""
     seed: int = 1
@@ -68,14 +95,15 @@ class FaultRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, r
 class Faults:
     """The rule in force, and how often each fault happened under all rules."""
 
-    def __init__(self, possible: Sequence[FaultKind]) -> None:
+    def __init__(self, possible: Sequence[FaultKind], interference: Interference) -> None:
         """`possible`: what the dialect can do."""
+        self.interference = interference
         self.rule: FaultRule | None = None
         self.done: Counter[FaultKind] = Counter()
         self.lifted = asyncio.Event()
         """Set once the rule is replaced: what hangs until then ends."""
         self._possible = frozenset(possible)
-        self._random = Random()  # noqa: S311
+        self.random = Random()  # noqa: S311
 
     def set(self, rule: FaultRule | None) -> None:
         """Put a rule in force in place of the last one; None for no faults."""
@@ -83,25 +111,35 @@ class Faults:
         self.lifted.set()
         self.lifted = asyncio.Event()
         if rule is not None:
-            self._random.seed(rule.seed)
+            self.random.seed(rule.seed)
 
-    def next(self, request: str, *, impossible: FaultKind | None = None) -> FaultKind | None:
-        """Return what happens to a request; None if nothing does."""
+    def next(self, request: str, among: frozenset[FaultKind]) -> FaultKind | None:
+        """Return which of some faults happens to a request or an event; None if none does."""
         rule = self.rule
-        if rule is None or not fnmatchcase(request, rule.requests) or self._random.random() >= rule.rate:
+        if rule is None or not fnmatchcase(request, rule.requests) or self.random.random() >= rule.rate:
             return None
-        kinds = [each for each in rule.kinds if each in self._possible and each is not impossible]
+        kinds = [each for each in rule.kinds if each in self._possible & among]
         if not kinds:
             return None
-        kind = self._random.choice(kinds)
+        kind = self.random.choice(kinds)
         self.done[kind] += 1
         if rule.count is not None:
             self.rule = replace(rule, count=rule.count - 1) if rule.count > 1 else None
         return kind
 
+    def while_carried_out(self, kind: FaultKind | None, request: str) -> AbstractContextManager[None]:
+        """Let the market interfere with a request, of which this is all the text, while it is carried out."""
+        match kind:
+            case FaultKind.FILLED:
+                return self.interference.filling(request, self.random)
+            case FaultKind.HALTED:
+                return self.interference.halting()
+            case _:
+                return nullcontext()
+
     def garbled(self, answer: str) -> str:
         """Return a body that is no answer, in place of one."""
-        return self._random.choice((*_GARBLED, answer[: len(answer) // 2]))
+        return self.random.choice((*_GARBLED, answer[: len(answer) // 2]))
 
 
 _GARBLED: Final = (

@@ -113,7 +113,7 @@ def add_rest_routes(app: web.Application, exchange: Exchange) -> None:
 
 def _handler(exchange: Exchange, operation: Operation) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def handle(request: web.Request) -> web.Response:
-        body = await request.text() if request.can_read_body else ""
+        body = await request.text() if request.body_exists else ""
         return _answer(exchange, operation, request, body)
 
     return handle

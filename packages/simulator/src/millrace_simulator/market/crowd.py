@@ -61,6 +61,12 @@ class Crowd:
             for side in Side:
                 self._quote(side, step)
 
+    def quote_again(self, side: Side) -> None:
+        """Put a ladder in place of one that was traded away."""
+        if len(self._engine.side(side)) < LEVELS // 2:
+            for step in range(LEVELS):
+                self._quote(side, step)
+
     def _deepen(self, levels: int) -> None:
         """Let the book have so many levels, as far as it may and there are prices for them."""
         for side in Side:

@@ -7,9 +7,10 @@ import time
 from math import exp, inf
 from random import Random
 
+from millrace_matching import Side
 from millrace_simulator.market.crowd import Crowd
 from millrace_simulator.market.fair import STEP_SECONDS, FairValues
-from millrace_simulator.venue import Instrument, SymbolRules, Venue
+from millrace_simulator.venue import Instrument, Order, SymbolRules, Venue
 
 _BRANCHING = 0.55
 """How many further arrivals each one causes, on average."""
@@ -141,6 +142,27 @@ class Market:
         self._symbols.append(symbol)
         symbol.crowd.open()
         self._schedule()
+
+    def delist(self, symbol: str) -> None:
+        """List a symbol no more: its open orders expire."""
+        self._symbols = [each for each in self._symbols if each.instrument.symbol != symbol]
+        self.venue.delist(symbol)
+        self._schedule()
+
+    def fill(self, order: Order, share: float) -> None:
+        """Let a participant trade through the book up to a resting order, and take a share of what is left of that."""
+        instrument = self.venue.instruments[order.symbol]
+        price, left = instrument.scale.ticks(order.price), instrument.engine.remaining(order.order_id)
+        if price is None or not left:
+            return
+        sign = 1 if order.side is Side.BUY else -1
+        levels = instrument.engine.levels(order.side)
+        ahead = sum(total for level, total in levels if sign * level >= sign * price) - left
+        lots = max(0, ahead) + max(1, int(left * share))
+        self.venue.crowd_submit(instrument, order.side.opposite, lots, price)
+        for symbol in self._symbols:
+            if symbol.instrument is instrument:
+                symbol.crowd.quote_again(order.side)
 
     def step(self, until_us: int) -> None:
         """Execute every action due by `until_us`, then call listeners' `on_step`."""

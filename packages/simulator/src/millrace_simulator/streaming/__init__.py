@@ -6,7 +6,16 @@ hub ── subscriptions; an event is rendered only when somebody listens, and o
 """
 
 from millrace_simulator.streaming.connection import ClientConnection, ConnectionRules, close_all
-from millrace_simulator.streaming.frames import CloseCode, text_frame
-from millrace_simulator.streaming.hub import Hub
+from millrace_simulator.streaming.frames import CloseCode, payload_of, text_frame
+from millrace_simulator.streaming.hub import Hub, Subscriber
 
-__all__ = ["ClientConnection", "CloseCode", "ConnectionRules", "Hub", "close_all", "text_frame"]
+__all__ = [
+    "ClientConnection",
+    "CloseCode",
+    "ConnectionRules",
+    "Hub",
+    "Subscriber",
+    "close_all",
+    "payload_of",
+    "text_frame",
+]

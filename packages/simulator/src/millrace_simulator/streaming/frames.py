@@ -27,6 +27,11 @@ def text_frame(payload: bytes) -> bytes:
     return _header(_FINAL_TEXT, len(payload)) + payload
 
 
+def payload_of(frame: bytes) -> bytes:
+    """Return the payload of a frame of `text_frame`."""
+    return frame[{126: 4, 127: 10}.get(frame[1], 2) :]
+
+
 def ping_frame(payload: bytes) -> bytes:
     """Return a ping whose payload the client must send back in its pong."""
     return _control_frame(_FINAL_PING, payload)

@@ -19,6 +19,7 @@ from millrace_simulator.venue.errors import (
     CancelRestricted,
     UnknownOrder,
     UnknownOrderList,
+    UnknownSymbol,
 )
 from millrace_simulator.venue.history import BookHistory
 from millrace_simulator.venue.instrument import Instrument
@@ -101,6 +102,22 @@ class Venue(Records):
         for listener in self._settlement.listeners:
             listener.on_listing(instrument)
         return instrument
+
+    def delist(self, symbol: str) -> None:
+        """List a symbol no more: no order is accepted any longer, and the open ones expire.
+
+        Raises:
+            UnknownSymbol: it is not listed.
+        """
+        instrument = self.instrument(symbol)
+        instrument.trading = False
+        known = self._ledger.of_symbol(symbol)
+        for account_id in self.accounts:
+            for order in self._ledger.open_orders(account_id, symbol):
+                # An order of a list may have ended with the one before.
+                if known[order.order_id].status.is_open:
+                    self._settlement.conclude(instrument, _ended(order.order_id, instrument))
+        del self._instruments[symbol]
 
     def listen(self, listener: Listener) -> None:
         """Add a listener; listeners are called in the order in which they were added."""
@@ -276,7 +293,7 @@ class Venue(Records):
 
     def _cancel_outlived(self, now_us: int) -> None:
         for account_id, symbol, order_id in self._lifetimes.over(now_us):
-            with suppress(UnknownOrder):
+            with suppress(UnknownOrder, UnknownSymbol):
                 self.cancel(self.accounts[account_id], symbol, OrderRef(order_id))
 
     def _new_id(self) -> str:
@@ -288,3 +305,10 @@ def _submitted(new: NewOrder, instrument: Instrument) -> list[Event]:
     if would_take(new, instrument):
         return [Accepted(new.order_id, waits=False), Expired(new.order_id, ExpiryReason.UNFILLED)]
     return instrument.engine.submit(new)
+
+
+def _ended(order_id: int, instrument: Instrument) -> list[Event]:
+    """Return what the engine makes of an order that the exchange itself ends."""
+    events = instrument.engine.cancel(order_id) if order_id in instrument.engine else []
+    changes = [event for event in events if not isinstance(event, Canceled)]
+    return [*changes, Expired(order_id, ExpiryReason.UNFILLED)]

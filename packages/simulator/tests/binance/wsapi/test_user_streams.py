@@ -18,7 +18,7 @@ class Ear:
     time_unit: TimeUnit = TimeUnit.MILLISECOND
     received: list[tuple[int, dict[str, object]]] = field(default_factory=list)
 
-    def deliver(self, account_id: int, event: bytes) -> None:
+    def deliver(self, account_id: int, _name: str, event: bytes) -> None:
         """Keep the event."""
         self.received.append((account_id, json.loads(event)))
 

@@ -48,7 +48,7 @@ def _show(instrument: Instrument, show_sets: bool) -> dict[str, Any]:
     rules = instrument.rules
     return {
         "symbol": rules.symbol,
-        "status": symbols.LISTED,
+        "status": symbols.status(instrument),
         "baseAsset": rules.base,
         "baseAssetPrecision": PRECISION,
         "quoteAsset": rules.quote,

@@ -9,7 +9,12 @@ from millrace_simulator.venue import Instrument
 
 SYMBOL_STATES = ("TRADING", "HALT", "BREAK")
 LISTED = "TRADING"
-"""The status of every symbol that is listed here."""
+"""The status by which listed symbols are asked for."""
+
+
+def status(instrument: Instrument) -> str:
+    """Return the status that a symbol shows."""
+    return LISTED if instrument.trading else "BREAK"
 
 
 def named(exchange: Exchange, parameters: Parameters) -> Instrument | list[Instrument] | None:

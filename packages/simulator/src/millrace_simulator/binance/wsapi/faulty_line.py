@@ -1,4 +1,4 @@
-"""Answers over the WebSocket API, as they are meant or with a fault."""
+"""Answers and events over the WebSocket API, as they are meant or with a fault."""
 
 from __future__ import annotations
 
@@ -8,21 +8,23 @@ from typing import Any
 
 import msgspec
 
-from millrace_simulator.faults import FaultKind, FaultRule, Faults
+from millrace_simulator.faults import EventLine, FaultKind, FaultRule, Faults
 from millrace_simulator.faults.refusals import REFUSALS
-from millrace_simulator.faults.rule import NOT_CARRIED_OUT
+from millrace_simulator.faults.rule import NOT_CARRIED_OUT, OVER_SOCKET
 from millrace_simulator.streaming.connection import ClientConnection
 from millrace_simulator.streaming.frames import text_frame
 from millrace_simulator.venue import Clock
 
 
 class FaultyLine:
-    """The way of a session's answers to its client."""
+    """The way of a session's answers and events to its client."""
 
     def __init__(self, connection: ClientConnection, faults: Faults, clock: Clock) -> None:
         self._connection = connection
         self._faults = faults
         self._clock = clock
+        self.event = EventLine(connection, faults).send
+        """Sends an event by its name."""
         self._former: Any = {}
         """The result of the last request that made an order."""
 
@@ -32,14 +34,16 @@ class FaultyLine:
             self._send(carry_out(text))
             return
         request = _fields(text)
-        kind = self._faults.next(str(request.get("method", "")).removeprefix("v3/"))
+        kind = self._faults.next(str(request.get("method", "")).removeprefix("v3/"), OVER_SOCKET)
         if kind is FaultKind.DROPPED:
             self._connection.abort()
         elif kind in NOT_CARRIED_OUT:
             pausing = None if kind is FaultKind.REVOKED else rule
             self._send(self._refusal(request.get("id"), kind, pausing))
         else:
-            self._carried_out(carry_out(text), kind, rule)
+            with self._faults.while_carried_out(kind, text):
+                answer = carry_out(text)
+            self._carried_out(answer, kind, rule)
 
     def _carried_out(self, answer: bytes, kind: FaultKind | None, rule: FaultRule) -> None:
         said = _fields(answer.decode())

@@ -141,9 +141,10 @@ class ApiSession:
         for message in held:
             self._send(message)
 
-    def deliver(self, account_id: int, event: bytes) -> None:
+    def deliver(self, account_id: int, name: str, event: bytes) -> None:
         """Send an event of an account that the session listens to."""
-        self._send(events.addressed(self._subscriptions[account_id].id, event))
+        message = events.addressed(self._subscriptions[account_id].id, event)
+        self._line.event(name, message, self._send)
 
     def announce(self, event: bytes) -> None:
         """Send an event that belongs to no subscription."""
@@ -271,5 +272,6 @@ class ApiSession:
 
     def _terminate(self, account_id: int) -> None:
         self._streams.unsubscribe(account_id, self)
-        self.deliver(account_id, events.stream_terminated(self._exchange.venue.clock.now_us(), self.time_unit))
+        ended = events.stream_terminated(self._exchange.venue.clock.now_us(), self.time_unit)
+        self._send(events.addressed(self._subscriptions[account_id].id, ended))
         del self._subscriptions[account_id]

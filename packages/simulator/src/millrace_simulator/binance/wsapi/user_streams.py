@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from millrace_simulator.binance.times import TimeUnit
@@ -18,8 +19,8 @@ class Subscriber(Protocol):
     def time_unit(self) -> TimeUnit:
         """Return the unit of its events' times."""
 
-    def deliver(self, account_id: int, event: bytes) -> None:
-        """Take the JSON of an event of the account, without blocking."""
+    def deliver(self, account_id: int, name: str, event: bytes) -> None:
+        """Take the name and the JSON of an event of the account, without blocking."""
 
 
 class UserStreams(Listener):
@@ -41,24 +42,26 @@ class UserStreams(Listener):
 
     def on_execution(self, report: ExecutionReport) -> None:
         """Deliver an order's report."""
-        self._deliver(report.account_id, lambda unit: events.execution_report(report, unit))
+        self._deliver(report.account_id, "executionReport", lambda unit: events.execution_report(report, unit))
 
     def on_order_list(self, order_list: OrderList) -> None:
         """Deliver an order list's status."""
-        self._deliver(order_list.account_id, lambda unit: events.list_status(order_list, unit))
+        self._deliver(order_list.account_id, "listStatus", lambda unit: events.list_status(order_list, unit))
 
     def on_balances(self, change: BalanceChange) -> None:
         """Deliver an account's current balances."""
         asset, delta = change.asset, change.delta
         if asset is not None and delta is not None:
             # First the delta, then the totals: a client that applies both in order ends with the totals.
-            self._deliver(change.account_id, lambda unit: events.balance_update(change, asset, delta, unit))
-        self._deliver(change.account_id, lambda unit: events.account_position(change, unit))
+            update = partial(events.balance_update, change, asset, delta)
+            self._deliver(change.account_id, "balanceUpdate", update)
+        position = partial(events.account_position, change)
+        self._deliver(change.account_id, "outboundAccountPosition", position)
 
-    def _deliver(self, account_id: int, render: Callable[[TimeUnit], bytes]) -> None:
+    def _deliver(self, account_id: int, name: str, render: Callable[[TimeUnit], bytes]) -> None:
         rendered: dict[TimeUnit, bytes] = {}
-        for subscriber in self._subscribers.get(account_id, ()):
+        for subscriber in tuple(self._subscribers.get(account_id, ())):
             unit = subscriber.time_unit
             if unit not in rendered:
                 rendered[unit] = render(unit)
-            subscriber.deliver(account_id, rendered[unit])
+            subscriber.deliver(account_id, name, rendered[unit])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from millrace_simulator.faults import FAULTS, EventLine
 from millrace_simulator.kucoin.exchange import Exchange
 from millrace_simulator.kucoin.streams import requests
 from millrace_simulator.kucoin.streams.account_feed import AccountFeed
@@ -45,7 +46,8 @@ class StreamServer:
             connection.send(text_frame(requests.refusal(refusal)))
             await connection.close(CloseCode.POLICY_VIOLATION, "token is expired")
             return response
-        session = StreamSession(self._exchange, self._hub, connection, account)
+        events = EventLine(connection, request.app[FAULTS])
+        session = StreamSession(self._exchange, self._hub, connection, account, events)
         self._open.add(connection)
         try:
             connect_id = request.query.get("connectId", "")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from millrace_simulator.faults import EventLine
 from millrace_simulator.kucoin.exchange import Exchange
 from millrace_simulator.kucoin.streams import requests, topics
 from millrace_simulator.kucoin.streams.requests import BadRequestError, Request
-from millrace_simulator.streaming import ClientConnection, Hub, text_frame
+from millrace_simulator.streaming import ClientConnection, Hub, Subscriber, payload_of, text_frame
 from millrace_simulator.venue import Account
 
 MOST_TOPICS = 400
@@ -18,13 +21,20 @@ class StreamSession:
     form = None
 
     def __init__(
-        self, exchange: Exchange, hub: Hub[None], connection: ClientConnection, account: Account | None
+        self,
+        exchange: Exchange,
+        hub: Hub[None],
+        connection: ClientConnection,
+        account: Account | None,
+        events: EventLine,
     ) -> None:
         self.send = connection.send
         self._exchange = exchange
         self._hub = hub
         self._account = account
-        self._streams: dict[str, None] = {}
+        self._events = events
+        self._streams: dict[str, Subscriber[None]] = {}
+        """Who takes each: the session itself, or one of its accounts' topics."""
 
     def handle(self, text: str) -> None:
         """Carry out a request and answer it."""
@@ -38,8 +48,8 @@ class StreamSession:
 
     def close(self) -> None:
         """Unsubscribe from everything."""
-        for stream in self._streams:
-            self._hub.unsubscribe(stream, self)
+        for stream, subscriber in self._streams.items():
+            self._hub.unsubscribe(stream, subscriber)
         self._streams.clear()
 
     def _perform(self, request: Request) -> bytes | None:
@@ -55,17 +65,20 @@ class StreamSession:
 
     def _subscribe(self, request: Request) -> None:
         wanted = dict.fromkeys(self._streams_of(request))
-        if len(self._streams | wanted) > MOST_TOPICS:
+        if len(self._streams.keys() | wanted.keys()) > MOST_TOPICS:
             message = f"exceed max subscription count limitation of {MOST_TOPICS} per session"
             raise BadRequestError(509, message, request.id_text)
         for stream in wanted:
-            self._streams[stream] = None
-            self._hub.subscribe(stream, self)
+            subscriber = self._streams.setdefault(stream, self._subscriber(request.topic))
+            self._hub.subscribe(stream, subscriber)
 
     def _unsubscribe(self, request: Request) -> None:
         for stream in self._streams_of(request):
-            self._streams.pop(stream, None)
-            self._hub.unsubscribe(stream, self)
+            if (subscriber := self._streams.pop(stream, None)) is not None:
+                self._hub.unsubscribe(stream, subscriber)
+
+    def _subscriber(self, topic: str) -> Subscriber[None]:
+        return _PrivateTopic(topic, self._events, self.send) if topic in topics.PRIVATE else self
 
     def _streams_of(self, request: Request) -> list[str]:
         if request.topic in topics.PRIVATE:
@@ -79,3 +92,18 @@ class StreamSession:
             raise BadRequestError(509, message, request.id_text) from None
         except topics.UnknownTopicError:
             raise BadRequestError(404, f"topic {request.topic} is not found", request.id_text) from None
+
+
+class _PrivateTopic:
+    """An account's topic on one connection: something may happen to its events."""
+
+    form = None
+
+    def __init__(self, topic: str, events: EventLine, send: Callable[[bytes], None]) -> None:
+        self._topic = topic
+        self._events = events
+        self._send = send
+
+    def send(self, frame: bytes) -> None:
+        """Send an event on, unless something happens to it."""
+        self._events.send(self._topic, payload_of(frame), lambda message: self._send(text_frame(message)))
