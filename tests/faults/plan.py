@@ -1,11 +1,15 @@
 """What happens in a schedule: made by a seed, and by nothing else."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from random import Random
 from typing import Final
 
 from tests.support.exchanges import EXCHANGES
+
+from millrace_simulator.faults import FaultKind
+from millrace_simulator.faults.rule import PASSING
 
 SECONDS: Final = 8.0
 """How long requests are sent and parts fail."""
@@ -31,6 +35,17 @@ class Part(StrEnum):
     HALF_OPEN = "half-open line"
     """The line to the exchange accepts connections, and nothing passes it any more."""
     SKEW = "clock skew"
+    MUTE = "mute private lines"
+    """The lines that bring an account's events answer pings, and bring nothing else."""
+    HALT = "halted symbol"
+    """The exchange takes no order on the symbol, and then does again."""
+
+
+AT_THE_MARKET: Final = (Part.MUTE, Part.HALT)
+"""What fails at the exchange alone."""
+INTERFERING: Final = (FaultKind.FILLED, FaultKind.HALTED, FaultKind.CORRUPT)
+"""What happens to an order between request and answer, or to an answer that says so."""
+OF_EVENTS: Final = (FaultKind.MISSING, FaultKind.LATE, FaultKind.DOUBLED, FaultKind.GARBLED, FaultKind.LOST)
 
 
 @dataclass(frozen=True)
@@ -50,13 +65,19 @@ class Plan:
     requests_per_second: float
     exchange_faults: float
     """The share of requests at the exchange to which something happens."""
+    faults: tuple[FaultKind, ...]
+    """What happens to them, one of these each time."""
+    events_concerned: float
+    """The share of the events of the account's streams to which something happens."""
+    event_faults: tuple[FaultKind, ...]
+    """What happens to those."""
     by_hand: float
     """The share of requests that a person types."""
     poison: float
     """The share of requests that cannot be carried out."""
     events: tuple[Event, ...]
     with_gatherer: bool
-    """Whether a gatherer runs beside the executor, so that orders' hashes must become as the exchange has them."""
+    """Whether a gatherer runs beside the executor: hashes of orders, own trades and balances must be the exchange's."""
     adapter: str
     """By which orders are sent."""
     exchange: str
@@ -65,25 +86,40 @@ class Plan:
     def __str__(self) -> str:
         parts = ", ".join(f"{event.part} at {event.at_s:.1f} s" for event in self.events) or "no part fails"
         gatherer = "; a gatherer" if self.with_gatherer else ""
-        return f"{self.exchange}, {self.adapter}; {100 * self.exchange_faults:.0f} % at the exchange; {parts}{gatherer}"
+        faults = f"{100 * self.exchange_faults:.0f} % {_names(self.faults)}"
+        events = f"{100 * self.events_concerned:.0f} % of events {_names(self.event_faults)}"
+        return f"{self.exchange}, {self.adapter}; {faults}; {events}; {parts}{gatherer}"
+
+
+def _names(kinds: tuple[FaultKind, ...]) -> str:
+    return "of every kind" if len(kinds) > len(INTERFERING) else ", ".join(kinds)
 
 
 def plan_of(seed: int, exchange: str | None = None) -> Plan:
     """Return the schedule of a seed; on an exchange in place of the one that the seed chooses, if one is named."""
     random = Random(seed)
-    events = [
-        Event(random.uniform(0.5, SECONDS - 1), random.choice(list(Part)), random.uniform(0.2, 4.0))
-        for _ in range(random.choice((0, 1, 1, 2, 3)))
-    ]
+    events = [_event(random, _PARTS) for _ in range(random.choice((0, 1, 1, 2, 3)))]
     plan = Plan(
         seed=seed,
         requests_per_second=random.choice((2, 5, 15)),
         exchange_faults=random.choice((0.0, 0.1, 0.3, 0.6)),
         by_hand=random.choice((0.0, 0.3)),
         poison=random.choice((0.0, 0.2)),
-        events=tuple(sorted(events, key=lambda event: event.at_s)),
-        with_gatherer=random.random() < 0.3,
+        events=(),
+        with_gatherer=random.random() < 0.6,
         adapter=random.choice(("native", "ccxt")),
         exchange=random.choices(tuple(EXCHANGES), (2, 1, 1))[0],
+        faults=random.choice((PASSING, PASSING, INTERFERING)),
+        events_concerned=random.choice((0.0, 0.05, 0.3, 0.6)),
+        event_faults=(random.choice(OF_EVENTS),),
     )
+    events += [_event(random, AT_THE_MARKET) for _ in range(random.choice((0, 0, 1, 2)))]
+    plan = replace(plan, events=tuple(sorted(events, key=lambda event: event.at_s)))
     return plan if exchange is None else replace(plan, exchange=exchange)
+
+
+_PARTS: Final = tuple(part for part in Part if part not in AT_THE_MARKET)
+
+
+def _event(random: Random, parts: Sequence[Part]) -> Event:
+    return Event(random.uniform(0.5, SECONDS - 1), random.choice(parts), random.uniform(0.2, 4.0))

@@ -11,6 +11,7 @@ from random import Random
 from time import monotonic
 from typing import Any
 
+from msgspec.structs import replace
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from tests.faults.plan import Event, Part, Plan
@@ -21,7 +22,7 @@ from tests.support.services import start_service
 from millrace_bus import EmbeddedServer
 from millrace_core.clock import now_ms
 from millrace_core.names import Tenant, halt_key, trader_actions
-from millrace_simulator.faults import FaultRule
+from millrace_simulator.faults import FaultKind, FaultRule
 from millrace_simulator.server import Server, serve
 from millrace_simulator.venue.clock import WallClock
 
@@ -75,8 +76,9 @@ class Platform:
     """Everything that runs in a schedule."""
 
     def __init__(
-        self, redis: EmbeddedServer, client: Redis, exchange: Server, line: Proxy, processes: Processes
+        self, plan: Plan, redis: EmbeddedServer, client: Redis, exchange: Server, line: Proxy, processes: Processes
     ) -> None:
+        self.plan = plan
         self.redis = redis
         self.client = client
         self.exchange = exchange
@@ -89,14 +91,14 @@ class Platform:
         self._account: dict[str, Any] = {}
         self._exchange = ""
 
-    async def begin(self, plan: Plan) -> None:
+    async def begin(self) -> None:
         """Configure and start the first executor, and the gatherer if there is to be one."""
-        exchange = EXCHANGES[plan.exchange]
-        self._account = exchange.account(await self.line.listen()) | {"adapter": plan.adapter}
+        exchange = EXCHANGES[self.plan.exchange]
+        self._account = exchange.account(await self.line.listen()) | {"adapter": self.plan.adapter}
         self._exchange = exchange.id
         await self._configure()
         await self.processes.start(AGENTS[0])
-        if plan.with_gatherer:
+        if self.plan.with_gatherer:
             await self.processes.start(GATHERER)
 
     async def suffer(self, event: Event) -> None:
@@ -108,6 +110,16 @@ class Platform:
             case Part.SKEW:
                 assert isinstance(self.exchange.venue.clock, WallClock)
                 self.exchange.venue.clock.shift(Random(event.at_s).choice((-10_000, 10_000)))
+            case Part.MUTE:
+                mute = FaultRule(kinds=(FaultKind.MUTE,), seed=self.plan.seed)
+                self.exchange.faults.set(replace(faults_of(self.plan), events=mute))
+                await asyncio.sleep(event.for_s)
+                self.exchange.faults.set(faults_of(self.plan))
+            case Part.HALT:
+                instrument = self.exchange.venue.instruments[EXCHANGES[self.plan.exchange].market]
+                instrument.trading = False
+                await asyncio.sleep(event.for_s)
+                instrument.trading = True
             case Part.HALF_OPEN:
                 self.line.keep()
                 await asyncio.sleep(event.for_s)
@@ -196,7 +208,7 @@ class Platform:
             "tenant": TENANT,
             "exchangeId": self._exchange,
             "assetPairs": [SYMBOL],
-            "dataPoints": ["watchOrders"],
+            "dataPoints": ["watchOrders", "watchMyTrades", "watchBalance"],
         }
         for agent in (*AGENTS, GATHERER):
             options = {} if agent == GATHERER else {"options": {"campaign": self._configured}}
@@ -220,11 +232,12 @@ async def platform(plan: Plan, folder: Path, database: Path) -> AsyncIterator[Pl
         stack.push_async_callback(line.close)
         processes = Processes(folder, redis.url)
         stack.push_async_callback(processes.close)
-        running = Platform(redis, client, exchange, line, processes)
-        await running.begin(plan)
+        running = Platform(plan, redis, client, exchange, line, processes)
+        await running.begin()
         yield running
 
 
 def faults_of(plan: Plan) -> FaultRule:
     """Return what the exchange does wrong in a schedule."""
-    return FaultRule(rate=plan.exchange_faults, seed=plan.seed)
+    events = FaultRule(kinds=plan.event_faults, rate=plan.events_concerned, seed=plan.seed)
+    return FaultRule(kinds=plan.faults, rate=plan.exchange_faults, seed=plan.seed, events=events)

@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
+from tests.faults.account import wrong_balances, wrong_trades
 from tests.faults.hashes import wrong_hashes
 from tests.faults.judgement import Ledger, answers_of, violations
 from tests.faults.plan import SECONDS, Plan
@@ -24,8 +25,8 @@ from tests.support.exchanges import EXCHANGES
 
 from millrace_core.names import trader_actions
 
-HASHES_S: Final = 10.0
-"""How long after that every order's hash must be as the exchange has it, with a gatherer running."""
+TRUE_S: Final = 10.0
+"""How long after that orders' hashes, own trades and balances must be as the exchange has them, with a gatherer."""
 _JOURNAL: Final = trader_actions(TENANT)
 
 
@@ -140,7 +141,7 @@ class Schedule:
         ledger = Ledger(self._exchange, self._orders(), self._exchange.replaced(self._parts.exchange))
         found = violations(sent, answers, ledger, _touched(sent), lost_ms)
         if self._plan.with_gatherer:
-            found += await self._wrong_hashes()
+            found += await self._wrong_account()
         statuses = Counter(final[0].status if (final := answers.final(each.request_id)) else "-" for each in sent)
         errors = left + await self._shown()
         return Outcome(self._plan, len(sent), statuses, self._faults(), settled_s, found, errors)
@@ -151,10 +152,15 @@ class Schedule:
     def _faults(self) -> dict[str, int]:
         return {str(kind): count for kind, count in self._parts.exchange.faults.done.items()}
 
-    async def _wrong_hashes(self) -> list[str]:
-        """Return the hashes that do not become as the exchange has its orders."""
-        deadline_s = monotonic() + HASHES_S
-        while wrong := await wrong_hashes(self._parts.client, self._exchange, self._orders(), self._parts.lost_ms):
+    async def _wrong_account(self) -> list[str]:
+        """Return what of the account does not become as the exchange has it."""
+        deadline_s = monotonic() + TRUE_S
+        client, exchange, server = self._parts.client, self._exchange, self._parts.exchange
+        while wrong := [
+            *await wrong_hashes(client, exchange, self._orders(), self._parts.lost_ms),
+            *await wrong_trades(client, exchange, server),
+            *await wrong_balances(client, exchange, server),
+        ]:
             if monotonic() > deadline_s:
                 return wrong
             await asyncio.sleep(0.25)  # Nothing announces a hash.

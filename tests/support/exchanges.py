@@ -60,6 +60,15 @@ class TradedExchange:
         account = server.venue.account_by_key(self.keys["apiKey"])
         return list(server.venue.all_orders(account, self.market, limit=limit))
 
+    def own_trades(self, server: Server, limit: int = 10_000) -> list[Any]:
+        """Return the account's own trades, oldest first."""
+        account = server.venue.account_by_key(self.keys["apiKey"])
+        return list(server.venue.own_trades(account, self.market, limit=limit))
+
+    def balances(self, server: Server) -> list[Any]:
+        """Return the account's balances."""
+        return list(server.venue.account_by_key(self.keys["apiKey"]).balances)
+
     def replaced(self, server: Server) -> dict[int, int]:
         """Return by order the one whose place, and whose id of ours, it took when that was altered."""
         if self.dialect == "binance":

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from millrace_simulator.faults.rule import OF_EVENTS, FaultKind, Faults
+from millrace_simulator.faults.rule import EVENT, OF_EVENTS, FaultKind, Faults
 from millrace_simulator.streaming import ClientConnection
 
 Send = Callable[[bytes], None]
@@ -34,11 +34,11 @@ class EventLine:
         """Send the text of an event, unless something happens to it."""
         if self._mute is not None and not self._mute.is_set():
             return
-        rule = self._faults.rule
+        rule = self._faults.rule_for(request := f"{EVENT}{name}")
         if rule is None:
             send(message)
             return
-        match self._faults.next(f"EVENT {name}", OF_EVENTS):
+        match self._faults.next(request, OF_EVENTS):
             case FaultKind.MISSING:
                 pass
             case FaultKind.MUTE:

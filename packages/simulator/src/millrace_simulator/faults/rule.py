@@ -60,6 +60,8 @@ class FaultKind(StrEnum):
     """Nor do those after it over its connection, which answers pings, while the rule is in force."""
 
 
+EVENT: Final = "EVENT "
+"""How the name of an event begins, where a request has its method."""
 NOT_CARRIED_OUT: Final = frozenset({FaultKind.LIMITED, FaultKind.BANNED, FaultKind.OVERLOADED, FaultKind.REVOKED})
 PASSING: Final = tuple(kind for kind in FaultKind if kind not in (FaultKind.REVOKED, FaultKind.MUTE))
 """Those that a client should survive by itself while the rule is in force."""
@@ -90,6 +92,8 @@ class FaultRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, r
     seed: int = 1
     late_ms: Annotated[int, Meta(ge=0)] = 1_500
     retry_after_s: Annotated[int, Meta(ge=1)] = 2
+    events: FaultRule | None = None
+    """What happens to events while this rule is in force, in its place; None if it is for events too."""
 
 
 class Faults:
@@ -115,7 +119,7 @@ class Faults:
 
     def next(self, request: str, among: frozenset[FaultKind]) -> FaultKind | None:
         """Return which of some faults happens to a request or an event; None if none does."""
-        rule = self.rule
+        rule = self.rule_for(request)
         if rule is None or not fnmatchcase(request, rule.requests) or self.random.random() >= rule.rate:
             return None
         kinds = [each for each in rule.kinds if each in self._possible & among]
@@ -124,8 +128,19 @@ class Faults:
         kind = self.random.choice(kinds)
         self.done[kind] += 1
         if rule.count is not None:
-            self.rule = replace(rule, count=rule.count - 1) if rule.count > 1 else None
+            self._count(rule, rule.count - 1)
         return kind
+
+    def rule_for(self, request: str) -> FaultRule | None:
+        """Return the rule that is in force for a request, or for an event."""
+        rule = self.rule
+        return rule.events if rule is not None and rule.events is not None and request.startswith(EVENT) else rule
+
+    def _count(self, rule: FaultRule, left: int) -> None:
+        if rule is self.rule:
+            self.rule = replace(rule, count=left) if left else None
+        elif self.rule is not None:
+            self.rule = replace(self.rule, events=replace(rule, count=left) if left else replace(rule, rate=0.0))
 
     def while_carried_out(self, kind: FaultKind | None, request: str) -> AbstractContextManager[None]:
         """Let the market interfere with a request, of which this is all the text, while it is carried out."""
