@@ -97,9 +97,10 @@ def binance_balance(text: str) -> Any:
 
 def binance_own_trade(text: str) -> Any:
     """An own trade of Binance's native stream, with its fee."""
-    numbers = dict.fromkeys(("l", "L", "n", "Y"), text)
-    report = {"e": "executionReport", "E": 1, "I": 1, "s": "KCSUSDT", "x": "TRADE", "N": "BNB", "t": 1, "T": 1, "i": 1}
-    event = binance_account.decode(frame(event={**report, "S": "BUY", "o": "LIMIT", "m": True, **numbers}))
+    numbers = dict.fromkeys(("l", "L", "n", "Y", "q", "p", "P", "z", "Z", "Q"), text)
+    report = {"e": "executionReport", "s": "KCSUSDT", "x": "TRADE", "X": "FILLED", "N": "BNB", "c": "1", "C": ""}
+    report |= dict.fromkeys(("E", "I", "t", "T", "i", "O"), 1)
+    event = binance_account.decode(frame(event={**report, "S": "BUY", "o": "LIMIT", "f": "GTC", "m": True, **numbers}))
     trade = binance_account.BinanceAccount(caller("binance")).trade(cast(Any, event))
     assert trade is not None
     assert trade.fee is not None
@@ -226,7 +227,7 @@ async def test_a_number_of_a_frame_travels_through_ccxt(text: str) -> None:
     socket.handle_text_or_binary_message(f'{{"channel":"ticker","type":"update","data":[{ticker}]}}')
     socket = kucoin.client("wss://ws-api-spot.kucoin.com")
     for currency, balance in (("KCS", text), ("ETH", ALSO)):
-        held = f'"currency":"{currency}","available":{balance},"hold":{balance},"total":{balance}'
+        held = f'"currency":"{currency}","available":"{balance}","hold":"{balance}","total":"{balance}"'
         data = f'{{{held},"relationEvent":"trade_hf.hold","time":"1"}}'
         envelope = '"topic":"/account/balance","type":"message","subject":"account.balance"'
         socket.handle_text_or_binary_message(f'{{{envelope},"data":{data}}}')

@@ -36,21 +36,32 @@ class TradesListener(Protocol):
         """Take new trades, oldest first."""
 
 
-class OrdersListener(Protocol):
+class AccountListener(Protocol):
+    """Receives a stream of an account, which can be asked for: it goes on where a message is missing."""
+
+    def message_missed(self, reason: str) -> None:
+        """Learn that the exchange sent something that cannot be read: what it said is missing."""
+
+
+class OwnTradesListener(TradesListener, AccountListener, Protocol):
+    """Receives our own trades."""
+
+
+class OrdersListener(AccountListener, Protocol):
     """Receives our own orders in one symbol."""
 
     def orders_changed(self, orders: list[Order], event: EventTimes) -> None:
         """Take orders as they are now, each whole."""
 
 
-class BalanceListener(Protocol):
+class BalanceListener(AccountListener, Protocol):
     """Receives the account's balances."""
 
     def balance_changed(self, balances: Balances, event: EventTimes) -> None:
         """Take the balances that the exchange sent; others are not included."""
 
 
-class PositionsListener(Protocol):
+class PositionsListener(AccountListener, Protocol):
     """Receives the account's positions."""
 
     def positions_changed(self, positions: list[ExchangePosition], event: EventTimes) -> None:

@@ -26,6 +26,7 @@ from millrace_exchange.listeners import (
     LiquidationsListener,
     OnSubscribed,
     OrdersListener,
+    OwnTradesListener,
     PositionsListener,
     TradesListener,
     ignore,
@@ -133,7 +134,7 @@ class AccountFeed(OrderQueries, Protocol):
     async def orders(self, symbol: str, listener: OrdersListener, on_subscribed: OnSubscribed = ignore) -> None:
         """Stream every change of the account's orders in a symbol."""
 
-    async def my_trades(self, symbol: str, listener: TradesListener, on_subscribed: OnSubscribed = ignore) -> None:
+    async def my_trades(self, symbol: str, listener: OwnTradesListener, on_subscribed: OnSubscribed = ignore) -> None:
         """Stream every trade of the account in a symbol."""
 
     async def balance(self, listener: BalanceListener, on_subscribed: OnSubscribed = ignore) -> None:

@@ -81,6 +81,11 @@ class RecordingListener:
         self.breaks.append(reason)
         self._received.set()
 
+    def message_missed(self, reason: str) -> None:
+        """Learn that a message cannot be read."""
+        self.breaks.append(reason)
+        self._received.set()
+
     def traded(self, trades: list[Trade], event: EventTimes) -> None:
         """Take trades."""
         self.trades += trades

@@ -1,8 +1,11 @@
 """The account's own streams, natively: as ccxt tells them, over a line that can be disturbed."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import copy
+import json
+from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import pytest
@@ -16,6 +19,7 @@ from millrace_core.orders import Order
 from millrace_core.requests import CancelPayload, CreatePayload
 from millrace_exchange import Exchange, ExchangeError, Fatal, Retryable, open_exchange
 from millrace_exchange.native.account_feed import NativeAccountFeed
+from millrace_exchange.native.dialect import Unreadable
 from millrace_simulator.listings import DialectName
 from millrace_simulator.server import Server
 
@@ -165,3 +169,136 @@ async def test_a_refused_key_is_fatal(open_account: OpenFeed) -> None:
     with pytest.raises(ExchangeError) as refused:
         await feed.orders(SYMBOL, RecordingListener())
     assert isinstance(refused.value, Fatal)
+
+
+WRONG: tuple[Any, ...] = (None, [], {}, "", "abc", -1, True, 1e300, "NaN", [[]], "somethingNew")
+FREE = {"c", "C", "N", "i", "clientOid", "orderId", "tradeId", "m"}
+"""Fields that may have any value of their type: nothing shows that another one is not meant."""
+
+
+def mutations(event: Any) -> Iterator[tuple[str, Any]]:
+    """Return every way in which one field of an event can be missing, of another type, or say something unknown."""
+    for path in places(event):
+        for wrong in ("missing", "turned", *WRONG):
+            made = copy.deepcopy(event)
+            node = made
+            for step in path[:-1]:
+                node = node[step]
+            value = node[path[-1]]
+            if wrong == "missing":
+                del node[path[-1]]
+            else:
+                node[path[-1]] = turned(value) if wrong == "turned" else wrong
+            is_free = path[-1] in FREE and type(node.get(path[-1])) is type(value)
+            if made != event and not is_free:
+                yield f"{'.'.join(map(str, path))}: {wrong!r}", made
+
+
+def places(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Return the paths of all fields, at every depth."""
+    for step, value in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
+        if isinstance(node, dict):
+            yield (*path, step)
+        yield from places(value, (*path, step))
+
+
+def turned(value: Any) -> Any:
+    """Return a number as a text, or a text as a number."""
+    try:
+        return float(value) if isinstance(value, str) else str(value)
+    except ValueError:
+        return [value]
+
+
+async def test_an_event_that_is_not_as_documented_says_nothing(
+    open_account: OpenFeed, exchange: Exchange, line: Line
+) -> None:
+    """Whatever field of it is wrong in whatever way, it is unreadable or says no more: nothing wrong is read."""
+    frames: list[str] = []
+    line.treat = lambda frame: [frame] if frames.append(frame) is None else []
+    feed = await open_account()
+    streams = AccountStreams(feed)
+    await begun(exchange, streams)
+    resting = (await exchange.execution.create_order(buying("5"), "resting")).orders[0].id
+    await exchange.execution.cancel_order(CancelPayload(symbol=SYMBOL, order_id=resting))
+    await streams.ended(resting)
+    await streams.end()
+    events = {kind(event): event for event in map(json.loads, frames) if is_event(event)}
+    assert len(events) >= 4, "events of few kinds came"
+    wrong, unreadable = [], 0
+    for event in events.values():
+        meant = said(feed, event)
+        assert meant
+        for how, made in mutations(event):
+            if (read := said(feed, made)) is None:
+                unreadable += 1
+            elif not says_no_more(read, meant):
+                wrong.append(f"{kind(event)} {how}: {read}")
+    assert wrong == []
+    assert unreadable > 100
+
+
+def says_no_more(read: Any, meant: Any) -> bool:
+    """Tell whether what is read is what was meant, or less: what is not said changes nothing that is known."""
+    if isinstance(read, Order) and isinstance(meant, Order):
+        fields = [(getattr(read, name), getattr(meant, name)) for name in Order.__struct_fields__]
+        return all(ours in (None, theirs) for ours, theirs in fields)
+    if isinstance(read, tuple):
+        return all(map(says_no_more, read, meant))
+    return bool(read == meant)
+
+
+def is_event(frame: Any) -> bool:
+    """Tell whether a frame is an event of an account."""
+    return "event" in frame or frame.get("subject") in ("orderChange", "account.balance")
+
+
+def kind(frame: Any) -> str:
+    """Return what an event tells."""
+    event = frame.get("event", frame.get("data"))
+    return " ".join(str(event.get(name)) for name in ("e", "x", "type", "relationEvent", "X") if name in event)
+
+
+def said(feed: NativeAccountFeed, frame: Any) -> Any:
+    """Return all that is read from a frame; None if it cannot be read."""
+    dialect = feed._dialect
+    event = dialect.decode(json.dumps(frame).encode())
+    if isinstance(event, Unreadable):
+        return None
+    route = str(event.route)  # type: ignore[union-attr]
+    if "account/balance" in route or "Position" in route:
+        return dialect.balances(event)
+    order = msgspec.structs.replace(dialect.orders().order(event), last_update_timestamp=None)
+    return order, dialect.trade(event)
+
+
+GARBLED = (
+    lambda frame: frame.replace('"executionReport"', '"somethingNew"').replace('"orderChange"', '"somethingNew"'),
+    lambda frame: frame.replace('"S":', '"_":').replace('"side":', '"_":'),
+    lambda frame: frame.replace("KCSUSDT", "KCSUSDTX").replace("KCS-USDT", "KCS-USDTX"),
+)
+
+
+@pytest.mark.parametrize("adapter", ["native", "ccxt"])
+async def test_a_garbled_event_is_reported_and_ends_no_stream(
+    open_account: OpenFeed, exchange: Exchange, line: Line, dialect: DialectName, adapter: str
+) -> None:
+    """Whoever follows the stream asks then; later events come as before."""
+    through_ccxt = await open_exchange(dialect, credentials_at(line.url).model_copy(update={"adapter": "ccxt"}))
+    streams = AccountStreams(await open_account() if adapter == "native" else through_ccxt)
+    await begun(exchange, streams)
+    for number, garble in enumerate(GARBLED):
+        streams.received.breaks.clear()
+        opened = line.sockets
+        line.treat = lambda frame, garble=garble: [garble(frame)]
+        await exchange.execution.create_order(buying("5"), f"garbled-{number}")
+        await streams.received.until(lambda: streams.received.breaks)
+        line.treat = lambda frame: [frame]
+        order = (await exchange.execution.create_order(buying(), f"whole-{number}")).orders[0].id
+        await streams.ended(order)
+        assert not any(task.done() for task in streams.tasks)
+        assert line.sockets == opened
+    placed = {order.client_order_id for order in streams.received.orders}
+    assert not any(str(each).startswith("garbled") for each in placed)
+    await streams.end()
+    await through_ccxt.close()

@@ -30,6 +30,7 @@ from millrace_exchange.listeners import (
     LiquidationsListener,
     OnSubscribed,
     OrdersListener,
+    OwnTradesListener,
     PositionsListener,
     TradesListener,
     ignore,
@@ -131,7 +132,7 @@ class CcxtAccountFeed(CcxtOrderQueries):
         await self._listing.know(symbol)
         await self._sessions.follow(ORDERS, listener, lambda caller, source: follow(caller, ORDERS, symbol, source))
 
-    async def my_trades(self, symbol: str, listener: TradesListener, on_subscribed: OnSubscribed = ignore) -> None:
+    async def my_trades(self, symbol: str, listener: OwnTradesListener, on_subscribed: OnSubscribed = ignore) -> None:
         """Stream every trade of the account in a symbol."""
         on_subscribed()
         await self._listing.know(symbol)

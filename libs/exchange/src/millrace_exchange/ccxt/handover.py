@@ -47,6 +47,10 @@ class Source:
         """Learn that a message is missing."""
         self._take(self, Message("book_broken", (reason,)))
 
+    def message_missed(self, reason: str) -> None:
+        """Learn that a message cannot be read."""
+        self._take(self, Message("message_missed", (reason,)))
+
     def traded(self, trades: list[Trade], event: EventTimes) -> None:
         """Take trades."""
         self._take(self, Message("traded", (trades, event)))

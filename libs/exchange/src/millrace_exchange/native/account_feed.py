@@ -10,11 +10,12 @@ from millrace_exchange.ccxt.feeds import CcxtAccountFeed
 from millrace_exchange.ccxt.market_listing import MarketListing
 from millrace_exchange.ccxt.sessions import StreamSessions
 from millrace_exchange.listeners import (
+    AccountListener,
     BalanceListener,
     EventTimes,
     OnSubscribed,
     OrdersListener,
-    TradesListener,
+    OwnTradesListener,
     ignore,
 )
 from millrace_exchange.native.dialect import Dialect, Topic
@@ -76,9 +77,9 @@ class NativeAccountFeed(CcxtAccountFeed):
         def take(event: Any, received_ns: int) -> None:
             listener.orders_changed([reader.order(event)], EventTimes(self._dialect.time(event), received_ns))
 
-        await self._follow(ORDERS, market_id, take, on_subscribed)
+        await self._follow(ORDERS, market_id, take, listener, on_subscribed)
 
-    async def my_trades(self, symbol: str, listener: TradesListener, on_subscribed: OnSubscribed = ignore) -> None:
+    async def my_trades(self, symbol: str, listener: OwnTradesListener, on_subscribed: OnSubscribed = ignore) -> None:
         """Stream every trade of the account in a symbol."""
         if (market_id := await self._market_id(symbol)) is None:
             await super().my_trades(symbol, listener, on_subscribed)
@@ -88,7 +89,7 @@ class NativeAccountFeed(CcxtAccountFeed):
             if (trade := self._dialect.trade(event)) is not None:
                 listener.traded([trade], EventTimes(trade.timestamp, received_ns))
 
-        await self._follow(MY_TRADES, market_id, take, on_subscribed)
+        await self._follow(MY_TRADES, market_id, take, listener, on_subscribed)
 
     async def balance(self, listener: BalanceListener, on_subscribed: OnSubscribed = ignore) -> None:
         """Stream the balances that change."""
@@ -101,7 +102,7 @@ class NativeAccountFeed(CcxtAccountFeed):
             if balances := self._dialect.balances(event):
                 listener.balance_changed(balances, EventTimes(self._dialect.time(event), received_ns))
 
-        await self._follow(BALANCE, None, take, on_subscribed)
+        await self._follow(BALANCE, None, take, listener, on_subscribed)
 
     async def is_native(self, action: StreamAction, symbol: str | None) -> bool:
         """Tell whether a stream comes over a connection of our own."""
@@ -115,10 +116,16 @@ class NativeAccountFeed(CcxtAccountFeed):
         await self._pool.close()
 
     async def _follow(
-        self, action: StreamAction, market_id: str | None, take: Take, on_subscribed: OnSubscribed
+        self,
+        action: StreamAction,
+        market_id: str | None,
+        take: Take,
+        listener: AccountListener,
+        on_subscribed: OnSubscribed,
     ) -> None:
         await self._caller.gate.enter(action.name, 0)
-        with self._pool.subscribed(self._dialect.topic(action, market_id), action, take) as subscription:
+        topic = self._dialect.topic(action, market_id)
+        with self._pool.subscribed(topic, action, take, on_missed=listener.message_missed) as subscription:
             await subscription.unless_broken(subscription.active.wait())
             on_subscribed()
             raise await subscription.broken

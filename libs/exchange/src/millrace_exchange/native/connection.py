@@ -240,12 +240,13 @@ class Connection(WSListener):
             self._break(notice)
 
     def _break(self, unreadable: Unreadable) -> None:
-        """Break the stream of an event that cannot be read, or all if it is of none: then any may miss it."""
-        if (subscriptions := self._routes.get(unreadable.route)) is None:
-            self._give_up(UnreadableEvent(unreadable.reason))
+        """Have the stream miss an event that cannot be read, or all if it is of none: then any may miss it."""
+        subscriptions, error = self._routes.get(unreadable.route), UnreadableEvent(unreadable.reason)
+        if subscriptions is None and not all(each.survives_loss for each in self.subscriptions):
+            self._give_up(error)
             return
-        for subscription in list(subscriptions):
-            subscription.fail(UnreadableEvent(unreadable.reason))
+        for subscription in list(self.subscriptions if subscriptions is None else subscriptions):
+            subscription.missed(error)
 
     def _responded(self, response: Response) -> None:
         self._gate.adopt(response.limits)

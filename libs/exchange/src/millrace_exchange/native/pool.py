@@ -12,7 +12,7 @@ from millrace_exchange.errors import ExchangeError, Fatal, Rejected, Retryable
 from millrace_exchange.native.connection import Connection
 from millrace_exchange.native.dialect import Dialect, Topic
 from millrace_exchange.native.failures import ConnectionRefused, SubscriptionRefused
-from millrace_exchange.native.subscription import Subscription, Take
+from millrace_exchange.native.subscription import OnMissed, Subscription, Take
 from millrace_exchange.profile import CONNECT, ExchangeProfile
 from millrace_exchange.request_gate import RequestGate
 
@@ -42,11 +42,21 @@ class ConnectionPool:
 
     @contextlib.contextmanager
     def subscribed(
-        self, topic: Topic, action: StreamAction, take: Take, *, in_batches: bool = False
+        self,
+        topic: Topic,
+        action: StreamAction,
+        take: Take,
+        *,
+        in_batches: bool = False,
+        on_missed: OnMissed | None = None,
     ) -> Iterator[Subscription]:
-        """Have a stream's events taken until the end of the block, one by one or as they come together."""
+        """Have a stream's events taken until the end of the block, one by one or as they come together.
+
+        `on_missed` takes the place of breaking the stream where an event cannot be read.
+        """
         connection = self._connection_for(topic.stream)
-        subscription = Subscription(topic, take, partial(self._failure, action), connection, in_batches=in_batches)
+        failure = partial(self._failure, action)
+        subscription = Subscription(topic, take, failure, connection, in_batches=in_batches, on_missed=on_missed)
         connection.add(subscription)
         try:
             yield subscription

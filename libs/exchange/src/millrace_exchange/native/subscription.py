@@ -12,6 +12,8 @@ Take = Callable[[Any, int], None]
 """Takes an event, or a list of those that came together, and when the (first) frame was read (ns, wall clock)."""
 Failure = Callable[[Exception], ExchangeError]
 """Returns an action's error for the reason that a connection gives."""
+OnMissed = Callable[[str], None]
+"""Called with the reason when an event of the stream is missing for certain."""
 _T = TypeVar("_T")
 
 
@@ -40,8 +42,16 @@ class Subscription:
     """
 
     def __init__(
-        self, topic: Topic, take: Take, failure: Failure, source: Carrier, *, in_batches: bool = False
+        self,
+        topic: Topic,
+        take: Take,
+        failure: Failure,
+        source: Carrier,
+        *,
+        in_batches: bool = False,
+        on_missed: OnMissed | None = None,
     ) -> None:
+        """`on_missed` asks the exchange for what an event said that cannot be read; without it the stream breaks."""
         self.topic = topic
         self.active = asyncio.Event()
         """Set once the exchange has confirmed it, on whichever connection."""
@@ -58,7 +68,7 @@ class Subscription:
         self._take = take
         self._accept: Take = self._collect if in_batches else self._take_guarded
         self._batch: list[Event] = []
-        self._failure = failure
+        self._failure, self._on_missed = failure, on_missed
         self._last: Event | None = None
         self._held: list[tuple[Event, int]] = []
         self._overlap: list[Event] = []
@@ -122,6 +132,18 @@ class Subscription:
         self.source.remove(self)
         if self.successor is not None:
             self.successor.remove(self)
+
+    @property
+    def survives_loss(self) -> bool:
+        """Tell whether it goes on after an event that cannot be read."""
+        return self._on_missed is not None
+
+    def missed(self, error: Exception) -> None:
+        """Learn that an event came which cannot be read."""
+        if self._on_missed is None:
+            self.fail(error)
+        elif not self.broken.done():
+            self._on_missed(str(error))
 
     def fail(self, error: Exception) -> None:
         """Break the subscription with a reason, which everyone who waits for it receives."""
@@ -189,7 +211,7 @@ class Subscription:
             is_done = True
         finally:
             if not is_done:
-                self.fail(Unhandled())
+                self.missed(Unhandled())
 
 
 def _ignore(_event: Any, _received_ns: int) -> None:

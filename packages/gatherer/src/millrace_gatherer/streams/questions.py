@@ -45,6 +45,8 @@ class QuestionTimer:
         """Wakes for the next question; None if no message calls for one."""
         self._has_received = False
         """Whether a message has come since the last question."""
+        self._missed_s: float | None = None
+        """When a missing message was last asked for at once; None for never."""
         self._concerned: list[WeakSet[QuestionTimer]] = []
         """Timers of other streams that a message concerns too."""
 
@@ -58,6 +60,14 @@ class QuestionTimer:
         for timers in self._concerned:
             for timer in timers:
                 timer._note()
+
+    def missed(self) -> None:
+        """Note that a message is missing for certain: ask at once, or soon if that was done a moment ago."""
+        self.received()
+        at_s, soon_s = asyncio.get_running_loop().time(), self._soon_s() or 0.0
+        if self._missed_s is None or at_s - self._missed_s >= soon_s:
+            self._missed_s = at_s
+            self._wake.set()
 
     def _note(self) -> None:
         self._has_received = True

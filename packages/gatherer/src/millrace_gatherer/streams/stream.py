@@ -16,6 +16,7 @@ from millrace_core.states import state_of
 from millrace_core.trace import Trace
 from millrace_exchange import EventTimes, Exchange
 from millrace_gatherer.streams.pace import Pace
+from millrace_gatherer.streams.questions import QuestionTimer
 from millrace_gatherer.streams.readable import possible_ms
 from millrace_gatherer.streams.silence import UsualSilence
 from millrace_gatherer.units import StreamUnitConfig
@@ -47,6 +48,9 @@ class Stream(ABC):
     """Whether it continues from what was published before, so that nothing is missing between two epochs."""
     begins_empty: ClassVar[bool] = False
     """Whether it does so even if nothing was published yet: then everything that the exchange sends is a delta once."""
+
+    _questions: QuestionTimer
+    """When the exchange is asked; of an account's streams and of trades."""
 
     may_rest: ClassVar[bool] = False
     """Whether it may be silent for ever, as an account is."""
@@ -120,6 +124,13 @@ class Stream(ABC):
         """Note that the exchange sent something."""
         if self.silence is not None and self.silence.received(self._clock()):
             self._set_status(*self._said)
+
+    def message_missed(self, reason: str) -> None:
+        """Learn that the exchange sent something of an account that cannot be read: what it said is asked for."""
+        self.health.count("unreadable")
+        self.health.error(reason)
+        self.stale(reason)
+        self._questions.missed()
 
     @abstractmethod
     async def follow(self) -> None:

@@ -11,6 +11,7 @@ from ccxt.base.errors import BadResponse, NetworkError
 
 from millrace_core.clock import now_ms, now_ns
 from millrace_core.http_sessions import sends_once
+from millrace_exchange.account_events import Listed, account_event_problem
 from millrace_exchange.ccxt.exchange_clock import ExchangeClock
 from millrace_exchange.ccxt.recording.books import RecordedBook, RecordedCountedBook, RecordedIndexedBook
 from millrace_exchange.ccxt.recording.digits import DigitKeeper, parse_json
@@ -274,10 +275,18 @@ class RecordedExchange(PathIds, DigitKeeper):
         def take_text(data: Any) -> None:
             # A client of ccxt parses frames by itself, and would round their numbers.
             text = data.decode() if isinstance(data, bytes) and client.decompressBinary else data
-            client.on_message_callback(client, parse_json(text) if is_json_encoded_object(text) else text)
+            frame = parse_json(text) if is_json_encoded_object(text) else text
+            if (problem := self._account_problem(frame)) is None:
+                client.on_message_callback(client, frame)
+            else:
+                recorder.missed(problem)
 
         client.handle_message, client.resolve, client.send = handle_message, resolve_answers_only, send_stamped
         client.handle_text_or_binary_message = take_text
+
+    def _account_problem(self, frame: Any) -> str | None:
+        listed = Listed(self.markets_by_id or (), self.currencies_by_id or ())  # type: ignore[attr-defined]
+        return account_event_problem(self.profile.native_feed, frame, listed)
 
     def handle_protobuf_message(self, client: Any, message: Any) -> Any:
         """Take a message that was not JSON, once ccxt has decoded it."""

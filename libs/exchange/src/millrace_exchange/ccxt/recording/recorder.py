@@ -5,11 +5,11 @@ where this listens: synchronous, after the change and before the next one.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from ccxt.async_support.base.ws.cache import ArrayCache, ArrayCacheByTimestamp
 
-from millrace_core.actions import BALANCE, CANDLES, MY_TRADES, ORDERS, TICKER, TRADES
+from millrace_core.actions import ACTIONS, BALANCE, CANDLES, MY_TRADES, ORDERS, TICKER, TRADES
 from millrace_core.clock import now_ns
 from millrace_exchange.ccxt.conversion import balances_of, order_of, ticker_of, trade_of
 from millrace_exchange.ccxt.recording.book_recorder import BookRecorder
@@ -18,6 +18,7 @@ from millrace_exchange.ccxt.recording.contract_recorder import ContractRecorder
 from millrace_exchange.listeners import EventTimes, ExchangeListener
 from millrace_exchange.profile import ExchangeProfile
 
+_PRIVATE: Final = frozenset(name for name, action in ACTIONS.items() if action.is_private)
 StreamKey = tuple[str, str | None, str | None]
 """Action (`watchOrderBook`, …), symbol, and of candles the timeframe."""
 
@@ -54,6 +55,12 @@ class Recorder:
         if self._listeners.get(key) is listener:
             del self._listeners[key]
             self._contracts.remove(key[0], key[1], listener)
+
+    def missed(self, reason: str) -> None:
+        """Tell the listeners of the account's streams that one of them sent what cannot be read."""
+        for (action, _, _), listener in list(self._listeners.items()):
+            if action in _PRIVATE:
+                listener.message_missed(reason)
 
     def deliver(self, result: Any, client: Any) -> bool:
         """Deliver what ccxt resolves a future with to its listener; return False if it is no stream's state."""

@@ -11,9 +11,11 @@ import msgspec
 
 from millrace_core.actions import BALANCE, StreamAction
 from millrace_core.decimals import number
+from millrace_core.json_problems import UNREADABLE
 from millrace_core.market import Balance, Balances, Trade
 from millrace_core.orders import Order
 from millrace_core.position import EXACT
+from millrace_exchange.account_events import EVERYTHING, Listed, account_event_problem
 from millrace_exchange.ccxt.caller import CcxtCaller
 from millrace_exchange.ccxt.conversion import order_of, trade_of
 from millrace_exchange.native.dialect import (
@@ -26,6 +28,7 @@ from millrace_exchange.native.dialect import (
     Other,
     Response,
     Topic,
+    Unreadable,
 )
 from millrace_exchange.native.fills import OrderFills
 from millrace_exchange.native.markets import is_of_margin
@@ -56,8 +59,11 @@ class BinanceAccount:
 
     def __init__(self, caller: CcxtCaller, rules: ConnectionRules = RULES) -> None:
         self.rules = rules
-        self.decode = decode
         self._ccxt = caller.ccxt
+
+    def decode(self, frame: bytes) -> Event | Notice:
+        """Return what a frame says."""
+        return decode(frame, Listed(self._ccxt.markets_by_id or (), self._ccxt.currencies_by_id or ()))
 
     async def is_native(self) -> bool:
         """Tell whether it is the spot account: the stream of a margin account is another."""
@@ -123,31 +129,36 @@ class BinanceOrders:
         return order
 
 
-def decode(frame: bytes) -> Event | Notice:
-    """Return what a frame of the WebSocket API says.
-
-    Raises:
-        msgspec.MsgspecError: it is not of the form that the exchange documents.
-    """
-    content = _decode(frame)
+def decode(frame: bytes, listed: Listed = EVERYTHING) -> Event | Notice:
+    """Return what a frame of the WebSocket API says."""
+    try:
+        content = _decode(frame)
+    except UNREADABLE as error:
+        return Unreadable(None, str(error))
     event = content.get("event")
+    if (problem := account_event_problem("binance_spot", content, listed)) is not None:
+        return Unreadable(_route(event), problem)
     if isinstance(event, dict):
         return _event(event)
     return _response(content) if isinstance(content.get("id"), int) else Other()
 
 
 def _event(data: dict[str, Any]) -> Event | Notice:
-    kind = data.get("e")
-    try:
-        if kind == _REPORT:
-            return AccountEvent((_REPORT, data["s"]), int(data["I"]), data)
-        if kind == _POSITION:
-            return AccountEvent((_POSITION,), int(data["u"]), data)
-    except (LookupError, TypeError, ValueError) as error:
-        raise msgspec.ValidationError(f"{kind} without {error}") from error
+    kind = data["e"]
+    if kind == _REPORT:
+        return AccountEvent(_route(data), data["I"], data)
+    if kind == _POSITION:
+        return AccountEvent(_route(data), int(data["u"]), data)
     if kind == _END:
         return Ended("the exchange ended the account's stream")
     return Farewell() if kind == _SHUTDOWN else Other()
+
+
+def _route(event: Any) -> Hashable:
+    """Return the route of an event, as far as it says; one that nothing has if it does not."""
+    if not isinstance(event, dict) or event.get("e") not in (_REPORT, _POSITION):
+        return None
+    return (_POSITION,) if event["e"] == _POSITION else (_REPORT, str(event.get("s")))
 
 
 def _response(content: dict[str, Any]) -> Response:

@@ -8,12 +8,15 @@ import msgspec
 
 from millrace_core.actions import BALANCE, ORDERS, StreamAction
 from millrace_core.decimals import number
+from millrace_core.json_problems import UNREADABLE
 from millrace_core.market import Balance, Balances, Trade
 from millrace_core.orders import Order
 from millrace_core.position import EXACT
+from millrace_exchange.account_events import UNKNOWN, Listed, account_event_problem
 from millrace_exchange.ccxt.conversion import order_of, plain, trade_of
-from millrace_exchange.native.dialect import Endpoint, Topic
+from millrace_exchange.native.dialect import Endpoint, Event, Notice, Other, Topic, Unreadable
 from millrace_exchange.native.fills import OrderFills
+from millrace_exchange.native.kucoin import frames
 from millrace_exchange.native.kucoin.messages import BalanceChange, OrderChange
 from millrace_exchange.native.kucoin.sockets import KucoinSockets
 
@@ -29,6 +32,25 @@ class KucoinAccount(KucoinSockets):
     """The port `AccountDialect`."""
 
     is_private = True
+
+    def decode(self, frame: bytes) -> Event | Notice:
+        """Return what a frame says."""
+        try:
+            event = frames.decode(frame)
+        except UNREADABLE as error:
+            return Unreadable(None, str(error))
+        if isinstance(event, Other):
+            # What concerns nobody is of a kind that is not known, so it may have concerned somebody.
+            return Unreadable(None, UNKNOWN)
+        if isinstance(event, OrderChange | BalanceChange) and (problem := self._problem(event)) is not None:
+            return Unreadable(event.route, problem)
+        return event
+
+    def _problem(self, event: OrderChange | BalanceChange) -> str | None:
+        ccxt, subject = self._caller.ccxt, "orderChange" if isinstance(event, OrderChange) else "account.balance"
+        frame = {"topic": event.topic, "subject": subject, "data": event.data}
+        listed = Listed(ccxt.markets_by_id or (), ccxt.currencies_by_id or ())
+        return account_event_problem("kucoin_spot", frame, listed)
 
     async def endpoint(self) -> Endpoint:
         """Return where to connect."""

@@ -13,7 +13,7 @@ import msgspec
 from millrace_core.actions import StreamAction
 from millrace_exchange.ccxt.caller import CcxtCaller
 from millrace_exchange.errors import Retryable
-from millrace_exchange.native.dialect import ConnectionRules, Endpoint
+from millrace_exchange.native.dialect import ConnectionRules, Endpoint, Event, Notice
 from millrace_exchange.native.kucoin import frames
 
 # "Introduction": 100 messages in 10 s a connection, 100 topics a request to subscribe, a token of 24 hours. The most
@@ -38,7 +38,6 @@ class KucoinSockets:
 
     def __init__(self, caller: CcxtCaller, rules: ConnectionRules = RULES) -> None:
         self.rules = rules
-        self.decode = frames.decode
         self._caller = caller
 
     async def _endpoint(self, action: StreamAction, ask: Callable[[], Awaitable[Any]]) -> Endpoint:
@@ -52,6 +51,14 @@ class KucoinSockets:
             exchange, text = self._caller.profile.exchange, f"the exchange's token has no {error}"
             raise Retryable(text, exchange=exchange, action=action.name, kind="BadResponse") from error
         return Endpoint(url, ping_s / 1000, pong_s / 1000)
+
+    def decode(self, frame: bytes) -> Event | Notice:
+        """Return what a frame says.
+
+        Raises:
+            msgspec.MsgspecError: it is not of the form that the exchange documents, and names no stream.
+        """
+        return frames.decode(frame)
 
     def request_group(self, stream: str) -> Hashable:
         """Return the topic where it may name several markets, else the whole stream."""
