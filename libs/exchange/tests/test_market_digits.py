@@ -226,7 +226,7 @@ async def test_a_number_of_a_frame_travels_through_ccxt(text: str) -> None:
     ticker = f'{{"symbol":"{SYMBOL}","last":{text},"volume":{text}}}'
     socket.handle_text_or_binary_message(f'{{"channel":"ticker","type":"update","data":[{ticker}]}}')
     socket = kucoin.client("wss://ws-api-spot.kucoin.com")
-    for currency, balance in (("KCS", text), ("ETH", ALSO)):
+    for currency, balance in (("KCS", text), ("USDT", ALSO)):
         held = f'"currency":"{currency}","available":"{balance}","hold":"{balance}","total":"{balance}"'
         data = f'{{{held},"relationEvent":"trade_hf.hold","time":"1"}}'
         envelope = '"topic":"/account/balance","type":"message","subject":"account.balance"'
