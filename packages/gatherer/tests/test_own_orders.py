@@ -228,3 +228,30 @@ async def test_an_own_trade_that_the_stream_lost_is_found_though_a_newer_one_cam
     line.treat = lambda frame: frame
     last = await trader.place("market")
     await trades.until(lambda r: {t.order for t in all_of(r, "trades")} == {first.id, lost.id, last.id})
+
+
+async def test_an_event_that_cannot_be_read_is_asked_for_at_once(
+    configure: Any, read: Any, bus: Bus, account: Exchange, line: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever it said is known soon, and no stream begins anew."""
+    monkeypatch.setattr("millrace_gatherer.streams.questions.ACTIVE_S", 3600.0)
+    monkeypatch.setattr("millrace_gatherer.streams.following.SUBSCRIBING_S", ())
+    for stream in (
+        "orders.OrdersStream.reconcile_s",
+        "balance.BalanceStream.reconcile_s",
+        "trades.MyTradesStream.poll_s",
+    ):
+        monkeypatch.setattr(f"millrace_gatherer.streams.{stream}", 3600.0)
+    await configure([OWN], ["watchOrders", "watchMyTrades", "watchBalance"])
+    orders, trades, balance = read("watchOrders", OWN), read("watchMyTrades", OWN), read("watchBalance")
+    for reader in (orders, trades, balance):
+        await reader.until(lambda r: r.follower.status == "live")
+    opened = line.sockets
+    line.treat = lambda frame: frame.replace("executionReport", "new").replace("outboundAccountPosition", "newer")
+    bought = await Trader(bus, account, seed=1).place("market", is_known=False)
+    held = (await account.account.fetch_balance())["KCS"]
+    async with asyncio.timeout(RIGHT_AGAIN_S):
+        await orders.until(lambda r: published_states(r) == {bought.id: "closed"})
+        await trades.until(lambda r: {trade.order for trade in all_of(r, "trades")} == {bought.id})
+        await balance.until(lambda r: r.state.balances["KCS"] == held)
+    assert line.sockets == opened
