@@ -11,7 +11,8 @@ from tests.support.promptness import prompt
 
 from millrace_bus import Bus
 from millrace_core.clock import now_ms
-from millrace_core.names import ExchangeId, Symbol, Tenant
+from millrace_core.messages import Response
+from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
 from millrace_core.orders import Order, OrderRecord
 from millrace_core.requests import CancelPayload, CreatePayload
 from millrace_exchange import Exchange
@@ -235,13 +236,7 @@ async def test_an_event_that_cannot_be_read_is_asked_for_at_once(
 ) -> None:
     """Whatever it said is known soon, and no stream begins anew."""
     monkeypatch.setattr("millrace_gatherer.streams.questions.ACTIVE_S", 3600.0)
-    monkeypatch.setattr("millrace_gatherer.streams.following.SUBSCRIBING_S", ())
-    for stream in (
-        "orders.OrdersStream.reconcile_s",
-        "balance.BalanceStream.reconcile_s",
-        "trades.MyTradesStream.poll_s",
-    ):
-        monkeypatch.setattr(f"millrace_gatherer.streams.{stream}", 3600.0)
+    asked_seldom(monkeypatch)
     await configure([OWN], ["watchOrders", "watchMyTrades", "watchBalance"])
     orders, trades, balance = read("watchOrders", OWN), read("watchMyTrades", OWN), read("watchBalance")
     for reader in (orders, trades, balance):
@@ -255,3 +250,34 @@ async def test_an_event_that_cannot_be_read_is_asked_for_at_once(
         await trades.until(lambda r: {trade.order for trade in all_of(r, "trades")} == {bought.id})
         await balance.until(lambda r: r.state.balances["KCS"] == held)
     assert line.sockets == opened
+
+
+async def test_an_executors_answer_has_the_exchange_asked_where_the_connection_is_mute(
+    configure: Any, read: Any, bus: Bus, account: Exchange, line: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It answers pings, and brings no event: nothing else says that something happened."""
+    monkeypatch.setattr("millrace_gatherer.streams.questions.ACTIVE_S", 0.2)
+    asked_seldom(monkeypatch)
+    await configure([OWN], ["watchOrders", "watchMyTrades", "watchBalance"])
+    orders, trades, balance = read("watchOrders", OWN), read("watchMyTrades", OWN), read("watchBalance")
+    for reader in (orders, trades, balance):
+        await reader.until(lambda r: r.follower.status == "live")
+    line.treat = lambda frame: None if "subscriptionId" in frame else frame
+    bought = await Trader(bus, account, seed=1).place("market", is_known=False)
+    held = (await account.account.fetch_balance())["KCS"]
+    answers = bus.writer(StreamName(TENANT, BINANCE, Action("createOrder"), OWN), None)
+    await answers.open("live", None)
+    answers.response(Response("0" * 32, "done", bought))
+    async with asyncio.timeout(RIGHT_AGAIN_S):
+        await orders.until(lambda r: published_states(r) == {bought.id: "closed"})
+        await trades.until(lambda r: {trade.order for trade in all_of(r, "trades")} == {bought.id})
+        await balance.until(lambda r: r.state.balances["KCS"] == held)
+    await answers.close("over")
+
+
+def asked_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the exchange be asked once at the beginning, and by no timer."""
+    monkeypatch.setattr("millrace_gatherer.streams.following.SUBSCRIBING_S", ())
+    timers = ("orders.OrdersStream.reconcile_s", "balance.BalanceStream.reconcile_s", "trades.MyTradesStream.poll_s")
+    for timer in timers:
+        monkeypatch.setattr(f"millrace_gatherer.streams.{timer}", 3600.0)

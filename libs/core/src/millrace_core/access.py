@@ -85,6 +85,7 @@ _TENANT, _EXCHANGE, _SYMBOL = Tenant(_ALL), ExchangeId(_ALL), Symbol(_ALL)
 _AGENT, _OWN_AGENT = AgentId(_ALL), AgentId(OWN)
 _STREAM_READERS = frozenset({"magicbox", "dbsync", "api", "alerts"})
 _WATCHED_READERS = _STREAM_READERS | {"executor"}
+_ANSWER_READERS = _STREAM_READERS | {"gatherer"}
 _LIMITED = frozenset({"gatherer", "executor"})
 _WRITERS_OF_JOURNALS = frozenset({"gatherer", "executor", "magicbox", "api"})
 _NOBODY: frozenset[str] = frozenset()
@@ -115,7 +116,7 @@ def _access(
 
 NAMES: Final = (
     _access(_stream("watch"), Kind.JOURNAL, frozenset({"gatherer"}), _WATCHED_READERS),
-    *(_access(_stream(action), Kind.JOURNAL, frozenset({"executor"}), _STREAM_READERS) for action in ANSWERED),
+    *(_access(_stream(action), Kind.JOURNAL, frozenset({"executor"}), _ANSWER_READERS) for action in ANSWERED),
     _access(_snapshot("watch"), Kind.JOURNAL, frozenset({"gatherer"}), _WATCHED_READERS),
     _access(
         trader_actions(_TENANT),

@@ -1,8 +1,9 @@
 """The gatherer as an agent: plans the streams of a configuration, and runs each."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from millrace_bus import Bus
 from millrace_core.config import GathererConfig
@@ -11,7 +12,9 @@ from millrace_gatherer.feeds import SharedFeeds, SharedMarket, SharingExchange
 from millrace_gatherer.listings import Account, AccountKey, Listings
 from millrace_gatherer.patterns import is_pattern
 from millrace_gatherer.streams import run_stream, stream_of
+from millrace_gatherer.streams.answers import note_answers
 from millrace_gatherer.streams.market import follow_market, report_source
+from millrace_gatherer.streams.stream import Stream
 from millrace_gatherer.units import Planned, StreamUnitConfig, check_capabilities, pattern_mistakes, stream_units
 from millrace_service import Agent, UnitHealthReporter
 from millrace_service.tasks import run_all
@@ -99,8 +102,16 @@ class GathererAgent(Agent[GathererConfig, StreamUnitConfig]):
             if (interval_s := exchange.poll_interval_s(stream.action)) is not None:
                 health.gauge("pollIntervalS", interval_s)
             with exchange.reporting(health.gauge):
-                watching = () if stream.action.is_account_wide else (follow_market(stream),)
-                await run_all(run_stream(stream), report_source(stream), *watching)
+                await run_all(run_stream(stream), report_source(stream), *_watching(stream, self._bus))
+
+
+def _watching(stream: Stream, bus: Bus) -> Iterator[Coroutine[Any, Any, None]]:
+    """Return what else concerns a stream of a symbol."""
+    if stream.action.is_account_wide:
+        return
+    yield follow_market(stream)
+    if stream.action.is_private:
+        yield note_answers(stream, bus)
 
 
 def _accounts_with_patterns(config: GathererConfig) -> set[AccountKey]:

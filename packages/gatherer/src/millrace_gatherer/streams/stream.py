@@ -132,6 +132,10 @@ class Stream(ABC):
         self.stale(reason)
         self._questions.missed()
 
+    def order_answered(self) -> None:
+        """Learn that an executor changed an order: a message of the account is due, and may never come."""
+        self._questions.received()
+
     @abstractmethod
     async def follow(self) -> None:
         """Take the stream from the exchange until cancelled, or until it breaks."""
