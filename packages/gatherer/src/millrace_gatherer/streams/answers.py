@@ -23,7 +23,9 @@ async def note_answers(stream: Stream, bus: Bus) -> None:
     """
 
     def note(update: Update) -> None:
-        if isinstance(update.data, Response) and update.data.status in _CHANGES:
+        # Of answers that came before the stream was read, such as the first one of all, nothing else tells.
+        is_change = isinstance(update.data, Response) and update.data.status in _CHANGES
+        if is_change or update.kind == "snapshot":
             stream.order_answered()
 
     async with AsyncExitStack() as stack:

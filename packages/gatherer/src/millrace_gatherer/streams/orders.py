@@ -28,6 +28,9 @@ OVERLAP_MS: Final = 60_000
 """How far before the last complete answer to ask: the difference of two clocks, and how late an order may be listed."""
 RECALLED: Final = 1_000
 """How many orders Redis lists by time."""
+OVERDUE_S: Final = 2.0
+"""How long after an answer a message may come of what it shows."""
+MUTE: Final = "the exchange answers that an order changed, and the stream brings nothing"
 FORGOTTEN: Final = "the exchange does not know an order that was open: it counts as expired"
 
 
@@ -46,6 +49,9 @@ class OrdersStream(Stream):
         """Everything up to this moment was published; None if nothing ever was."""
         self._unknown: set[str] = set()
         """Orders that the exchange did not know when it was last asked."""
+        self._messages = 0
+        self._asked: list[int] = []
+        """How many had come at each of the last two questions since it was subscribed."""
         self._was_interrupted = False
         """Whether orders may have come and gone meanwhile of which others told Redis alone."""
         self._changed: asyncio.Queue[tuple[list[OrderRecord], EventTimes, bool]] = asyncio.Queue()
@@ -60,6 +66,11 @@ class OrdersStream(Stream):
             reconcile(self._reconcile, self.health, self.reconcile_s, self._questions),
         )
 
+    def on_subscribed(self) -> None:
+        """Ask for what happened before: no message comes of that."""
+        super().on_subscribed()
+        self._asked = []
+
     async def work(self) -> NoReturn:
         """Join received orders in Redis, then publish them."""
         while True:
@@ -71,6 +82,7 @@ class OrdersStream(Stream):
                     if not is_live:
                         # Where an answer has what no message brought, the next may be missing too.
                         self._questions.received()
+                        self._doubt_connection()
             finally:
                 self._changed.task_done()
 
@@ -97,6 +109,7 @@ class OrdersStream(Stream):
     def orders_changed(self, orders: list[Order], event: EventTimes) -> None:
         """Take orders that the exchange sent."""
         self.on_message()
+        self._messages += 1
         self._questions.received()
         self._changed.put_nowait(([self._record(order) for order in orders], event, True))
 
@@ -106,12 +119,26 @@ class OrdersStream(Stream):
         await self._recall()
         # Redis first: what is open there before the question is asked has to be in one of the answers.
         opened = await self._open_ids()
+        self._asked = [*self._asked[-1:], self._messages]
         asked_at_ms = now_ms()
         found = await self._fetch_orders()
         found += await self._outcomes(opened - {order.id for order in found}, asked_at_ms)
         await self._take_answers(map(self._record, found))
         self._complete_until_ms = asked_at_ms
         self.live()
+
+    def _doubt_connection(self) -> None:
+        """Follow anew if nothing comes although something happened: a connection may answer pings and be mute."""
+        messages = self._messages
+        if self._asked != [messages, messages]:
+            return
+
+        def follow_anew(broken: object) -> None:
+            if self._messages == messages and self.broken is broken:
+                self.health.count("mute")
+                self.fail(MUTE)
+
+        asyncio.get_running_loop().call_later(OVERDUE_S, follow_anew, self.broken)
 
     async def _recall(self) -> None:
         """Publish orders that others, such as the executor, joined during an interruption."""
