@@ -25,7 +25,7 @@ async def note_answers(stream: Stream, bus: Bus) -> None:
     def note(update: Update) -> None:
         # Of answers that came before the stream was read, such as the first one of all, nothing else tells.
         is_change = isinstance(update.data, Response) and update.data.status in _CHANGES
-        if is_change or update.kind == "snapshot":
+        if is_change or (update.kind == "snapshot" and update.id is not None):
             stream.order_answered()
 
     async with AsyncExitStack() as stack:
