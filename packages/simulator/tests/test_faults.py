@@ -7,10 +7,12 @@ import hmac
 import json
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from random import Random
 from typing import Any
 
 import aiohttp
+import msgspec
 import pytest
 from aiohttp import ClientPayloadError, ClientSession
 from msgspec.structs import replace
@@ -23,6 +25,7 @@ from millrace_simulator.faults.events import mutated
 from millrace_simulator.listings import DialectName
 from millrace_simulator.server import Server, serve
 from millrace_simulator.venue import OrderRequest
+from millrace_simulator.venue.errors import UnknownOrder
 
 SMALL = replace(default_config(), symbols=default_config().symbols[:1])
 KEY = {"X-MBX-APIKEY": "demo-key"}
@@ -260,6 +263,82 @@ async def test_a_symbol_stops_trading_and_vanishes(session: ClientSession, serve
     assert all(balance.locked == 0 for balance in venue.account_by_key("demo-key").balances)
     server.market.step(venue.clock.now_us() + 100_000)
     assert "-1121" in (await buy(session, server))[1]
+
+
+@pytest.fixture
+async def kucoin() -> AsyncIterator[tuple[ClientSession, Server]]:
+    """A KuCoin with one symbol, whose market stands still, and a session to it."""
+    config = replace(default_config("kucoin"), symbols=default_config("kucoin").symbols[:1])
+    async with await serve(config, drive_market=False) as server, ClientSession(server.url) as session:
+        yield session, server
+
+
+async def alter(session: ClientSession, server: Server) -> Any:
+    """Double an order; return the answer."""
+    price = f"{order(server).price:f}"
+    terms = {"symbol": "BTC-USDT", "clientOid": "resting", "newSize": "0.02", "newPrice": price}
+    path, body = "/api/v1/hf/orders/alter", json.dumps(terms)
+    async with session.post(path, data=body, headers=_kucoin_headers("POST", path, body)) as response:
+        return await response.json()
+
+
+async def test_kucoins_alter_cancels_alone_while_the_market_is_halted(kucoin: tuple[ClientSession, Server]) -> None:
+    """The order is gone, and none takes its place; the answer is a refusal. The next order is accepted."""
+    session, server = kucoin
+    rest(server)
+    await let_happen(session, kinds=["halted"], requests="POST *", count=1)
+    assert (await alter(session, server))["code"] != "200000"
+    assert (order(server).status, len(venue_orders(server))) == ("CANCELED", 1)
+    rest(server)
+    assert (await alter(session, server))["code"] == "200000"
+    assert [each.status for each in venue_orders(server)] == ["CANCELED", "CANCELED", "NEW"]
+
+
+async def test_kucoins_order_is_filled_while_it_is_altered(kucoin: tuple[ClientSession, Server]) -> None:
+    """Before: it cannot be altered, or what is left of it is. After: the one that took its place is filled."""
+    session, server = kucoin
+    seen = set()
+    for seed in range(12):
+        rest(server)
+        made = len(venue_orders(server))
+        await let_happen(session, kinds=["filled"], requests="POST *", seed=seed, count=1)
+        is_done = (await alter(session, server))["code"] == "200000"
+        altered, *further = venue_orders(server)[made - 1 :]
+        assert is_done is (altered.status == "CANCELED")
+        assert len(further) == (1 if is_done else 0)
+        seen.add((str(altered.status), altered.filled > 0, *(str(each.status) for each in further)))
+        with suppress(UnknownOrder):
+            server.venue.cancel_all(server.venue.account_by_key("demo-key"), "BTC-USDT")
+    assert {("FILLED", True), ("CANCELED", True, "NEW"), ("CANCELED", False, "FILLED")} <= seen
+
+
+async def test_kucoin_delists_and_numbers_go_on_once_it_is_listed_again(kucoin: tuple[ClientSession, Server]) -> None:
+    """Requests are refused meanwhile; afterwards no order or trade has the number of an earlier one."""
+    session, server = kucoin
+    rest(server)
+    former, rules = order(server), next(iter(server.venue.instruments.values())).rules
+    instrument = server.venue.instruments["BTC-USDT"]
+    async with session.delete("/simulator/symbols?symbol=BTC-USDT") as response:
+        assert response.status == 200
+    path = "/api/v1/hf/orders/active?symbol=BTC-USDT"
+    async with session.get(path, headers=_kucoin_headers("GET", path, "")) as response:
+        assert (await response.json())["code"] != "200000"
+    async with session.post("/simulator/symbols", data=msgspec.json.encode(rules)) as response:
+        assert response.status == 200
+    again = server.venue.instruments["BTC-USDT"]
+    assert again.last_update_id > instrument.last_update_id
+    rest(server)
+    assert order(server).order_id > former.order_id
+    assert [each.status for each in venue_orders(server)] == ["EXPIRED", "NEW"]
+    server.market.step(server.venue.clock.now_us() + 5_000_000)
+    numbers = [trade.trade_id for trade in again.tape.since(0)]
+    assert numbers == sorted(set(numbers))
+
+
+def venue_orders(server: Server) -> list[Any]:
+    """Return the account's orders, oldest first."""
+    venue = server.venue
+    return list(venue.all_orders(venue.account_by_key("demo-key"), next(iter(venue.instruments))))
 
 
 async def subscribe(socket: aiohttp.ClientWebSocketResponse) -> None:

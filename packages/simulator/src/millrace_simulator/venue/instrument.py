@@ -84,6 +84,12 @@ class Instrument:
                 trade.time_us // 1000, trade.price, trade.quantity, trade.trade_id, trade.buyer_is_maker
             )
 
+    def succeed(self, former: Instrument, now_us: int) -> None:
+        """Go on with the numbers of an earlier listing, and with its trades where the rules are the same."""
+        self.resume(former.tape.since(0) if former.rules == self.rules else (), former._last_order_id, now_us)
+        self.engine.last_trade_id = former.engine.last_trade_id
+        self.engine.last_update_id = former.engine.last_update_id
+
     def next_order_id(self) -> int:
         """Number an order."""
         self._last_order_id += 1

@@ -80,6 +80,8 @@ class Venue(Records):
         self.listen(self._lists)
         self._amending = Amending(self._ledger, self._settlement, self._lists, clock, self._new_id)
         self._lifetimes = Lifetimes()
+        self._delisted: dict[str, Instrument] = {}
+        """By name; it may be listed again."""
         self._ids = Random(f"{seed} client order ids {past.execution_id}")  # noqa: S311
 
     def _resume(self, past: Past, now_us: int) -> None:
@@ -97,8 +99,10 @@ class Venue(Records):
         return Instrument(rules, self.clock, rng, keep_all_trades=self.history is not None)
 
     def list_symbol(self, rules: SymbolRules) -> Instrument:
-        """List a symbol that is not listed yet, and notify every listener."""
+        """List a symbol that is not listed, and notify every listener; no number is ever given twice."""
         instrument = self._instruments[rules.symbol] = self._instrument(rules)
+        if (former := self._delisted.pop(rules.symbol, None)) is not None:
+            instrument.succeed(former, self.clock.now_us())
         for listener in self._settlement.listeners:
             listener.on_listing(instrument)
         return instrument
@@ -117,7 +121,7 @@ class Venue(Records):
                 # An order of a list may have ended with the one before.
                 if known[order.order_id].status.is_open:
                     self._settlement.conclude(instrument, _ended(order.order_id, instrument))
-        del self._instruments[symbol]
+        self._delisted[symbol] = self._instruments.pop(symbol)
 
     def listen(self, listener: Listener) -> None:
         """Add a listener; listeners are called in the order in which they were added."""
