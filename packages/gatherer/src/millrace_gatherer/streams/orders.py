@@ -135,7 +135,7 @@ class OrdersStream(Stream):
 
         def follow_anew(broken: object) -> None:
             if self._messages == messages and self.broken is broken:
-                self.health.count("mute")
+                self.health.count("silences")
                 self.fail(MUTE)
 
         asyncio.get_running_loop().call_later(OVERDUE_S, follow_anew, self.broken)
