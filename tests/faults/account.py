@@ -23,8 +23,8 @@ async def wrong_trades(client: Redis, exchange: TradedExchange, server: Server) 
     name = StreamName(_TENANT, exchange.id, "watchMyTrades", Symbol(SYMBOL))
     snapshots, deltas = await _messages(client, name)
     written = Counter(_place(trade) for delta in deltas for trade in delta["data"]["trades"])
-    # Of what Redis lost, the first snapshot after it has what was written before.
-    kept = {_place(trade) for snapshot in snapshots[:1] for trade in snapshot["data"]["trades"]}
+    # Of what Redis lost, a snapshot after it has what was written before.
+    kept = {_place(trade) for snapshot in snapshots for trade in snapshot["data"]["trades"]}
     made = {(str(each.trade_id), exchange.order_id(each)) for each in exchange.own_trades(server)}
     known = written.keys() | kept
     return [

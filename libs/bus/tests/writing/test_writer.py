@@ -51,6 +51,23 @@ async def test_a_message_that_no_reader_takes_is_not_published(
     assert len(await _journal(server.url, str(published.writer.name))) == 3
 
 
+async def test_a_lost_snapshot_is_written_again_over_the_same_connection(
+    bus: Bus, other: Bus, published: Any, received: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after FLUSHALL, which ends nothing: a reader that begins then has the whole state soon, and goes on."""
+    monkeypatch.setattr(writer_module, "STATUS_REPEAT_S", 1.0)
+    await published.writer.open()
+    published.bid(10.0, 1.0)
+    await published.writer.drained()
+    await bus._publishing.call("DEL", str(published.writer.name), published.writer.name.snapshot)
+    last = published.bid(9.0, 1.0)
+    follower = other.follow(published.writer.name, received)
+    await received.until(lambda: follower.trusted and follower.last is not None and follower.last > last)
+    assert follower.state.book.bids.levels() == [(10.0, 1.0), (9.0, 1.0)]
+    assert published.writer.counters.epochs == 1
+    await follower.close()
+
+
 @pytest.mark.parametrize("which", ["journal", "snapshots"])
 async def test_a_foreign_entry_in_our_epoch_begins_a_new_one(bus: Bus, published: Any, until: Any, which: str) -> None:
     """Redis refuses the numbers before it, so the writer leaves the epoch, at once and once."""

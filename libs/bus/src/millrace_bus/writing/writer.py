@@ -333,7 +333,7 @@ class StreamWriter:
     async def _serve(self, connection: Connection) -> CommandRefused | None:
         """Repeat the status and write snapshots when due, until the connection is lost (None) or Redis refuses."""
         stream, refusal = self._stream, self._stream.refusal
-        started = registered_at = time.monotonic()
+        started = registered_at = looked_at = time.monotonic()
         while True:
             ends: list[asyncio.Future[Any]] = [connection.lost, refusal, stream.snapshot_due]
             await asyncio.wait(ends, timeout=_TICK_S, return_when=asyncio.FIRST_COMPLETED)
@@ -350,8 +350,19 @@ class StreamWriter:
                 stream.register()
             if now - stream.sent_at >= STATUS_REPEAT_S - _TICK_S:
                 stream.write_status()
+            if now - looked_at >= STATUS_REPEAT_S:
+                looked_at = now
+                await self._restore_snapshot(connection)
             if stream.snapshot_due.done() or now - stream.snapshot_at >= self._snapshot_interval_s:
                 stream.write_snapshot()
+
+    async def _restore_snapshot(self, connection: Connection) -> None:
+        """Write a snapshot if Redis has none: it has lost its data over a connection that stayed, as by `FLUSHALL`."""
+        if self._stream.has_snapshots and not await connection.call("XLEN", self.name.snapshot):
+            _log.error("%s: Redis has lost its snapshots; a new one is written", self.name)
+            # It includes this message, which the journal has: so a reader finds where to go on.
+            self._stream.write_status()
+            self._stream.write_snapshot()
 
     async def _newest(self, connection: Connection) -> tuple[MessageId | None, MessageId | None]:
         """Return the ids of the newest entry of the journal, and of the snapshots.

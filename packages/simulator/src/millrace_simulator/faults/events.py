@@ -17,8 +17,8 @@ Send = Callable[[bytes], None]
 _WRONG: Final[tuple[Any, ...]] = (None, [], {}, "", "abc", -1, True, 1e300, "NaN", [[]])
 _KINDS: Final = ("e", "type", "subject", "topic")
 """Fields that say what an event is."""
-_OWNERS: Final = ("subscriptionId", "i", "c", "s", "a", "userId", "orderId", "clientOid", "symbol", "accountId")
-"""Fields that say whose it is."""
+_OWNERS: Final = ("subscriptionId", "s", "a", "userId", "symbol", "currency", "accountId")
+"""Fields that say whose it is. Not those that name an order: nothing could tell that another one is not meant."""
 
 
 class EventLine:
