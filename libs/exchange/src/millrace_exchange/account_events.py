@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from millrace_core.json_problems import UNREADABLE
 from millrace_exchange.profile import NativeFeed
 
 _Text = Annotated[str, Meta(min_length=1)]
@@ -186,7 +187,7 @@ def account_event_problem(form: NativeFeed | None, frame: Any, listed: Listed) -
 def _problem(data: Any, form: type[Struct]) -> str | None:
     try:
         msgspec.convert(data, form)
-    except msgspec.ValidationError as error:
+    except UNREADABLE as error:
         return str(error)
     return None
 
