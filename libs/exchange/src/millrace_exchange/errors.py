@@ -4,7 +4,7 @@ MillraceError
 ├── ExchangeError            exchange, action, kind   root of all failures of an exchange or its connection
 │   ├── Retryable            retry_after_ms,          nothing was done; the same may be tried again later
 │   │   │                    is_disconnected, is_vain
-│   │   └── IncompleteList   rows                     the exchange listed a part, and nothing shows the rest
+│   │   └── IncompleteList   rows                     the exchange listed a part, and does not show the rest
 │   ├── Rejected             reason                   not done as asked, nor will it be if sent again as it is
 │   │   └── OrderNotFound                             the exchange has no such order
 │   ├── OutcomeUnknown                                it may have been done: ask, never send again
@@ -74,9 +74,17 @@ class Retryable(ExchangeError):
 class IncompleteList(Retryable):
     """The exchange listed orders or trades, and there may be more: what is not listed may exist all the same."""
 
-    def __init__(self, rows: Sequence[Any], *, exchange: str, action: str) -> None:
-        message = f"the exchange listed {len(rows)}, and does not say whether that is all"
-        super().__init__(message, exchange=exchange, action=action, kind="BadResponse", is_vain=True)
+    def __init__(self, rows: Sequence[Any], *, exchange: str, action: str, why: ExchangeError | None = None) -> None:
+        """`why` is the failure of the question for the rest; None if the exchange does not say whether there is one."""
+        reason = "does not say whether that is all" if why is None else f"cannot be asked for the rest: {why}"
+        super().__init__(
+            f"the exchange listed {len(rows)}, and {reason}",
+            exchange=exchange,
+            action=action,
+            kind="BadResponse" if why is None else why.kind,
+            retry_after_ms=why.retry_after_ms if isinstance(why, Retryable) else 0,
+            is_vain=why.is_vain if isinstance(why, Retryable) else True,
+        )
         self.rows = list(rows)
         """What was listed."""
 

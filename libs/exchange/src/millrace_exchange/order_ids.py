@@ -117,6 +117,14 @@ class OpenOrderPages:
     """The name under which a page's orders stand, if an answer that holds them elsewhere holds all."""
     of_account: tuple[Mapping[str, Any], ...] = ({},)
     """Parameters of the questions that together list an account's open orders of all symbols."""
+    symbols_method: str | None = None
+    """ccxt's method that returns the markets with open orders, where an account may be one whose open orders can only
+    be asked for market by market."""
+    covers: Literal["account", "kind"] = "kind"
+    """What they list: `account`, the orders in all markets; `kind`, those in markets of one kind alone, which their
+    parameters name or else ccxt's option `defaultType`."""
+    apart: str = ""
+    """What ccxt's `baseName` holds in the markets that even those of `account` leave out."""
 
 
 def is_order_id(value: object) -> bool:

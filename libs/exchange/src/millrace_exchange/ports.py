@@ -8,7 +8,7 @@ Every method that talks to an exchange raises `Retryable`, `Rejected`, `OutcomeU
 `millrace_exchange.errors`. A question never raises `OutcomeUnknown`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Literal, NamedTuple, Protocol
 
@@ -104,6 +104,8 @@ class OrderQueries(Protocol):
     async def fetch_open_orders(self, symbol: str | None = None) -> list[Order]:
         """Return all open orders of a symbol, or of the account.
 
+        Of an account's, the exchange may list one kind of market only; then see `ExecutionClient.expect_orders_in`.
+
         Raises:
             IncompleteList: there may be more than the exchange lists. So do the next two.
         """
@@ -149,6 +151,16 @@ class ExecutionClient(OrderQueries, Protocol):
 
     Every method may be cancelled; an order on its way then counts as `OutcomeUnknown`.
     """
+
+    def symbols_left_out(self) -> Sequence[str]:
+        """Return the symbols whose open orders no question about the whole account lists; empty before `prepare`.
+
+        They are asked for symbol by symbol where orders are expected, so that no question goes to a kind of market that
+        the account does not use.
+        """
+
+    def expect_orders_in(self, symbols: Iterable[str]) -> None:
+        """Learn in which symbols the account may have open orders, besides those that are placed here."""
 
     async def create_order(self, payload: CreatePayload, client_order_id: str) -> Acknowledgement:
         """Place an order under our own id."""

@@ -246,9 +246,6 @@ class ExchangeProfile:
     book: BookRules = BookRules()
     history: History = History()
     open_orders: OpenOrderPages = field(default_factory=OpenOrderPages)
-    open_symbols_method: str | None = None
-    """ccxt's method that returns the markets with open orders, where an account may be one whose open orders can only
-    be asked for market by market."""
     edit: Literal["amend", "cancel_replace", "unsupported", "unknown"] = "unknown"
     """What ccxt's `edit_order` does: `amend` keeps the order; `cancel_replace` cancels it and makes a new one."""
     edit_amount: Literal["total", "remaining", "left_out", "unknown"] = "unknown"

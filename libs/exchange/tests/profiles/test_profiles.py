@@ -24,6 +24,7 @@ PROFILES = sorted({profile.exchange: profile for profile in profiles().values()}
 EVERY_PROFILE = pytest.mark.parametrize(
     "profile", [profile for _, profile in PROFILES], ids=[name for name, _ in PROFILES]
 )
+WITHOUT_WARNING = {"warnOnFetchOpenOrdersWithoutSymbol": False}
 REQUEST_IDS = st.integers(0, 2**128 - 1).map(lambda number: RequestId(f"{number:032x}"))
 
 
@@ -163,6 +164,31 @@ async def test_an_edit_carries_our_id_where_a_profile_says_so(
     with contextlib.suppress(BaseError, LookupError, TypeError):
         await exchange.ccxt.edit_order("1", exchange.symbol, "limit", "buy", 1.0, 10.0, exchange.params)
     assert name in exchange.sent_ids, exchange.sent
+
+
+@EVERY_PROFILE
+async def test_a_list_of_all_open_orders_is_of_all_kinds_where_a_profile_says_so(
+    profile: ExchangeProfile, recorded: Callable[..., Any]
+) -> None:
+    """It does so if ccxt asks the same whatever kind is meant; of an exchange of one kind, there is no other."""
+    sent: dict[str, list[Any]] = {"spot": [], "swap": []}
+    for kind, requests in sent.items():
+        exchange = recorded(profile.exchange, {**WITHOUT_WARNING, "defaultType": kind})
+        exchange.ccxt.options["hf"] = False
+        exchange.ccxt.accounts = [{"id": "1", "type": "spot"}]
+
+        async def note(path: str, api: Any, *_: Any, requests: list[Any] = requests, **__: Any) -> dict[str, Any]:
+            requests.append((path, api))
+            return {}
+
+        exchange.ccxt.request = note
+        for params in profile.open_orders.of_account:
+            with contextlib.suppress(BaseError, LookupError, TypeError):
+                await exchange.ccxt.fetch_open_orders(None, None, None, dict(params))
+    assert sent["spot"]
+    has_both = exchange.ccxt.has["spot"] is not False and exchange.ccxt.has["swap"] is not False
+    is_of_all = sent["spot"] == sent["swap"] and profile.open_orders.of_account == ({},)
+    assert (profile.open_orders.covers == "account") == (is_of_all or not has_both)
 
 
 def _keys(options: Mapping[str, Any]) -> Iterator[str]:

@@ -14,7 +14,7 @@ from millrace_exchange.ccxt.history import HistoryReader, Page
 from millrace_exchange.ccxt.market_listing import MarketListing
 from millrace_exchange.ccxt.open_orders import OpenOrders
 from millrace_exchange.ccxt.recording.sending import Sending
-from millrace_exchange.errors import IncompleteList, OrderNotFound, Rejected
+from millrace_exchange.errors import IncompleteList, OrderNotFound
 
 
 class FetchedOrder(NamedTuple):
@@ -31,6 +31,7 @@ class CcxtOrderQueries:
     def __init__(self, caller: CcxtCaller, listing: MarketListing | None = None) -> None:
         self._caller = caller
         self._listing = listing or MarketListing(caller)
+        self._open_orders = OpenOrders(caller, self._listing)
 
     async def fetch_order(
         self, symbol: str, *, order_id: str | None = None, client_order_id: str | None = None
@@ -98,23 +99,7 @@ class CcxtOrderQueries:
         """
         if symbol is not None:
             await self._listing.know(symbol)
-        try:
-            return await OpenOrders(self._caller).fetch(symbol)
-        except Rejected:
-            method = self._caller.profile.open_symbols_method
-            if symbol is not None or method is None:
-                raise
-            return [order for each in await self._open_symbols(method) for order in await self.fetch_open_orders(each)]
-
-    async def _open_symbols(self, method: str) -> list[str]:
-        ccxt = self._caller.ccxt
-
-        async def symbols() -> list[str]:
-            answer = await getattr(ccxt, method)()
-            return [ccxt.safe_symbol(market_id) for market_id in answer["data"]["symbols"]]
-
-        found: list[str] = await self._caller.call("fetchOpenOrders", symbols)
-        return found
+        return await self._open_orders.fetch(symbol)
 
     async def fetch_closed_orders(self, symbol: str, since_ms: int) -> list[Order]:
         """Return a symbol's orders that ended, of those made or changed since a time; empty where none are listed.

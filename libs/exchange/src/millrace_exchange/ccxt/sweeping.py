@@ -57,7 +57,9 @@ class OrderSweeper:
         canceled: list[Order] = []
         for page in range(_MOST_PAGES):
             try:
-                listed, is_whole = await self._open(symbol)
+                listed, cut = await self._open(symbol)
+                if cut is not None and not listed:
+                    raise cut
                 if self._profile.cancels_all_of_symbol:
                     canceled += await self._all_of(self._symbols_of(listed), params, timed)
                 else:
@@ -66,18 +68,18 @@ class OrderSweeper:
                 if page == 0:
                     raise
                 self._not_done(f"not all open orders were canceled: {error}", error)
-            if is_whole:
+            if cut is None:
                 break
         else:
             self._not_done(f"orders are still open after {_MOST_PAGES} lists of them were canceled", None)
         return canceled
 
-    async def _open(self, symbol: str | None) -> tuple[list[Order], bool]:
-        """Return the orders that are listed as open, and whether that is all."""
+    async def _open(self, symbol: str | None) -> tuple[list[Order], IncompleteList | None]:
+        """Return the orders that are listed as open, and why that may not be all; None if it is."""
         try:
-            return await self._orders.fetch_open_orders(symbol), True
+            return await self._orders.fetch_open_orders(symbol), None
         except IncompleteList as cut:
-            return cut.rows, False
+            return cut.rows, cut
 
     def _symbols_of(self, listed: Sequence[Order]) -> list[str]:
         symbols = {order.symbol or "" for order in listed}

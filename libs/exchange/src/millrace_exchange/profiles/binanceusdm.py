@@ -35,7 +35,7 @@ PROFILE: Final = ExchangeProfile(
     # levels at most.
     book=BookRules(proof="sequence", checked_by="ccxt", snapshot_levels=1_000, unsubscribes=True),
     # "Current All Open Orders", openOrders: no limit, no pages.
-    open_orders=OpenOrderPages(page=None),
+    open_orders=OpenOrderPages(page=None, covers="account"),
     history=History(
         # "cannot be longer than 7 days", "only support querying trade in the past 3 months".
         own_trades=HistoryWindow(reach_ms=90 * DAY_MS, width_ms=7 * DAY_MS, page=1_000),

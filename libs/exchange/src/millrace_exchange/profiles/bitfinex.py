@@ -39,8 +39,8 @@ PROFILE: Final = ExchangeProfile(
         unsubscribes=True,
         limits=frozenset({25, 100}),
     ),
-    # "Retrieve Orders" takes neither a limit nor a place to begin.
-    open_orders=OpenOrderPages(page=None),
+    # "Retrieve Orders" takes neither a limit nor a place to begin, nor a kind of market.
+    open_orders=OpenOrderPages(page=None, covers="account"),
     history=History(
         # ccxt: 25 unless a limit is sent, 2,500 at most (its own comment on trades says 1,000).
         own_trades=HistoryWindow(page=1_000),

@@ -44,7 +44,8 @@ PROFILE: Final = ExchangeProfile(
     # a method to unsubscribe, but its `has` does not say so.
     book=BookRules(proof="sequence", checked_by="millrace", frame_numbers="connection_sequence"),
     # "List Orders": ccxt asks for 100; `cursor` of the answer is that of the next page.
-    open_orders=OpenOrderPages(page=100, next_by="cursor", parameter="cursor", cursor="cursor"),
+    # Without product_type: of all.
+    open_orders=OpenOrderPages(page=100, next_by="cursor", parameter="cursor", cursor="cursor", covers="account"),
     history=History(own_trades=HistoryWindow(page=100), closed_orders=HistoryWindow(page=100)),
     # As ccxt 4.5.90 builds the request: the amount stands in a field of its own, or with its unit.
     quote_amounts=frozenset({"buy"}),

@@ -33,8 +33,9 @@ PROFILE: Final = ExchangeProfile(
         stream_levels=20,
         unsubscribes=True,
     ),
-    # frontendOpenOrders takes neither a limit nor a place to begin.
-    open_orders=OpenOrderPages(page=None),
+    # frontendOpenOrders takes neither a limit nor a place to begin. Without `dex` it lists spot and the first of the
+    # exchanges of perpetuals; coins of the others are written `<dex>:<coin>`.
+    open_orders=OpenOrderPages(page=None, covers="account", apart=":"),
     history=History(
         # userFillsByTime: "at most 2000 fills per response and only the 10000 most recent fills are available".
         own_trades=HistoryWindow(page=2_000),

@@ -44,7 +44,7 @@ PROFILE: Final = ExchangeProfile(
         limits=frozenset({10, 25, 100, 500, 1_000}),
     ),
     # "Get Open Orders" takes neither a limit nor a place to begin.
-    open_orders=OpenOrderPages(page=None),
+    open_orders=OpenOrderPages(page=None, covers="account"),
     history=History(own_trades=_BY_FIFTY, closed_orders=_BY_FIFTY),
     # As ccxt 4.5.90 builds the request: the amount stands in a field of its own, or with its unit.
     quote_amounts=frozenset({"buy", "sell"}),

@@ -51,8 +51,6 @@ _POOL: Final = RateLimit(
 PROFILE: Final = ExchangeProfile(
     exchange=ExchangeId("kucoin"),
     native_feed="kucoin_spot",
-    # "Get Symbols With Open Order": accounts of the new kind have to name the market in "Get Open Orders".
-    open_symbols_method="private_get_hf_orders_active_symbols",
     # "Add Order", clientOid: letters, digits, - and _, 40 at most. The same one is accepted again (seen). "Get Order By
     # ClientOid" says of the old kind: "a single active order … does not exist or has been settled". A
     # cancel by it is answered without the exchange's id, so that the answer names no order.
@@ -85,8 +83,14 @@ PROFILE: Final = ExchangeProfile(
     # The history of trades has their `sequence`, which the stream has as `sequence` and as `tradeId`. Its numbers
     # have gaps, so that nothing shows a lost trade; asking for the newest 100 weighs 3.
     # "Get Orders List" of a classic account: 50 a page under `items`, sortable by time alone; a high-frequency account
-    # lists all, under `data`.
-    open_orders=OpenOrderPages(page=50, next_by="oldest_time", parameter="until", paged_in="items"),
+    # lists all, under `data`, and has to name the market: "Get Symbols With Open Order". Contracts are listed apart.
+    open_orders=OpenOrderPages(
+        page=50,
+        next_by="oldest_time",
+        parameter="until",
+        paged_in="items",
+        symbols_method="private_get_hf_orders_active_symbols",
+    ),
     history=History(
         own_trades=_BY_WEEK,
         # hf/orders/done takes `limit`, which is 20 without it; ccxt sends `pageSize`.

@@ -31,7 +31,7 @@ PROFILE: Final = ExchangeProfile(
         limits=frozenset({5, 20, 50, 100}),
     ),
     # "Get Order List": 50 a page, newest first.
-    open_orders=OpenOrderPages(page=50, next_by="oldest_time", parameter="until"),
+    open_orders=OpenOrderPages(page=50, next_by="oldest_time", parameter="until", covers="account"),
     history=History(
         # pageSize "cannot exceed 1000"; ccxt's `features` have a window of 7 days. Of orders ccxt asks for no size: 50.
         own_trades=HistoryWindow(width_ms=7 * DAY_MS, page=1_000),

@@ -15,7 +15,12 @@ PROFILE: Final = ExchangeProfile(
     exchange=ExchangeId("mexc"),
     # newClientOrderId has no documented form.
     client_order_ids=ClientOrderIds(fetches=True, finds_closed=False, cancels=True),
-    lists=ListAnswers(rows_in=frozenset({"data", "resultList"}), balances_in=frozenset({"balances", "data"})),
+    # ccxt asks for the open orders of all contracts, 100 at most, whichever is meant.
+    lists=ListAnswers(
+        rows_in=frozenset({"data", "resultList"}),
+        balances_in=frozenset({"balances", "data"}),
+        are_of_all_symbols=True,
+    ),
     # ccxt makes up the id of a trade without one, and leaves out a balance without a currency.
     required=RequiredFields(trade={"orderId": frozenset({"id"})}, balance={"free": frozenset({"asset"})}),
     # "fromVersion … exactly equal to the toVersion + 1 of the previous message"; ccxt only leaves out old frames. It

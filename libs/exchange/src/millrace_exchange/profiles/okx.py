@@ -32,7 +32,8 @@ PROFILE: Final = ExchangeProfile(
     # prevSeqId is the seqId before; ccxt compares them. The checksum is always 0 since June 2026. Channel `books`.
     book=BookRules(proof="sequence", checked_by="ccxt", snapshot_levels=400, stream_levels=400, unsubscribes=True),
     # "Order List", orders-pending: limit 100; after: "records earlier than the requested ordId".
-    open_orders=OpenOrderPages(page=100, next_by="oldest_id", parameter="after"),
+    # Without instType: of all.
+    open_orders=OpenOrderPages(page=100, next_by="oldest_id", parameter="after", covers="account"),
     history=History(
         # ccxt asks fills-history: 3 months, 100 a page, and sends no limit together with `since`.
         own_trades=HistoryWindow(reach_ms=90 * DAY_MS, page=100),

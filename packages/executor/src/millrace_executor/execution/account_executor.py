@@ -13,7 +13,7 @@ from millrace_bus import Bus
 from millrace_core.clock import now_ms
 from millrace_core.halts import HaltScope
 from millrace_core.messages import Response
-from millrace_core.names import StreamName
+from millrace_core.names import StreamName, Symbol
 from millrace_core.requests import CancelAllOrders, CancelOrder, CreateOrder, EditOrder
 from millrace_exchange import Exchange, ExchangeError, Fatal
 from millrace_executor.accepted_request import AcceptedRequest, AccountKey
@@ -110,9 +110,18 @@ class AccountExecutor:
 
         The rest is answered `unknown` and resolved while other requests go on.
         """
+        await self._expect_orders()
         await self._recovery.resolve()
         await self._controls.known()
         self._ready.set()
+
+    async def _expect_orders(self) -> None:
+        """Tell the client where those before it may have left open orders that no list of the account holds."""
+        client, orders, account = self._exchange.execution, self._bus.orders, self._account
+        symbols = [Symbol(symbol) for symbol in client.symbols_left_out()]
+        of_each = (orders.open_ids(account.tenant, account.exchange, symbol) for symbol in symbols)
+        found = zip(symbols, await asyncio.gather(*of_each), strict=True)
+        client.expect_orders_in([*self._recovery.symbols, *(symbol for symbol, ids in found if ids)])
 
     async def close(self) -> None:
         """Stop following what risk needs to know."""

@@ -9,6 +9,7 @@ import structlog
 from millrace_core.backoff import Backoff
 from millrace_core.ids import RequestId
 from millrace_core.messages import Response
+from millrace_core.requests import CreateOrder, EditOrder
 from millrace_exchange import ExchangeError
 from millrace_executor.answering.intent_ledger import IntentLedger
 from millrace_executor.answering.intents import Intent
@@ -60,6 +61,12 @@ class StartupRecovery:
         if self._unsettled:
             count = len(self._unsettled)
             log.warning("requests were under way when the executor ended; asking about them", count=count)
+
+    @property
+    def symbols(self) -> set[str]:
+        """Return the symbols in which what is unsettled may have placed orders."""
+        requests = (each.intent.request for each in self._unsettled)
+        return {each.payload.symbol for each in requests if isinstance(each, CreateOrder | EditOrder)}
 
     async def resolve(self) -> None:
         """Ask the exchange once about each; those that this does not resolve are resolved in the background."""
