@@ -34,6 +34,11 @@ class SimulatedVenue:
         """Return the exchange's name of a market."""
         return next(each for each in self.server.venue.instruments if each.replace("-", "") == symbol.replace("/", ""))
 
+    def relist(self, **rules: Any) -> None:
+        """List `own_symbol` again, with other rules."""
+        former = self.server.venue.instrument(self.market_id(self.own_symbol)).rules
+        self.server.venue.list_symbol(replace(former, **rules))
+
     def step(self, ms: int = 20) -> None:
         """Move the market by some milliseconds."""
         market = self.server.market

@@ -1,5 +1,6 @@
 """Every adapter on every exchange that the simulator speaks as: what each must do, proved the same way."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,9 +12,12 @@ from libs.exchange.tests.contracts import (
     MarketFeedContract,
     MarketRulesContract,
 )
+from libs.exchange.tests.contracts.execution_client import bid
+from msgspec.structs import replace
 
 from millrace_core.config.common import Credentials
-from millrace_exchange import Exchange, open_exchange
+from millrace_exchange import Exchange, Rejected, open_exchange
+from millrace_exchange.ccxt import market_listing
 from millrace_exchange.native.exchange import NativeExchange
 from millrace_simulator.listings import SYMBOLS, DialectName
 from millrace_simulator.server import Server
@@ -65,3 +69,22 @@ class TestExecutionClient(ExecutionClientContract):
 
 class TestMarketRules(MarketRulesContract):
     """Lots and ticks."""
+
+
+async def test_a_refusal_because_of_the_terms_has_them_loaded_again(
+    exchange: Exchange, venue: SimulatedVenue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of an order that fitted the former tick; the next one is judged by the new tick, and is right."""
+    monkeypatch.setattr(market_listing, "LOOK_AGAIN_S", 0.0)
+    fitting, order = bid(venue), replace(bid(venue), price=venue.low_price + venue.tick)
+    venue.relist(tick_size=venue.tick * 10)
+    loaded = asyncio.create_task(exchange.reloaded())
+    await asyncio.sleep(0)
+    assert exchange.rules.precision_errors(order) == []
+    with pytest.raises(Rejected):
+        await exchange.execution.create_order(order, "misfit")
+    async with asyncio.timeout(60):
+        await loaded
+    (error,) = exchange.rules.precision_errors(order)
+    assert f"the tick of {venue.own_symbol} is {(venue.tick * 10).normalize()}" in error
+    assert (await exchange.execution.create_order(fitting, "fit")).orders[0].id

@@ -12,6 +12,7 @@ from millrace_core.config.common import Credentials
 from millrace_core.requests import CancelAllPayload, CancelPayload, CreatePayload, EditPayload
 from millrace_exchange import Exchange, Rejected, open_exchange
 from millrace_exchange.ccxt import market_listing
+from millrace_exchange.ccxt.changes import OF_TERMS
 from millrace_exchange.ccxt.exchange import CcxtExchange
 from millrace_exchange.errors import ExchangeError, Fatal
 from millrace_exchange.ports import MarketFeed
@@ -197,3 +198,27 @@ async def test_an_answer_without_markets_is_believed_once_it_comes_twice(
         while exchange.rules.symbols:
             await asyncio.sleep(0.01)
     await exchange.close()
+
+
+@pytest.mark.parametrize(
+    ("refusal", "is_of_terms"),
+    [
+        ('{"code":-1013,"msg":"Filter failure: PRICE_FILTER"}', True),
+        ('{"code":-1013,"msg":"Filter failure: LOT_SIZE"}', True),
+        ('{"code":-1013,"msg":"Filter failure: NOTIONAL"}', True),
+        ('{"code":-1111,"msg":"Precision is over the maximum defined for this asset."}', True),
+        ('{"code":"600100","msg":"Price increment invalid."}', True),
+        ('{"code":"400100","msg":"Order size below the minimum requirement."}', True),
+        ('{"retCode":170134,"retMsg":"Order price has too many decimals."}', True),
+        ('{"sCode":"51121","sMsg":"Order quantity must be a multiple of the lot size."}', True),
+        ('{"error":["EOrder:Tick size check failed"]}', True),
+        ('{"err-code":"order-orderamount-precision-error"}', True),
+        ('{"code":-1013,"msg":"Filter failure: PERCENT_PRICE_BY_SIDE"}', False),
+        ('{"code":-2010,"msg":"Order would immediately match and take."}', False),
+        ('{"code":-2010,"msg":"Account has insufficient balance for requested action."}', False),
+        ('{"code":"200004","msg":"Balance insufficient!"}', False),
+    ],
+)
+def test_a_refusal_of_a_markets_terms_is_recognised(refusal: str, is_of_terms: bool) -> None:
+    """As exchanges document them; others, such as of an order that would not be post-only, load no markets."""
+    assert bool(OF_TERMS.search(refusal)) == is_of_terms

@@ -1,7 +1,8 @@
 """Creating and canceling one account's orders, through ccxt; and the one way in which a change is sent."""
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from millrace_core.clock import now_ns
 from millrace_core.requests import CancelPayload, CreatePayload
@@ -13,6 +14,13 @@ from millrace_exchange.ccxt.recording.digits import decided
 from millrace_exchange.ccxt.recording.sending import Sending
 from millrace_exchange.errors import ExchangeError, Fatal, Rejected, Retryable
 from millrace_exchange.ports import Acknowledgement
+
+OF_TERMS: Final = re.compile(
+    r"increment|precision|decimal|scale|tick|step|lot[ _]?size|multiple|divisible"
+    r"|(price_filter|notional|min[a-z_ ]*(size|amount|quantity|qty|cost|requirement))",
+    re.IGNORECASE,
+)
+"""What exchanges say of an order whose numbers do not fit the market's terms. A mistake loads the markets once more."""
 
 
 class OrderChanges(CcxtOrderQueries):
@@ -94,6 +102,11 @@ class OrderChanges(CcxtOrderQueries):
         """
         try:
             return await self._caller.call(action, method, *arguments, timed=timed, over_socket=over_socket)
+        except Rejected as refusal:
+            if OF_TERMS.search(refusal.reason):
+                # It fitted the terms that are known here.
+                self._listing.doubt()
+            raise
         except Fatal as fatal:
             # A signature may fail because of what one request holds: that must not end the account.
             if await self._can_ask():

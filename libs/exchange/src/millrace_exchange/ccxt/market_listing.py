@@ -1,6 +1,7 @@
 """The markets of an exchange, kept current: new listings, delistings, changed ticks."""
 
 import asyncio
+import contextlib
 import logging
 from typing import Any, Final, NoReturn
 
@@ -25,6 +26,12 @@ class MarketListing:
         self._looking = asyncio.Lock()
         self._was_loaded = asyncio.Event()
         """Set, and replaced, when the markets have been loaded."""
+        self._doubted = asyncio.Event()
+        """Set while the markets are to be loaded again before their hour."""
+
+    def doubt(self) -> None:
+        """Have the markets loaded again, since they may have changed: a minute after the last time at the earliest."""
+        self._doubted.set()
 
     async def know(self, symbol: str | None) -> None:
         """Load the markets at first, and again if a symbol is not among them, but not again and again.
@@ -47,10 +54,15 @@ class MarketListing:
         await self._was_loaded.wait()
 
     async def keep_current(self) -> NoReturn:
-        """Load the markets again every hour, until cancelled; after a failure the former ones stay for a minute."""
+        """Load the markets again every hour and when they are in doubt, until cancelled.
+
+        After a failure the former ones stay for a minute.
+        """
         pause_s = RELOAD_S
         while True:
-            await asyncio.sleep(pause_s)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._in_doubt()
             try:
                 await self._load(again=True)
                 pause_s = RELOAD_S
@@ -58,6 +70,11 @@ class MarketListing:
                 # With former ticks every order may be refused.
                 pause_s = max(LOOK_AGAIN_S, error.retry_after_s)
                 log.warning("the markets of %s could not be loaded again: %s", self._caller.profile.exchange, error)
+
+    async def _in_doubt(self) -> None:
+        """Return once the markets are in doubt and may be loaded again."""
+        await self._doubted.wait()
+        await asyncio.sleep(self._loaded_at + LOOK_AGAIN_S - _now())
 
     async def _look_for(self, symbol: str | None) -> None:
         if not self._markets:
@@ -67,6 +84,7 @@ class MarketListing:
 
     async def _load(self, *, again: bool) -> None:
         self._loaded_at = _now()
+        self._doubted.clear()
         await self._caller.call("loadMarkets", self._caller.ccxt.load_markets, again)
         self._was_loaded.set()
         self._was_loaded = asyncio.Event()

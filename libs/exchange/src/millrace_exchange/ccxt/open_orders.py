@@ -96,6 +96,7 @@ class OpenOrders:
             return {(order.symbol, order.id): order for order in cut.rows}, cut
         except Rejected as refusal:
             # In a market that the exchange has no more, nothing is open.
+            self._listing.doubt()
             return {}, refusal if symbol in self._markets else None
         except ExchangeError as error:
             return {}, error
