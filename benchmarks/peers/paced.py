@@ -2,9 +2,10 @@
 
 python -m benchmarks.peers.paced MESSAGES_PER_SECOND
 
-It prints its address as JSON and sends from SIGUSR1 on. Two messages in three are changes of a book, the third is a
-trade in one of ten symbols, whose price is the time of sending: the last twelve digits of the wall clock's µs. REST
-requests are answered by a simulator whose market stands still and whose symbols are the same.
+It prints its address as JSON and sends from SIGUSR1 on, to each connection what that has subscribed to. Two messages in
+three are changes of a book, the third is a trade in one of ten symbols, whose price is the time of sending: the last
+twelve digits of the wall clock's µs. REST requests are answered by a simulator whose market stands still and whose
+symbols are the same.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ import json
 import signal
 import sys
 import time
+from collections import defaultdict
 from decimal import Decimal
 from itertools import cycle
 from random import Random
@@ -39,7 +41,7 @@ def symbol(number: int) -> str:
 
 
 class Connection(WSListener):
-    """A client, which is sent everything."""
+    """A client, which is sent what it has subscribed to, as by a real exchange."""
 
     def __init__(self, sending: "Sending") -> None:
         self._sending = sending
@@ -49,18 +51,22 @@ class Connection(WSListener):
         if frame.msg_type == WSMsgType.TEXT:
             request = json.loads(frame.get_payload_as_bytes())
             transport.send(WSMsgType.TEXT, json.dumps({"result": None, "id": request["id"]}).encode())
-            self._sending.transports.add(transport)
+            for stream in request["params"]:
+                subscribers = self._sending.subscribers[stream.rpartition("@100ms")[0] or stream]
+                (subscribers.add if request["method"] == "SUBSCRIBE" else subscribers.discard)(transport)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """Send nothing more."""
-        self._sending.transports.discard(transport)
+        for subscribers in self._sending.subscribers.values():
+            subscribers.discard(transport)
 
 
 class Sending:
     """The messages, one symbol after the other."""
 
     def __init__(self, first_update: int, first_trade: int) -> None:
-        self.transports: set[WSTransport] = set()
+        self.subscribers: defaultdict[str, set[WSTransport]] = defaultdict(set)
+        """By the name of the stream: `c00usdt@depth`, `c00usdt@trade`."""
         self._books = cycle(symbol(number) for number in range(SYMBOLS))
         self._traded = cycle(symbol(number) for number in range(TRADED))
         self._updates = {symbol(number): first_update for number in range(SYMBOLS)}
@@ -78,16 +84,21 @@ class Sending:
             due, before = due + (now - before) * per_second, now
             while due >= 1:
                 due -= 1
-                frame = text_frame(self._next())
-                for transport in self.transports:
-                    transport.underlying_transport.write(frame)
+                self._send_next()
 
-    def _next(self) -> bytes:
+    def _send_next(self) -> None:
         now_us = time.time_ns() // 1_000
-        return self._trade(now_us) if next(self._kinds) == "t" else self._book(now_us)
+        if next(self._kinds) == "t":
+            name = next(self._traded)
+            payload, kind = self._trade(name, now_us), "trade"
+        else:
+            name = next(self._books)
+            payload, kind = self._book(name, now_us), "depth"
+        frame = text_frame(payload)
+        for transport in self.subscribers[f"{name.lower()}@{kind}"]:
+            transport.underlying_transport.write(frame)
 
-    def _book(self, now_us: int) -> bytes:
-        name = next(self._books)
+    def _book(self, name: str, now_us: int) -> bytes:
         first = self._updates[name] + 1
         self._updates[name] = last = first + LEVELS - 1
         prices = self._random.sample(range(100, 500), LEVELS)
@@ -95,8 +106,7 @@ class Sending:
         numbers = f'"E":{now_us // 1000},"s":"{name}","U":{first},"u":{last}'
         return f'{{"e":"depthUpdate",{numbers},"b":[{bids}],"a":[]}}'.encode()
 
-    def _trade(self, now_us: int) -> bytes:
-        name = next(self._traded)
+    def _trade(self, name: str, now_us: int) -> bytes:
         self._trades[name] += 1
         at_ms, price = now_us // 1000, now_us % PRICE_MODULUS
         return (
