@@ -6,14 +6,15 @@ sockets: meanwhile no heartbeat is sent, no request ends, and the process does n
 
 import asyncio
 import time
-from collections.abc import Callable
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-from ccxt.async_support.base.ws.client import MSG_SIZE_OVERHEAD
+from ccxt.base.errors import NetworkError
 
 TURN_S: Final = 0.01
 """How long all sockets together may take of one turn of the event loop; each may handle one message at least."""
+ABNORMAL: Final = 1006
+"""The code of WebSocket for an end that nobody announced."""
 
 
 class Turn:
@@ -40,34 +41,34 @@ _turns: WeakKeyDictionary[asyncio.AbstractEventLoop, Turn] = WeakKeyDictionary()
 
 
 def receive_in_turns(client: Any) -> None:
-    """Have a connection of ccxt's handle what has arrived in several turns of the event loop."""
-    loop = client.asyncio_loop
+    """Have a connection of ccxt's handle what has arrived in several turns of the event loop.
+
+    One task reads it from its beginning to its end, where ccxt would start one for each message.
+    """
+    loop: asyncio.AbstractEventLoop = client.asyncio_loop
     turn = _turns.setdefault(loop, Turn(loop))
-    receive_the_last: Callable[[], None] = client.receive_loop
 
     def receive() -> None:
-        if not client.closed() and _handle_some(client, turn):
-            loop.call_soon(receive)
+        client.reading = loop.create_task(_receive(client, turn), name=f"read {client.url}")
+        client.reading.add_done_callback(ended)
+
+    def ended(reading: "asyncio.Task[None]") -> None:
+        if reading.cancelled() or (error := reading.exception()) is None:
+            return
+        if client.error is None:
+            client.reject(NetworkError(str(error)))
         else:
-            receive_the_last()
+            # It is known already that the connection has failed, and this is why.
+            loop.call_exception_handler({"message": "a message could not be handled", "exception": error})
 
     client.receive_loop = receive
 
 
-def _handle_some(client: Any, turn: Turn) -> bool:
-    """Handle messages until the turn is over or one is left, which ccxt handles itself; tell whether more are left."""
-    buffer = client.buffer
-    handled_size = 0
-    try:
-        while buffer is not None and len(buffer) > 1:
-            message, size = buffer.popleft()
-            handled_size += size + MSG_SIZE_OVERHEAD
-            client.handle_message(message)
-            if turn.is_over():
-                break
-    finally:
-        if handled_size and buffer:
-            # aiohttp reads on once the sizes of what was taken out of its queue are subtracted with the last one.
-            message, size = buffer[0]
-            buffer[0] = (message, size + handled_size)
-    return buffer is not None and len(buffer) > 1
+async def _receive(client: Any, turn: Turn) -> None:
+    """Handle one message after the other until the connection is closed; raise what ends it before."""
+    arrived = client.buffer
+    while not client.closed():
+        client.handle_message(await client.receive())
+        if arrived and turn.is_over():
+            await asyncio.sleep(0)
+    client.on_close(ABNORMAL)
