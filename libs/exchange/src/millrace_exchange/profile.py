@@ -293,6 +293,9 @@ class ExchangeProfile:
     """Age at which a connection is replaced, before the exchange ends it; None if it is not known to do so."""
     farewell_event: str | None = None
     """Event (`e`) by which the exchange announces that it ends a connection soon."""
+    event_methods: Mapping[str, str] = field(default_factory=dict)
+    """ccxt's method for each event (`e`) that comes all the time, where ccxt makes a table of all its methods at every
+    message before it calls one."""
     ccxt_options: Mapping[str, Any] = field(default_factory=dict)
     """ccxt `options` without which one of our actions fails, merged below an account's."""
     balance_difference_events: frozenset[str] = frozenset()

@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -189,6 +190,18 @@ async def test_a_list_of_all_open_orders_is_of_all_kinds_where_a_profile_says_so
     has_both = exchange.ccxt.has["spot"] is not False and exchange.ccxt.has["swap"] is not False
     is_of_all = sent["spot"] == sent["swap"] and profile.open_orders.of_account == ({},)
     assert (profile.open_orders.covers == "account") == (is_of_all or not has_both)
+
+
+@EVERY_PROFILE
+def test_ccxt_handles_an_event_by_the_method_that_a_profile_names(
+    profile: ExchangeProfile, recorded: Callable[..., Any]
+) -> None:
+    """What goes to a method at once would come to the same one through ccxt's table."""
+    for event, method in profile.event_methods.items():
+        ccxt, client, handled = recorded(profile.exchange).ccxt, SimpleNamespace(subscriptions={}), list[Any]()
+        setattr(ccxt, method, lambda *arguments, handled=handled: handled.append(arguments))
+        ccxt.handle_message(client, frame := {"e": event})
+        assert handled == [(client, frame)]
 
 
 def _keys(options: Mapping[str, Any]) -> Iterator[str]:

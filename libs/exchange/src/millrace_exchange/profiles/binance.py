@@ -88,6 +88,7 @@ PROFILE: Final = ExchangeProfile(
     # web-socket-streams.md: "A single connection … is only valid for 24 hours"; an earlier end is announced.
     connection_lifetime_ms=DAY_MS - 30 * MINUTE_MS,
     farewell_event="serverShutdown",
+    event_methods={"depthUpdate": "handle_order_book", "trade": "handle_trade", "aggTrade": "handle_trade"},
     # Asking for the open orders of all symbols is meant, whatever it weighs: ccxt refuses it otherwise.
     ccxt_options={"warnOnFetchOpenOrdersWithoutSymbol": False},
     # user-data-stream.md, "Balance update": a difference; `outboundAccountPosition` follows with the balance.

@@ -50,6 +50,7 @@ PROFILE: Final = ExchangeProfile(
     edit="amend",
     edit_amount="total",
     edit_client_order_id="existing",
+    event_methods={"depthUpdate": "handle_order_book", "trade": "handle_trade", "aggTrade": "handle_trade"},
     ccxt_options={"warnOnFetchOpenOrdersWithoutSymbol": False},
     cancels_all_of_symbol=True,
     requests=RequestLimits(

@@ -5,7 +5,7 @@ from contextvars import ContextVar
 from functools import cache
 from typing import Any, Protocol
 
-from aiohttp import WSServerHandshakeError
+from aiohttp import WSMsgType, WSServerHandshakeError
 from ccxt.async_support.base.ws.functions import is_json_encoded_object
 from ccxt.base.errors import BadResponse, NetworkError
 
@@ -230,12 +230,13 @@ class RecordedExchange(PathIds, DigitKeeper):
         client = super().client(url)  # type: ignore[misc]
         if is_new:
             self._listen_in(client)
+            if self.profile.farewell_event is not None:
+                self._hear_farewell(client, self.profile.farewell_event)
+            self._call_methods(client)
             FrameChecks.install(self, client)
             self._guard(client)
             if prepare_client(self.profile, url, client):
                 self._learn_limits(client)
-            if self.profile.farewell_event is not None:
-                self._hear_farewell(client, self.profile.farewell_event)
             receive_in_turns(client)
         if (used := carriers.get()) is not None:
             used.add(client)
@@ -250,15 +251,17 @@ class RecordedExchange(PathIds, DigitKeeper):
                 # Its streams have ended, and may have begun anew over another connection.
                 return
             recorder.received_ns = now_ns()
-            is_handled = False
             try:
-                handle(message)
-                is_handled = True
+                if message.type is WSMsgType.TEXT:
+                    take_text(message.data)
+                else:
+                    handle(message)
+            except Exception:
+                # ccxt would read nothing more from this connection, and its streams would be silent forever.
+                client.on_error(NetworkError("a message could not be handled, see the log: reconnecting"))
+                raise
             finally:
                 recorder.received_ns = 0
-                if not is_handled:
-                    # ccxt would read nothing more from this connection, and its streams would be silent forever.
-                    client.on_error(NetworkError("a message could not be handled, see the log: reconnecting"))
 
         def resolve_answers_only(result: Any, message_hash: str) -> Any:
             # What a stream brings has been delivered: its future stays pending, so that its awaiter learns of the
@@ -310,11 +313,23 @@ class RecordedExchange(PathIds, DigitKeeper):
         take = client.on_message_callback
 
         def take_noticing(source: Any, frame: Any) -> None:
-            if isinstance(frame, dict) and farewell in (frame.get("e"), _event_inside(frame)):
+            if isinstance(frame, dict) and (frame.get("e") == farewell or _event_inside(frame) == farewell):
                 self.on_farewell(self)
             take(source, frame)
 
         client.on_message_callback = take_noticing
+
+    def _call_methods(self, client: Any) -> None:
+        """Have the profile's events handled by their methods at once."""
+        methods: dict[Any, Any] = {event: getattr(self, name) for event, name in self.profile.event_methods.items()}
+        take = client.on_message_callback
+
+        def take_by_event(source: Any, frame: Any) -> None:
+            method = methods.get(frame.get("e")) if isinstance(frame, dict) else None
+            (method or take)(source, frame)
+
+        if methods:
+            client.on_message_callback = take_by_event
 
     def _learn_limits(self, client: Any) -> None:
         take, gate = client.on_message_callback, self.gate
