@@ -105,7 +105,7 @@ class NumberedStream:
         epoch, seq = self.last
         entry_id = f"{epoch}-{seq + 1}"
         # An answer carries its request's way: `published` there is when the tick that caused it was.
-        trace = trace if kind == "response" else trace.at(published=at_ns)
+        trace = trace if kind == "response" else trace.published_at(at_ns)
         message = self._encoded(Outgoing(entry_id, kind, timestamp, trace, data))
         self.last = last = MessageId(epoch, seq + 1)
         if not self.kept.append(
@@ -117,7 +117,9 @@ class NumberedStream:
             self.sent_at = time.monotonic()
             self._outbox.put(self._publish_commands.write(entry_id, message), self._sinks)
         if kind == "delta":
-            self._count_delta()
+            self._since_snapshot += 1
+            if self._since_snapshot >= self._snapshot_after:
+                self._want_snapshot()
         return last
 
     def write_status(self) -> MessageId:
@@ -219,9 +221,8 @@ class NumberedStream:
             raise MessageTooLarge(str(self._name), len(text), LARGEST_MESSAGE)
         return text
 
-    def _count_delta(self) -> None:
-        self._since_snapshot += 1
-        if self._since_snapshot >= self._snapshot_after and self.has_snapshots and not self.snapshot_due.done():
+    def _want_snapshot(self) -> None:
+        if self.has_snapshots and not self.snapshot_due.done():
             # Not here and now: the caller may not have changed yet what the snapshot is taken from.
             self.snapshot_due.set_result(None)
 

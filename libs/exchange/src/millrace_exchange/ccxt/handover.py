@@ -92,8 +92,8 @@ class Handover:
         """Set once it hears the successor alone."""
         self._listener = listener
         self._held: list[Message] = []
-        self._timestamp: int | None = None
-        """Of what was passed on last."""
+        self._newest: Message | None = None
+        """What was passed on last."""
 
     @property
     def can_move(self) -> bool:
@@ -127,7 +127,7 @@ class Handover:
             self.move()
 
     def _pass(self, message: Message) -> None:
-        self._timestamp = message.timestamp
+        self._newest = message
         getattr(self._listener, message.method)(*message.arguments)
 
     def _hold(self, message: Message) -> None:
@@ -141,7 +141,9 @@ class Handover:
             self._pass(message)
 
     def _is_older(self, message: Message) -> bool:
-        return (message.timestamp or 0) < (self._timestamp or 0) and message.timestamp is not None
+        if message.timestamp is None or self._newest is None:
+            return False
+        return message.timestamp < (self._newest.timestamp or 0)
 
 
 class BookHandover(Handover):
