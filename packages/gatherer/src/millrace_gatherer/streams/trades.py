@@ -2,7 +2,7 @@
 
 import asyncio
 from abc import abstractmethod
-from itertools import chain
+from itertools import chain, takewhile
 from typing import ClassVar, Final, NoReturn, cast
 
 import msgspec
@@ -31,6 +31,8 @@ MAX_FRUITLESS: Final = 5
 FRUITLESS_PAUSE_S: Final = 0.2
 ASK_AGAIN: Final = BackoffPolicy(first_s=0.5, limit_s=30.0)
 """Pauses after asking failed."""
+LISTED_S: Final = 0.2
+"""How soon after a streamed trade without its fee to ask for it: the exchange has to list it, and more may follow."""
 FEW: Final = 50
 """Trades to ask for where few can be missing: one that is asked for takes as long as several that are streamed."""
 OVERLAP_MS: Final = 60_000
@@ -89,6 +91,10 @@ class TradesStream(Stream):
     def filled(self) -> None:
         """Note that nothing is missing up to the latest question."""
 
+    def _says_all(self, streamed: Trade) -> bool:
+        """Tell whether the stream said all of a trade that an answer would say."""
+        return True
+
     async def follow(self) -> None:
         """Follow the stream, and ask for everything that it missed."""
         self._filling, self._has_received = True, False
@@ -120,11 +126,15 @@ class TradesStream(Stream):
             self._filling = self._has_received = True
             self._hold(trades)
         elif fresh := self._sequence.unseen(trades) if self._is_asked_for else self._sequence.unseen(streamed=trades):
-            if self._sequence.follows(fresh):
+            follows = self._sequence.follows(fresh)
+            if follows and (self._is_asked_for or all(map(self._says_all, fresh))):
                 self._add(fresh, event)
                 return
             self._filling = True
             self._hold(fresh)
+            if follows:
+                asyncio.get_running_loop().call_later(LISTED_S, self._wanted.set)
+                return
         elif self._sequence.begins_anew(trades):
             self._filling = True
             self._hold(trades)
@@ -189,6 +199,7 @@ class TradesStream(Stream):
             self._suspect(asked)
             fresh = self._sequence.unseen(asked, *self._answers, streamed=self._held)
             run = [] if self._sequence.missing_before(fresh) else self._sequence.run(fresh)
+            run = self._answered(run)
             self._publish(run)
             fresh = fresh[len(run) :]
             if not fresh:
@@ -196,12 +207,17 @@ class TradesStream(Stream):
                 break
             # What the stream brought already may take a moment until it can be asked for.
             fruitless = 0 if run else fruitless + 1
-            await asyncio.sleep(0 if run else FRUITLESS_PAUSE_S)
+            await asyncio.sleep(0 if run and self._sequence.is_consecutive else FRUITLESS_PAUSE_S)
         self._publish(self._sequence.unseen(fresh, *self._answers, streamed=self._held))
         self._held, self._answers = [], []
         self._filling = False
         self.filled()
         self.live()
+
+    def _answered(self, trades: list[Trade]) -> list[Trade]:
+        """Return the leading ones of these that an answer has, or of which the stream said all."""
+        streamed = {id(trade) for trade in self._held}
+        return list(takewhile(lambda trade: id(trade) not in streamed or self._says_all(trade), trades))
 
     def _misses_few(self) -> bool:
         if not self._sequence.is_consecutive or self._sequence.last is None:
@@ -271,6 +287,8 @@ class MyTradesStream(TradesStream):
     def __init__(self, unit: StreamUnitConfig, exchange: Exchange, bus: Bus, health: UnitHealthReporter) -> None:
         self._asked_at_ms = self._complete_until_ms = 0
         self._is_reported = False
+        self._answers_tell_fees = True
+        """Whether the exchange's answers tell fees, as far as is known."""
         super().__init__(unit, exchange, bus, health)
 
     def resume(self, published: Published) -> None:
@@ -300,11 +318,14 @@ class MyTradesStream(TradesStream):
         Never for those since the newest alone: one that the stream lost may have been made before it.
         """
         self._asked_at_ms = now_ms()
-        if after is None:
-            return await self.exchange.account.fetch_my_trades(self.symbol)
-        since_ms = self._complete_until_ms or (after.timestamp or 0) - OVERLAP_MS
-        self._report_reach(since_ms)
-        return await listed(self.exchange.account.fetch_my_trades(self.symbol, since_ms), self.health)
+        since_ms = None
+        if after is not None:
+            since_ms = self._complete_until_ms or (after.timestamp or 0) - OVERLAP_MS
+            self._report_reach(since_ms)
+        answered = await listed(self.exchange.account.fetch_my_trades(self.symbol, since_ms), self.health)
+        if answered:
+            self._answers_tell_fees = any(trade.fee is not None for trade in answered)
+        return answered
 
     def _report_reach(self, since_ms: int) -> None:
         """Report once that trades may be lost which were made longer ago than the exchange answers for."""
@@ -321,6 +342,10 @@ class MyTradesStream(TradesStream):
 
     def _is_possible(self, trade: Trade) -> bool:
         return is_possible_own_trade(trade)
+
+    def _says_all(self, streamed: Trade) -> bool:
+        """Tell whether a trade has its fee, or no answer would tell it: positions are made of it, and it comes once."""
+        return streamed.fee is not None or not self._answers_tell_fees
 
     def _suspect(self, asked: list[Trade]) -> None:
         # An answer from the last complete one on need not hold the newest trade that was published.
