@@ -1,7 +1,7 @@
 """What an exchange documents of the events of an account, and whether one is as documented. Pure.
 
 An event with a field missing, of another type or with a value that the exchange does not know makes a wrong order or a
-wrong balance of what is read from it, or none. So whoever takes such events asks first, and then asks the exchange.
+wrong balance of what is read from it, or none. Each event is checked by this first; the exchange is asked if it fails.
 """
 
 from collections.abc import Callable, Container, Mapping

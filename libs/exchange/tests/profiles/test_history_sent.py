@@ -32,9 +32,7 @@ NAMES = {"htx": ("size",), "kucoinfutures": ("pageSize",)}
 
 @pytest.mark.parametrize("what", ["closed_orders", "own_trades"])
 @pytest.mark.parametrize("name", sorted(filter(_has_its_own, profiles())))
-async def test_as_many_rows_are_asked_for_as_make_an_answer_full(
-    recorded: Callable[..., Any], name: str, what: str
-) -> None:
+async def test_as_many_rows_asked_as_make_an_answer_full(recorded: Callable[..., Any], name: str, what: str) -> None:
     """An exchange that sends fewer would seem to have sent all; it knows the number by its own name alone."""
     exchange = recorded(name)
     client, since_ms = Client(exchange), 1_790_000_000_000
@@ -43,5 +41,5 @@ async def test_as_many_rows_are_asked_for_as_make_an_answer_full(
         await ask(exchange.symbol, since_ms)
     page = getattr(exchange.profile.history, what).page
     assert exchange.sent
-    is_told = all(page in {params.get(each) for each in NAMES.get(name, ("limit",))} for _, params in exchange.sent)
-    assert is_told == ((name, what) not in BY_DEFAULT)
+    asked = all(page in {params.get(each) for each in NAMES.get(name, ("limit",))} for _, params in exchange.sent)
+    assert asked == ((name, what) not in BY_DEFAULT)
