@@ -232,6 +232,18 @@ async def test_a_book_that_is_followed_again_is_whole_again(dialect: type[Dialec
     assert (reader.wrong, reader.restarts) == ([], 3)
 
 
+@pytest.mark.parametrize("dialect", [BinanceSpot, BinanceFutures])
+async def test_an_error_that_answers_nothing_ends_the_connection(dialect: type[Dialect]) -> None:
+    """All streams end in ccxt, which keeps their subscriptions: no book would begin again over the same connection."""
+    async with playing(dialect(), Market(seed=7)) as player, reading(player) as reader:
+        await play(player, reader, NO_FAULTS, 20)
+        [connection] = [known for known in player.connections if known.topics]
+        await connection.send({"id": None, "status": 500})
+        await play(player, reader, NO_FAULTS, 20)
+        assert connection not in player.connections
+    assert (reader.wrong, reader.restarts) == ([], 1)
+
+
 async def test_a_gap_in_one_book_breaks_no_other() -> None:
     """Coinbase numbers the frames of a connection together: each book has one of its own."""
     one, other = RecordingListener(), RecordingListener()

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from contextvars import ContextVar
 from functools import cache
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from aiohttp import WSMsgType, WSServerHandshakeError
 from ccxt.async_support.base.ws.functions import is_json_encoded_object
-from ccxt.base.errors import BadResponse, NetworkError
+from ccxt.base.errors import BadResponse, ExchangeError, NetworkError, OperationFailed
 
 from millrace_core.clock import now_ms, now_ns
 from millrace_core.http_sessions import sends_once
@@ -35,6 +35,9 @@ connection: ContextVar[str] = ContextVar("connection", default="")
 """What marks the URL of a connection that this task has for itself; empty where streams share one."""
 carriers: ContextVar[set[Any] | None] = ContextVar("carriers", default=None)
 """Collects the connections over which this task's stream comes."""
+
+_UNEXPLAINED: Final = (ExchangeError, OperationFailed)
+"""ccxt's classes of errors that say nothing of a request, a key or a limit."""
 
 
 class Carrier(Protocol):
@@ -233,6 +236,7 @@ class RecordedExchange(PathIds, DigitKeeper):
             if self.profile.farewell_event is not None:
                 self._hear_farewell(client, self.profile.farewell_event)
             self._call_methods(client)
+            _end_with_its_streams(client)
             FrameChecks.install(self, client)
             self._guard(client)
             if prepare_client(self.profile, url, client):
@@ -342,6 +346,22 @@ class RecordedExchange(PathIds, DigitKeeper):
             take(source, frame)
 
         client.on_message_callback = take_learned
+
+
+def _end_with_its_streams(client: Any) -> None:
+    """Close a connection when an error that answers no request ends all its streams.
+
+    ccxt keeps their subscriptions, and would make none again over the same connection.
+    """
+    reject = client.reject
+
+    def reject_and_end(error: Any, message_hash: str | None = None) -> Any:
+        reject(error, message_hash)
+        if message_hash is None and client.error is None and type(error) in _UNEXPLAINED:
+            client.on_error(NetworkError(f"an error that answers no request, reconnecting: {error}"))
+        return error
+
+    client.reject = reject_and_end
 
 
 def _event_inside(frame: dict[str, Any]) -> Any:
