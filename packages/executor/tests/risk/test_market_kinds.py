@@ -1,12 +1,18 @@
 """An account that trades on spot, at the simulator, and in contracts: neither kind of open orders hides the other."""
 
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from typing import Any, Final
 
 import pytest
 from aiohttp import web
+from packages.executor.tests.resolution.test_startup_recovery import claim
 
+from millrace_core.clock import now_ms
+from millrace_core.ids import new_request_id
 from millrace_core.names import Symbol
+from millrace_core.requests import CreateOrder, CreatePayload
+from millrace_executor.answering.intents import Intent
 
 CONTRACT: Final = Symbol("BTC/USDT:USDT")
 RISK: Final = {"maxOpenOrders": 2}
@@ -62,12 +68,16 @@ class Contracts:
         self.is_asked = True
         if request.method == "POST":
             sent = {**request.query, **await request.post()}
-            self.open.append({**_ORDER, "clientOrderId": sent["newClientOrderId"], "status": "NEW"})
-            return web.json_response(self.open[-1])
+            return web.json_response(self.place(sent["newClientOrderId"]))
         if request.method == "DELETE":
             self.open.clear()
             return web.json_response({"code": 200, "msg": "The operation of cancel all open order is done."})
-        return web.json_response(self.open)
+        return web.json_response(self.open[0] if request.path.endswith("/order") else self.open)
+
+    def place(self, our_id: str) -> dict[str, Any]:
+        """Have an order open under an id of ours."""
+        self.open.append({**_ORDER, "clientOrderId": our_id, "status": "NEW"})
+        return self.open[-1]
 
 
 @pytest.fixture
@@ -88,20 +98,25 @@ def create(symbol: str, price: str) -> dict[str, Any]:
     return {"action": "createOrder", "exchangeId": "binance", "payload": payload | {"orderSource": "James"}}
 
 
+def account_at(platform: Any, contracts: str) -> dict[str, Any]:
+    """Return an account that trades on spot at the simulator, and in contracts at an address."""
+    return {
+        "apiKey": "demo-key",
+        "secret": "demo-secret",
+        "urls": {
+            "base": platform.address,
+            "api": {"fapiPublic": f"{contracts}/fapi/v1", "fapiPrivate": f"{contracts}/fapi/v1"},
+        },
+        "options": {"fetchMarkets": {"types": ["spot", "linear"]}},
+    }
+
+
 async def test_open_orders_of_either_kind_are_counted_and_canceled_after_a_restart(
     platform: Any, contracts: tuple[Contracts, str]
 ) -> None:
     """What no list of the account holds is asked for, since Redis knows that an order is open there."""
     venue, address = contracts
-    account = {
-        "apiKey": "demo-key",
-        "secret": "demo-secret",
-        "urls": {
-            "base": platform.address,
-            "api": {"fapiPublic": f"{address}/fapi/v1", "fapiPrivate": f"{address}/fapi/v1"},
-        },
-        "options": {"fetchMarkets": {"types": ["spot", "linear"]}},
-    }
+    account = account_at(platform, address)
     await platform.bus.put_config("EXECUTOR", platform.config(binance=account))
     await platform.start()
     on_spot, in_contracts = await platform.answers(), await platform.answers(symbol=CONTRACT)
@@ -120,3 +135,23 @@ async def test_open_orders_of_either_kind_are_counted_and_canceled_after_a_resta
     canceled = await (await platform.answers("cancelAllOrders", None)).number(1)
     assert canceled.response.status == "done"
     assert (venue.open, [order.status.value for order in platform.orders()]) == ([], ["CANCELED"])
+
+
+async def test_an_order_that_an_ended_executor_had_in_hand_is_counted(
+    platform: Any, contracts: tuple[Contracts, str]
+) -> None:
+    """Redis has no open order in that market yet, only the request."""
+    (venue, address), our_id = contracts, new_request_id()
+    payload = CreatePayload(symbol=CONTRACT, side="buy", type="limit", amount_base=Decimal(1), price=Decimal(20))
+    request = CreateOrder(exchange_id="binance", request_id=our_id, requested_at=now_ms(), payload=payload)
+    answers_to = f"stream.StrankaXY.binance.createOrder.{CONTRACT}"
+    await claim(
+        platform, Intent(our_id, "pending", answers_to, now_ms(), now_ms() + 60_000, request, client_order_id=our_id)
+    )
+    venue.place(our_id)
+    risk, account = {"maxOpenOrders": 1}, account_at(platform, address)
+    await platform.bus.put_config("EXECUTOR", platform.config(risk, binance=account))
+    await platform.start()
+    answers = await platform.answers()
+    await platform.publish(create("KCS/USDT", "8.5"))
+    assert (await answers.number(1)).response.error.message.startswith("maxOpenOrders is 1, and 1 orders are open")
