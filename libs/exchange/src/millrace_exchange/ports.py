@@ -45,7 +45,7 @@ class Acknowledgement(NamedTuple):
     acknowledged_ns: int
     """When the answer was read, wall clock."""
     ended: tuple[Order, ...] = ()
-    """Orders that this ended and that another took the place of: the former one of an edit."""
+    """Other orders that this ended: the former one of an edit, the rest of an order list of which one was canceled."""
 
 
 Source = Literal["native", "watch", "fetch"]

@@ -260,6 +260,9 @@ class ExchangeProfile:
     """Field of the exchange's own record with the type of an order, where ccxt's does not tell a stop from a profit."""
     kept_fields: tuple[str, ...] = ()
     """Fields of that record which are parameters of a replacement too, and would be lost otherwise."""
+    order_list_field: str | None = None
+    """Field of that record with the id of the list that an order belongs to, -1 for none: whatever cancels one order of
+    a list cancels the others, which an edit does not name."""
     edit_client_order_id: Literal["new", "existing", "none"] = "none"
     """What ccxt's `edit_order` takes our id for: that of the new order, a name of the order to be changed, or nothing
     (then leave it out)."""

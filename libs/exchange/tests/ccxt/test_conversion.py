@@ -1,8 +1,8 @@
 from decimal import Decimal
 
-from millrace_core.market import Balance
+from millrace_core.market import Balance, Fee
 from millrace_core.orders import OrderFee
-from millrace_exchange.ccxt.conversion import balances_of, levels_of, order_of
+from millrace_exchange.ccxt.conversion import balances_of, levels_of, order_of, trade_of
 
 
 def test_an_order_keeps_the_digits_that_were_printed() -> None:
@@ -24,6 +24,21 @@ def test_fees_come_from_either_spelling() -> None:
     assert order_of({"id": "1", "fee": {"currency": "BNB", "cost": 0.5}}).fees == [OrderFee("BNB", Decimal("0.5"))]
     several = {"id": "1", "fees": [{"currency": "BNB", "cost": 1}, {"currency": "X", "cost": None}]}
     assert order_of(several).fees == [OrderFee("BNB", Decimal(1))]
+
+
+def test_a_fee_of_nothing_hides_no_other() -> None:
+    """Gate names a fee for each currency that may be charged, its own token among them; one of them is not 0."""
+    in_token = [{"currency": "BTC", "cost": 0.0}, {"currency": "GT", "cost": 0.5}]
+    in_none = [{"currency": "GT", "cost": 0.0}, {"currency": "BTC", "cost": 0.0}]
+    in_both = [{"currency": "GT", "cost": 0.5}, {"currency": "BTC", "cost": 0.5}]
+    assert [order_of({"id": "1", "fees": fees}).fees for fees in (in_token, in_none)] == [
+        [OrderFee("GT", Decimal("0.5"))],
+        [OrderFee("GT", Decimal(0))],
+    ]
+    unsaid = {"cost": None, "currency": None}
+    said = dict.fromkeys(("id", "timestamp", "symbol", "side", "price", "amount"))
+    charged = [trade_of({**said, "fee": unsaid, "fees": fees}).fee for fees in (in_token, in_none, in_both, [])]
+    assert charged == [Fee("GT", 0.5), Fee("GT", 0.0), None, None]
 
 
 def test_only_whole_balances_are_taken() -> None:

@@ -1,6 +1,8 @@
 from decimal import Decimal
 
-from millrace_core.orders import Order, OrderRecord
+from msgspec.structs import replace
+
+from millrace_core.orders import Order, OrderFee, OrderRecord
 from millrace_gatherer.streams.order_cache import REMEMBERED, OrderCache
 
 
@@ -20,6 +22,16 @@ def test_only_what_changed_is_returned() -> None:
     assert cache.take([record(filled=1)]) == []
     assert [order.status for order in cache.take([record(filled=10, status="closed")])] == ["closed"]
     assert cache.take([record(filled=5)]) == []
+
+
+def test_what_an_order_cost_is_news() -> None:
+    """Where the stream tells no fees, as KuCoin's, only a later answer does, when the order is final by then."""
+    cache = OrderCache()
+    cache.take([record(filled=10, status="closed")])
+    answered = record(filled=10, status="closed")
+    order = replace(answered.order, cost=Decimal(20), fees=[OrderFee("KCS", Decimal(1))])
+    assert cache.take([replace(answered, order=order)]) == [order]
+    assert cache.take([replace(answered, order=order), answered]) == []
 
 
 def test_final_orders_are_not_open() -> None:

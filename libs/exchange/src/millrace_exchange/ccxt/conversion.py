@@ -21,7 +21,6 @@ ANSWERED: Final = "digits"
 
 def trade_of(trade: CcxtDict) -> Trade:
     """Return a trade, public or our own."""
-    fee = trade.get("fee")
     return Trade(
         id=trade["id"],
         timestamp=trade["timestamp"],
@@ -34,8 +33,22 @@ def trade_of(trade: CcxtDict) -> Trade:
         order=trade.get("order"),
         type=trade.get("type"),
         taker_or_maker=trade.get("takerOrMaker"),
-        fee=Fee(fee.get("currency"), fee.get("cost"), fee.get("rate")) if fee and fee.get("cost") is not None else None,
+        fee=_fee_of(trade),
     )
+
+
+def _fee_of(trade: CcxtDict) -> Fee | None:
+    """Return what a trade cost in fees; None if that is not said, or was charged in several currencies."""
+    fee = trade.get("fee")
+    if (not fee or fee.get("cost") is None) and trade.get("fees"):
+        fee = charged[0] if len(charged := _charged(trade["fees"])) == 1 else None
+    return Fee(fee.get("currency"), fee.get("cost"), fee.get("rate")) if fee and fee.get("cost") is not None else None
+
+
+def _charged(fees: Iterable[CcxtDict]) -> list[CcxtDict]:
+    """Return the fees whose cost is said. Of several those of 0 are left out, as Gate sends for its own token."""
+    known = [fee for fee in fees if fee.get("cost") is not None]
+    return [fee for fee in known if float(fee["cost"])] or known[:1]
 
 
 def cost_of(price: str, amount: str) -> float:
@@ -115,8 +128,7 @@ def _fees(order: CcxtDict) -> list[OrderFee]:
     fees = order.get("fees") or ([order["fee"]] if order.get("fee") else [])
     return [
         OrderFee(currency=fee.get("currency"), cost=decimal_of(fee["cost"]), rate=decimal_of(fee.get("rate")))
-        for fee in fees
-        if fee.get("cost") is not None
+        for fee in _charged(fees)
     ]
 
 

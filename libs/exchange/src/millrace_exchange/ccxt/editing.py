@@ -138,6 +138,11 @@ class OrderEditor:
         self, payload: EditPayload, found: FetchedOrder, total: Decimal, client_order_id: str
     ) -> Acknowledgement:
         """Replace an order by one with what is left of the amount."""
+        field = self._profile.order_list_field
+        if field is not None and str(found.record.get(field, -1)) != "-1":
+            self._refuse(
+                "the order belongs to an order list, whose other orders this would cancel: cancel it, and create"
+            )
         unfilled = self._profile.edit_if_unfilled
         if unfilled and not found.order.filled:
             try:

@@ -73,6 +73,8 @@ PROFILE: Final = ExchangeProfile(
     # ccxt calls TAKE_PROFIT_LIMIT and STOP_LOSS_LIMIT `limit`, and makes a STOP_LOSS_LIMIT of that.
     kind_field="type",
     kept_fields=("icebergQty", "selfTradePreventionMode", "strategyId", "strategyType", "trailingDelta"),
+    # "Cancel order": of an order list all orders are canceled together, and the answer is the list.
+    order_list_field="orderListId",
     cancels_all_of_symbol=True,
     # ccxt's create_order_ws and edit_order send unified parameters beside Binance's own; unknown ones are -1104.
     order_parameters={

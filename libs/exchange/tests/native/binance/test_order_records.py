@@ -44,7 +44,17 @@ FILLS: list[dict[str, Any]] = [
         "fills": [FILL, FILL | {"commission": "0.1", "commissionAsset": "USDT"}, FILL],
     },
 ]
-STATUSES = ("NEW", "PARTIALLY_FILLED", "FILLED", "CANCELED", "REJECTED", "EXPIRED", "EXPIRED_IN_MATCH")
+STATUSES = (
+    "NEW",
+    "PARTIALLY_FILLED",
+    "FILLED",
+    "CANCELED",
+    "REJECTED",
+    "EXPIRED",
+    "EXPIRED_IN_MATCH",
+    "PENDING_NEW",
+    "NEWER",
+)
 TYPES = ("LIMIT", "LIMIT_MAKER", "MARKET", "STOP_LOSS", "STOP_LOSS_LIMIT", "TAKE_PROFIT", "TAKE_PROFIT_LIMIT")
 FORMS: list[dict[str, Any]] = [
     {},

@@ -7,7 +7,7 @@ from millrace_core.orders import Order, OrderRecord, join
 
 REMEMBERED: Final = 1_000
 """How many final orders are recognised, so that a late message about one changes nothing."""
-_PUBLISHED_CHANGES: Final = ("status", "filled", "amount", "remaining", "price", "average")
+_PUBLISHED_CHANGES: Final = ("status", "filled", "amount", "remaining", "price", "average", "cost", "fees")
 
 
 class OrderCache:

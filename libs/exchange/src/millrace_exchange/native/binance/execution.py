@@ -17,7 +17,7 @@ from millrace_exchange.ccxt.market_listing import MarketListing
 from millrace_exchange.ccxt.order_arguments import create_arguments, further_params
 from millrace_exchange.ccxt.order_flags import check_flags
 from millrace_exchange.ccxt.recording.sending import Sending
-from millrace_exchange.native.binance.order_records import read
+from millrace_exchange.native.binance.order_records import read_change
 from millrace_exchange.native.binance.order_requests import cancel_request, order_request
 from millrace_exchange.native.markets import is_of_margin
 from millrace_exchange.ports import Acknowledgement
@@ -65,7 +65,7 @@ class BinanceExecutionClient(CcxtExecutionClient):
         content = await self.change(action, ccxt.fetch2, "order", ["private"], method, request, _COST, timed=timed)
         acknowledged_ns = now_ns()
         try:
-            order = read(content, market, asked, ccxt.safe_currency_code)
+            order, others = read_change(content, market, asked, ccxt.safe_currency_code)
         except UNREADABLE as error:
             raise proves_nothing(self._caller.profile, action, f"the answer is no order: {error}") from error
-        return Acknowledgement((order,), timed.at_ns or acknowledged_ns, acknowledged_ns)
+        return Acknowledgement((order,), timed.at_ns or acknowledged_ns, acknowledged_ns, others)

@@ -1,6 +1,7 @@
 """Binance's records of orders, read into the platform's own; one that has not the form or the identity proves nothing.
 
-Source: rest-api.md, "New order" (FULL), "Cancel order".
+Source: rest-api.md, "New order" (FULL), "Cancel order"; web-socket-api.md, "Cancel order": of an order list the answer
+is the list.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,11 +23,11 @@ _STATUSES: Final[Mapping[str, str]] = {
     "PARTIALLY_FILLED": "open",
     "FILLED": "closed",
     "CANCELED": "canceled",
-    "PENDING_CANCEL": "canceling",
     "REJECTED": "rejected",
     "EXPIRED": "expired",
     "EXPIRED_IN_MATCH": "expired",
 }
+"""Any other says nothing: it would outrank `open` whenever two reports are joined."""
 _AT_MARKET: Final = frozenset({"MARKET", "STOP_LOSS", "TAKE_PROFIT"})
 _SIDES: Final = frozenset({"BUY", "SELL"})
 _ZERO: Final = Decimal(0)
@@ -78,6 +79,21 @@ class OrderRecord(
     fills: list[_Fill] = []
 
 
+def read_change(
+    content: Any, market: Mapping[str, Any], asked: Asked, currency_code: Callable[[str], str]
+) -> tuple[Order, tuple[Order, ...]]:
+    """Return the order in an answer, and those that were canceled with it, as all orders of a list are.
+
+    Raises:
+        msgspec.ValidationError: it is no order, or another one.
+    """
+    reports = content.get("orderReports") if isinstance(content, dict) else None
+    records = reports if isinstance(reports, list) else [content]
+    own = next((record for record in records if isinstance(reports, list) and _names(record, asked)), content)
+    others = [read(record, market, Asked(), currency_code) for record in records if record is not own]
+    return read(own, market, asked, currency_code), tuple(others)
+
+
 def read(content: Any, market: Mapping[str, Any], asked: Asked, currency_code: Callable[[str], str]) -> Order:
     """Return the order in an answer.
 
@@ -93,6 +109,14 @@ def read(content: Any, market: Mapping[str, Any], asked: Asked, currency_code: C
         raise msgspec.ValidationError(f"it cannot be: {record.filled:f} of {record.amount:f} are filled")
     _check(record, market, asked)
     return _order(record, str(market["symbol"]), currency_code)
+
+
+def _names(record: Any, asked: Asked) -> bool:
+    if not isinstance(record, dict):
+        return False
+    if asked.order_id is not None:
+        return is_same_id(str(record.get("orderId")), asked.order_id)
+    return record.get("origClientOrderId") == asked.client_order_id
 
 
 def _check(record: OrderRecord, market: Mapping[str, Any], asked: Asked) -> None:
@@ -112,7 +136,7 @@ def _check(record: OrderRecord, market: Mapping[str, Any], asked: Asked) -> None
 
 
 def _order(record: OrderRecord, symbol: str, currency_code: Callable[[str], str]) -> Order:
-    status, filled = _STATUSES.get(record.status, record.status), record.filled
+    status, filled = _STATUSES.get(record.status), record.filled
     is_closed, is_at_market = status == "closed", record.type in _AT_MARKET
     amount = record.amount or (filled if is_closed else None)
     average = plain(Decimal(repr(float(record.cost / filled)))) if filled else None
