@@ -263,6 +263,8 @@ class ExchangeProfile:
     order_list_field: str | None = None
     """Field of that record with the id of the list that an order belongs to, -1 for none: whatever cancels one order of
     a list cancels the others, which an edit does not name."""
+    prevented_field: str | None = None
+    """Field of that record with how much of an order's amount was taken off it to prevent self-trades."""
     edit_client_order_id: Literal["new", "existing", "none"] = "none"
     """What ccxt's `edit_order` takes our id for: that of the new order, a name of the order to be changed, or nothing
     (then leave it out)."""

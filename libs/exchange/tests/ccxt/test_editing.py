@@ -71,6 +71,21 @@ async def inside(venue: Venue) -> Decimal:
     return Decimal(str(book.asks[0][0])) - venue.tick
 
 
+@pytest.mark.parametrize("filled", [0, 10])
+async def test_what_was_lost_in_prevented_self_trades_is_not_offered_again(
+    exchange: Exchange, simulator: Server, inside: Decimal, filled: int
+) -> None:
+    """Binance's record keeps the amount; an amount that an edit names is the whole order's."""
+    order = await placed(exchange, msgspec.structs.replace(SELL, price=inside))
+    if filled:
+        fill(simulator, inside, filled)
+    own = {"side": "buy", "price": inside, "amount_base": Decimal(4), "params": {"selfTradePrevention": "DECREMENT"}}
+    await placed(exchange, msgspec.structs.replace(SELL, **own), "own")
+    again = await edited(exchange, order, price=Decimal(32))
+    assert again.amount == 46 - filled
+    assert (await edited(exchange, again, price=Decimal(31), amount_base=Decimal(50))).amount == 50
+
+
 async def test_what_was_filled_is_not_offered_again(exchange: Exchange, simulator: Server, inside: Decimal) -> None:
     """Sell 50, of which 40 are filled: another price offers the last 10."""
     order = await placed(exchange, msgspec.structs.replace(SELL, price=inside))

@@ -146,14 +146,22 @@ class OrderEditor:
         unfilled = self._profile.edit_if_unfilled
         if unfilled and not found.order.filled:
             try:
-                return await self._send(payload, found, total, client_order_id, unfilled)
+                rest = self._without_prevented(payload, found, total)
+                return await self._send(payload, found, rest, client_order_id, unfilled)
             except Rejected as refusal:
                 found = await self._filled_since(payload, refusal)
                 self._check_known(payload, found.order)
                 self._total(payload, found.order)
         elif payload.trigger_price is not None or found.order.trigger_price is not None:
             self._refuse(f"the edit of a stop is not supported on {self._profile.exchange}")
+        total = self._without_prevented(payload, found, total)
         return await cancel_and_create(self._orders, self._profile, payload, found, total, client_order_id)
+
+    def _without_prevented(self, payload: EditPayload, found: FetchedOrder, total: Decimal) -> Decimal:
+        """Return the amount that an edit leaves as it is without what the order lost in prevented self-trades."""
+        field = self._profile.prevented_field
+        lost = found.record.get(field) if field is not None and payload.amount_base is None else None
+        return total - Decimal(str(lost)) if lost else total
 
     async def _filled_since(self, payload: EditPayload, refusal: Rejected) -> FetchedOrder:
         """Return the order if it was not replaced because part of it was filled since it was asked for.

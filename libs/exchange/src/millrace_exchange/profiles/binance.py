@@ -75,6 +75,8 @@ PROFILE: Final = ExchangeProfile(
     kept_fields=("icebergQty", "selfTradePreventionMode", "strategyId", "strategyType", "trailingDelta"),
     # "Cancel order": of an order list all orders are canceled together, and the answer is the list.
     order_list_field="orderListId",
+    # Self-trade prevention, mode DECREMENT: both orders lose the amount of the match, and `origQty` stays.
+    prevented_field="preventedQuantity",
     cancels_all_of_symbol=True,
     # ccxt's create_order_ws and edit_order send unified parameters beside Binance's own; unknown ones are -1104.
     order_parameters={
