@@ -297,7 +297,7 @@ class ExchangeProfile:
     connection_lifetime_ms: int | None = None
     """Age at which a connection is replaced, before the exchange ends it; None if it is not known to do so."""
     farewell_event: str | None = None
-    """Event (`e`) by which the exchange announces that it ends a connection soon."""
+    """Event (`e`) by which the exchange announces that a connection ends soon, or brings nothing any more."""
     event_methods: Mapping[str, str] = field(default_factory=dict)
     """ccxt's method for each event (`e`) that comes all the time, where ccxt makes a table of all its methods at every
     message before it calls one."""

@@ -46,6 +46,8 @@ PROFILE: Final = ExchangeProfile(
     # quantity is not above executedQty: so the quantity counts all of the order.
     # "Websocket Market Streams": "A single connection is only valid for 24 hours".
     connection_lifetime_ms=DAY_MS - 30 * MINUTE_MS,
+    # "User Data Streams", listenKeyExpired: nothing of the account comes any more over the connection, which stands.
+    farewell_event="listenKeyExpired",
     free_parameters=frozenset({"selfTradePrevention"}),
     edit="amend",
     edit_amount="total",
