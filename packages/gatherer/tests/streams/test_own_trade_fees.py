@@ -109,3 +109,18 @@ async def test_a_trade_whose_fee_no_answer_tells_is_published_all_the_same(
     assert first.fee is not None
     silenced = True
     assert [trade.fee for trade in await trading.published()] == [first.fee, None]
+
+
+async def test_a_trade_does_not_wait_for_an_exchange_that_does_not_answer(
+    account: Exchange, stream: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """During a pause that it asked for nothing is asked; what the stream brings is told all the same."""
+    trading = Account(account, stream)
+    (first,) = await trading.published()
+
+    async def fetch_my_trades(*_: Any) -> list[Trade]:
+        await asyncio.Event().wait()
+        return []
+
+    monkeypatch.setattr(type(account.account), "fetch_my_trades", fetch_my_trades)
+    assert [trade.fee for trade in await trading.published()] == [first.fee, None]

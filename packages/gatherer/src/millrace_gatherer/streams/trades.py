@@ -33,6 +33,8 @@ ASK_AGAIN: Final = BackoffPolicy(first_s=0.5, limit_s=30.0)
 """Pauses after asking failed."""
 LISTED_S: Final = 0.2
 """How soon after a streamed trade without its fee to ask for it: the exchange has to list it, and more may follow."""
+UNLISTED_S: Final = 2.0
+"""How long a streamed trade waits for its fee at most: while the exchange does not answer, it is told without."""
 FEW: Final = 50
 """Trades to ask for where few can be missing: one that is asked for takes as long as several that are streamed."""
 OVERLAP_MS: Final = 60_000
@@ -62,6 +64,8 @@ class TradesStream(Stream):
         self._has_received = False
         """Whether the stream has brought something since it was last followed anew."""
         self._wanted = asyncio.Event()
+        self._only_fees_missing = False
+        """Whether all that is held back waits for what an answer says of it, and for nothing before it."""
         self._resumed = 0
         """How often the published sequence was restored."""
         super().__init__(unit, exchange, bus, health)
@@ -97,7 +101,7 @@ class TradesStream(Stream):
 
     async def follow(self) -> None:
         """Follow the stream, and ask for everything that it missed."""
-        self._filling, self._has_received = True, False
+        self._filling, self._has_received, self._only_fees_missing = True, False, False
         self._held.clear()
         self._answers.clear()
         self._wanted.clear()
@@ -112,7 +116,7 @@ class TradesStream(Stream):
         self._answers.append([*self._sequence.newest])
         earlier = [trade for delta in published.deltas for trade in cast(TradesDelta, delta).trades]
         self._sequence.restart(cast(TradesState, published.state).trades, earlier)
-        self._filling = True
+        self._filling, self._only_fees_missing = True, False
         self._resumed += 1
         self._wanted.set()
 
@@ -133,7 +137,9 @@ class TradesStream(Stream):
             self._filling = True
             self._hold(fresh)
             if follows:
-                asyncio.get_running_loop().call_later(LISTED_S, self._wanted.set)
+                self._only_fees_missing, loop = True, asyncio.get_running_loop()
+                loop.call_later(LISTED_S, self._wanted.set)
+                loop.call_later(UNLISTED_S, self._wait_no_longer)
                 return
         elif self._sequence.begins_anew(trades):
             self._filling = True
@@ -148,6 +154,13 @@ class TradesStream(Stream):
             self._answers.append(trades)
         else:
             self._held += trades
+
+    def _wait_no_longer(self) -> None:
+        """Publish what was held back for its fees alone, if no answer has come meanwhile."""
+        if self._only_fees_missing:
+            self._publish(self._sequence.unseen(streamed=self._held))
+            self._held = []
+            self._filling = self._only_fees_missing = False
 
     def _add(self, trades: list[Trade], event: EventTimes, *, is_live: bool = True) -> None:
         self._sequence.add(trades)
@@ -210,7 +223,7 @@ class TradesStream(Stream):
             await asyncio.sleep(0 if run and self._sequence.is_consecutive else FRUITLESS_PAUSE_S)
         self._publish(self._sequence.unseen(fresh, *self._answers, streamed=self._held))
         self._held, self._answers = [], []
-        self._filling = False
+        self._filling = self._only_fees_missing = False
         self.filled()
         self.live()
 
