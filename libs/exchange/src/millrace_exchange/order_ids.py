@@ -123,6 +123,10 @@ class OpenOrderPages:
     covers: Literal["account", "kind"] = "kind"
     """What they list: `account`, the orders in all markets; `kind`, those in markets of one kind alone, which their
     parameters name or else ccxt's option `defaultType`."""
+    limit: int | None = None
+    """Orders that are asked for; None for as many as the exchange answers with by itself."""
+    contracts: "OpenOrderPages | None" = None
+    """The same of contracts, where their pages are others."""
     apart: str = ""
     """What ccxt's `baseName` holds in the markets that even those of `account` leave out."""
 

@@ -120,6 +120,21 @@ async def test_a_list_of_contracts_leaves_spot_orders_out(
     assert ["/spot/open_orders" in request.decode() for request in server.requests] == [False, True]
 
 
+async def test_open_contracts_are_asked_for_by_pages_of_their_own(
+    server: ScriptedServer, account: Callable[[str], Account]
+) -> None:
+    """HTX answers with ten of them unless more are asked for, and with a hundred at most."""
+    ours = in_both(account("htx"))
+    row = {"contract_code": "BTCUSDT", "side": "buy", "type": "limit", "price": "20", "volume": "1", "state": "new"}
+    rows = [{**row, "order_id": str(number), "trade_volume": "0"} for number in range(1, 101)]
+    server.reply = _reply({"code": 200, "message": "Success", "data": rows[:99]})
+    assert len(await ours.fetch_open_orders(CONTRACT)) == 99
+    assert b"limit=100&" in server.requests[0]
+    server.reply = _reply({"code": 200, "message": "Success", "data": rows})
+    with pytest.raises(IncompleteList):
+        await ours.fetch_open_orders(CONTRACT)
+
+
 async def test_a_list_of_binance_is_of_spot_orders(server: ScriptedServer, account: Callable[[str], Account]) -> None:
     """Whatever ccxt's options say: without a symbol ccxt does not heed all of them."""
     ours = in_both(account("binance"))

@@ -11,6 +11,7 @@ from millrace_exchange.ccxt.checked_answer import CheckedAnswer
 from millrace_exchange.ccxt.market_listing import MarketListing
 from millrace_exchange.ccxt.recording.sending import Sending
 from millrace_exchange.errors import ExchangeError, IncompleteList, Rejected
+from millrace_exchange.order_ids import OpenOrderPages
 
 _ACTION: Final = "fetchOpenOrders"
 _MOST_READINGS: Final = 3
@@ -125,59 +126,72 @@ class OpenOrders:
 
     async def _read(self, symbol: str | None, params: Mapping[str, Any]) -> _Orders:
         """Read all pages. Where they go by number, again until they are the same: one that ends moves the later."""
-        found, pages = await self._pages(symbol, params)
-        if self._rules.next_by != "number" or pages == 1:
+        rules = self._rules_of(symbol, params)
+        found, pages = await self._pages(rules, symbol, params)
+        if rules.next_by != "number" or pages == 1:
             return found
         for _ in range(1, _MOST_READINGS):
             before = found
-            found, _ = await self._pages(symbol, params)
+            found, _ = await self._pages(rules, symbol, params)
             if found.keys() == before.keys():
                 return found
         raise self._part(found)
 
-    async def _pages(self, symbol: str | None, params: Mapping[str, Any]) -> tuple[_Orders, int]:
+    def _rules_of(self, symbol: str | None, params: Mapping[str, Any]) -> OpenOrderPages:
+        if self._rules.contracts is None:
+            return self._rules
+        market = None if symbol is None else self._markets[symbol]
+        kind, _ = self._caller.ccxt.handle_market_type_and_params(_ACTION, market, dict(params))
+        return self._rules if kind == "spot" else self._rules.contracts
+
+    async def _pages(self, rules: OpenOrderPages, symbol: str | None, params: Mapping[str, Any]) -> tuple[_Orders, int]:
         found: _Orders = {}
         asked, number = dict(params), 1
         while True:
-            page, content = await self._page(symbol, asked)
+            page, content = await self._page(rules, symbol, asked)
             known = len(found)
             found |= {(order.symbol, order.id): order for order in page}
-            if self._is_last(page, content):
+            if _is_last(rules, page, content):
                 return found, number
             if len(found) == known:
                 raise self._part(found)
             number += 1
-            asked = {**params, **self._rules.params, self._rules.parameter: self._next(page, content, number, found)}
+            following = self._next(rules, page, content, number, found)
+            asked = {**params, **rules.params, rules.parameter: following}
 
-    async def _page(self, symbol: str | None, params: Mapping[str, Any]) -> tuple[list[Order], Any]:
+    async def _page(
+        self, rules: OpenOrderPages, symbol: str | None, params: Mapping[str, Any]
+    ) -> tuple[list[Order], Any]:
         sending = Sending()
         ask = self._caller.ccxt.fetch_open_orders
-        answer = await self._caller.call(_ACTION, ask, symbol, None, None, dict(params), timed=sending)
+        answer = await self._caller.call(_ACTION, ask, symbol, None, rules.limit, dict(params), timed=sending)
         return CheckedAnswer(self._caller.profile, _ACTION, sending).orders(answer, symbol), sending.content
 
-    def _is_last(self, page: Sequence[Order], content: Any) -> bool:
-        rules = self._rules
-        if rules.page is None or not page or (rules.paged_in and _value_of(content, rules.paged_in) is None):
-            return True
-        if rules.next_by == "cursor" and (cursor := _value_of(content, rules.cursor)) is not None:
-            return bool(cursor == "")
-        return max(Counter(order.symbol for order in page).values()) < rules.page
-
-    def _next(self, page: Sequence[Order], content: Any, number: int, found: _Orders) -> str | int:
+    def _next(
+        self, rules: OpenOrderPages, page: Sequence[Order], content: Any, number: int, found: _Orders
+    ) -> str | int:
         """Return what names the next page."""
-        match self._rules.next_by:
+        match rules.next_by:
             case "oldest_id":
                 return min((order.id for order in page), key=lambda each: (len(each), each))
             case "oldest_time" if all(order.timestamp is not None for order in page):
                 return min(order.timestamp or 0 for order in page)
             case "number":
                 return number
-            case "cursor" if cursor := _value_of(content, self._rules.cursor):
+            case "cursor" if cursor := _value_of(content, rules.cursor):
                 return str(cursor)
         raise self._part(found)
 
     def _part(self, found: _Orders, why: ExchangeError | None = None) -> IncompleteList:
         return IncompleteList(list(found.values()), exchange=self._caller.profile.exchange, action=_ACTION, why=why)
+
+
+def _is_last(rules: OpenOrderPages, page: Sequence[Order], content: Any) -> bool:
+    if rules.page is None or not page or (rules.paged_in and _value_of(content, rules.paged_in) is None):
+        return True
+    if rules.next_by == "cursor" and (cursor := _value_of(content, rules.cursor)) is not None:
+        return bool(cursor == "")
+    return max(Counter(order.symbol for order in page).values()) < rules.page
 
 
 def _value_of(content: Any, name: str) -> Any:

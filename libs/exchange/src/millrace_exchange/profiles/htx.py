@@ -48,7 +48,14 @@ PROFILE: Final = ExchangeProfile(
         limits=frozenset({5, 20, 150, 400}),
     ),
     # "Get All Open Orders": 100 unless up to 500 are asked for; from: the order to begin with; direct=next: downwards.
-    open_orders=OpenOrderPages(page=100, next_by="oldest_id", parameter="from", params={"direct": "next"}),
+    # Of contracts, v5/trade/order/opens: "Pagination size defaults to 10, with a maximum limit of 100".
+    open_orders=OpenOrderPages(
+        page=100,
+        next_by="oldest_id",
+        parameter="from",
+        params={"direct": "next"},
+        contracts=OpenOrderPages(page=100, limit=100),
+    ),
     history=History(
         # "The maximum size of the query window is 48 hour"; it goes back 120 days (ccxt) or 180 (documentation).
         own_trades=HistoryWindow(reach_ms=120 * DAY_MS, width_ms=2 * DAY_MS, page=500),

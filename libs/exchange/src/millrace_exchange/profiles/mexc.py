@@ -35,8 +35,8 @@ PROFILE: Final = ExchangeProfile(
         # It would wait for 25 frames before it asks for the snapshot, and close the connection after three old ones.
         ccxt_options={"watchOrderBook": {"snapshotDelay": 0, "maxRetries": 10}},
     ),
-    # "Current Open Orders" takes a symbol alone.
-    open_orders=OpenOrderPages(page=None),
+    # "Current Open Orders" takes a symbol alone. Of contracts ccxt asks for 100.
+    open_orders=OpenOrderPages(page=None, contracts=OpenOrderPages(page=100)),
     history=History(
         # "Only the transaction records in the past 1 month", 100 at most. A day at a time is always short enough.
         own_trades=HistoryWindow(reach_ms=30 * DAY_MS, width_ms=DAY_MS, page=100),
