@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from millrace_core.clock import DAY_MS
 from millrace_core.config.common import Credentials
 from millrace_core.names import ExchangeId
@@ -35,13 +37,17 @@ def test_history_is_asked_for_week_by_week() -> None:
     assert PROFILE.history.own_trades.width_ms == 7 * DAY_MS
 
 
-async def test_streams_move_once_the_listen_key_is_expired() -> None:
+EXPIRED = {"e": "listenKeyExpired", "E": 1736996475556, "listenKey": "x"}
+
+
+@pytest.mark.parametrize("frame", [EXPIRED, {"stream": "x", "data": EXPIRED}])
+async def test_streams_move_once_the_listen_key_is_expired(frame: dict[str, Any]) -> None:
     """The connection stands then, and brings nothing of the account any more; the event may come twice."""
     exchange = await open_ccxt_exchange("binanceusdm", Credentials())
     former = exchange.sessions.current
     client = former.caller.ccxt.client("wss://127.0.0.1/private/ws?listenKey=x")
     for _ in range(2):
-        client.on_message_callback(client, {"e": "listenKeyExpired", "E": 1736996475556, "listenKey": "x"})
+        client.on_message_callback(client, frame)
     newest = exchange.sessions.current
     assert (former.ending.done(), newest is former, newest.ending.done()) == (True, False, False)
     await exchange.close()

@@ -365,8 +365,8 @@ def _end_with_its_streams(client: Any) -> None:
 
 
 def _event_inside(frame: dict[str, Any]) -> Any:
-    """Return the kind of the event that a frame of a socket for requests wraps."""
-    event = frame.get("event")
+    """Return the kind of the event that a frame wraps, of a socket for requests or of several streams."""
+    event = frame.get("event") or frame.get("data")
     return event.get("e") if isinstance(event, dict) else None
 
 
