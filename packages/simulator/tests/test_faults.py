@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from http import HTTPStatus
 from random import Random
 from typing import Any
 
@@ -104,6 +105,8 @@ async def test_an_answer_is_garbled_foreign_or_late(session: ClientSession, serv
     first = (await buy(session, server))[1]
     await let_happen(session, rate=0.0)
     former = (await buy(session, server))[1]
+    await let_happen(session, kinds=["halted"])
+    assert (await buy(session, server))[0] == HTTPStatus.BAD_REQUEST
     await let_happen(session, kinds=["foreign"])
     assert (await buy(session, server))[:2] == (200, former)
     await let_happen(session, kinds=["garbled"])

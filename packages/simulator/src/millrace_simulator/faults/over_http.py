@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Final
 
 import msgspec
@@ -41,7 +42,7 @@ class _Answers:
         self._faults = faults
         self._dialect = dialect
         self._former = "{}"
-        """The last answer to a request that may have made an order."""
+        """The last answer that names an order. A refusal names none: no client can tell whose it is."""
 
     async def answer(self, request: web.Request, handler: Handler, rule: FaultRule) -> web.StreamResponse:
         """Have a request carried out and answer it, unless something happens to it."""
@@ -75,7 +76,7 @@ class _Answers:
                 return self._refusal(kind, {})
             case FaultKind.FOREIGN:
                 return web.Response(text=self._former, content_type="application/json")
-        if request.method == "POST":
+        if request.method == "POST" and said.status == HTTPStatus.OK and '"orderId"' in text:
             self._former = text
         return said
 

@@ -39,7 +39,7 @@ class FaultKind(StrEnum):
     CORRUPT = "corrupt"
     """It is carried out, and the answer is gzip that cannot be unpacked; over HTTP alone."""
     FOREIGN = "foreign"
-    """It is carried out, and the answer is one to an earlier request."""
+    """It is carried out, and the answer is one to an earlier request, and names its order."""
     FAILED = "failed"
     """It is carried out, and the answer says that the exchange does not know the outcome."""
     LIMITED = "limited"
