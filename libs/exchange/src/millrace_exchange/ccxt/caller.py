@@ -10,6 +10,7 @@ from ccxt.base.errors import InvalidNonce
 from millrace_exchange.ccxt.batching import SubscriptionBatches
 from millrace_exchange.ccxt.classification import FAILURES, classify, is_limit
 from millrace_exchange.ccxt.exchange_clock import ExchangeClock
+from millrace_exchange.ccxt.patience import Patience
 from millrace_exchange.ccxt.recording.sending import Sending
 from millrace_exchange.ccxt.settings import TIMEOUT_MS
 from millrace_exchange.errors import ExchangeError, Retryable
@@ -46,6 +47,7 @@ class CcxtCaller:
         self.has_keys = has_keys
         self.poll_interval_s = poll_interval_s
         """How often to ask for a stream that the exchange does not send."""
+        self.patience = Patience()
         self.clock = clock or ExchangeClock()
         """The exchange's clock, by which requests are signed."""
         self.another = another
@@ -78,10 +80,10 @@ class CcxtCaller:
         timed = timed or Sending()
 
         async def send() -> Any:
-            async with asyncio.timeout(_ANSWER_TIMEOUT_S):
+            async with asyncio.timeout(_ANSWER_TIMEOUT_S) as limit:
                 if over_socket:
                     await self.gate.enter(action)
-                with timed.of(action):
+                with timed.of(action), self.patience.limiting(action, limit, timed):
                     return await method(*arguments)
 
         with self._classified(action, timed):

@@ -1,6 +1,6 @@
 """The request that a task is making: which action it is for, when it left, and what was answered."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final
@@ -32,6 +32,8 @@ class Sending:
         """What ccxt read from the lists in all answers, before it leaves out what was not asked for."""
         self.action = ""
         """The action that is under way; empty before and after it."""
+        self.on_asked: Callable[[], None] | None = None
+        """Called when something was sent that changes nothing."""
         self.has_changed = False
         """Whether a request was sent that may have changed something."""
 
@@ -75,6 +77,8 @@ def stamp(*, changes: bool = True) -> None:
             raise
     current.has_changed |= changes
     current.at_ns = now_ns()
+    if not changes and current.on_asked is not None:
+        current.on_asked()
 
 
 def check_carried(request: str) -> None:
