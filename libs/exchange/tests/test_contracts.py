@@ -82,7 +82,7 @@ async def test_a_refusal_because_of_the_terms_has_them_loaded_again(
     await asyncio.sleep(0)
     assert exchange.rules.precision_errors(order) == []
     with pytest.raises(Rejected):
-        await exchange.execution.create_order(order, "misfit")
+        await exchange.execution.create_order(order, "off-the-tick")
     async with asyncio.timeout(60):
         await loaded
     (error,) = exchange.rules.precision_errors(order)

@@ -231,16 +231,22 @@ async def test_an_own_trade_that_the_stream_lost_is_found_though_a_newer_one_cam
     await trades.until(lambda r: {t.order for t in all_of(r, "trades")} == {first.id, lost.id, last.id})
 
 
+async def live_account(configure: Any, read: Any) -> tuple[Any, Any, Any]:
+    """Return readers of the account's orders, trades and balances, once all are live."""
+    await configure([OWN], ["watchOrders", "watchMyTrades", "watchBalance"])
+    readers = read("watchOrders", OWN), read("watchMyTrades", OWN), read("watchBalance")
+    for reader in readers:
+        await reader.until(lambda r: r.follower.status == "live")
+    return readers
+
+
 async def test_an_event_that_cannot_be_read_is_asked_for_at_once(
     configure: Any, read: Any, bus: Bus, account: Exchange, line: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever it said is known soon, and no stream begins anew."""
     monkeypatch.setattr("millrace_gatherer.streams.questions.ACTIVE_S", 3600.0)
     asked_seldom(monkeypatch)
-    await configure([OWN], ["watchOrders", "watchMyTrades", "watchBalance"])
-    orders, trades, balance = read("watchOrders", OWN), read("watchMyTrades", OWN), read("watchBalance")
-    for reader in (orders, trades, balance):
-        await reader.until(lambda r: r.follower.status == "live")
+    orders, trades, balance = await live_account(configure, read)
     opened = line.sockets
     line.treat = lambda frame: frame.replace("executionReport", "new").replace("outboundAccountPosition", "newer")
     bought = await Trader(bus, account, seed=1).place("market", is_known=False)
@@ -258,10 +264,7 @@ async def test_an_executors_answer_has_the_exchange_asked_where_the_connection_i
     """It answers pings, and brings no event: nothing else says that something happened. Another one is made."""
     monkeypatch.setattr("millrace_gatherer.streams.questions.ACTIVE_S", 0.2)
     asked_seldom(monkeypatch)
-    await configure([OWN], ["watchOrders", "watchMyTrades", "watchBalance"])
-    orders, trades, balance = read("watchOrders", OWN), read("watchMyTrades", OWN), read("watchBalance")
-    for reader in (orders, trades, balance):
-        await reader.until(lambda r: r.follower.status == "live")
+    orders, trades, balance = await live_account(configure, read)
     await asyncio.sleep(1.0)  # until the questions that follow a subscription are over
     opened = line.sockets
     line.treat = lambda frame: None if "subscriptionId" in frame else frame

@@ -5,8 +5,7 @@ wrong balance of what is read from it, or none. Each event is checked by this fi
 """
 
 from collections.abc import Callable, Container, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta, Struct
@@ -22,8 +21,7 @@ _ACCOUNTS: Final = r"^(main|trade|trade_hf|margin|margin_v2|isolated|isolated_v2
 _Count = Annotated[int, Meta(ge=0)]
 
 
-@dataclass(frozen=True)
-class Listed:
+class Listed(NamedTuple):
     """What the exchange lists, by its own names; nothing is doubted where that is not known."""
 
     markets: Container[str] = ()

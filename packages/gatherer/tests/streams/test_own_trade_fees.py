@@ -124,3 +124,24 @@ async def test_a_trade_does_not_wait_for_an_exchange_that_does_not_answer(
 
     monkeypatch.setattr(type(account.account), "fetch_my_trades", fetch_my_trades)
     assert [trade.fee for trade in await trading.published()] == [first.fee, None]
+
+
+async def test_the_wait_of_one_trade_ends_with_its_answer(
+    account: Exchange, stream: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A later trade has a wait of its own: what is left of the former one's does not cut it short."""
+    monkeypatch.setattr("millrace_gatherer.streams.trades.UNLISTED_S", 1.0)
+    trading = Account(account, stream)
+    for _ in range(2):  # What comes before the first message is asked for anyhow.
+        await trading.published()
+    ask = type(account.account).fetch_my_trades
+    await asyncio.sleep(0.6)  # so that what is left of the former wait would end during the next one
+    monkeypatch.setattr("millrace_gatherer.streams.trades.UNLISTED_S", 60.0)
+
+    async def fetch_my_trades(self: Any, *arguments: Any) -> list[Trade]:
+        await asyncio.sleep(0.4)
+        found: list[Trade] = await ask(self, *arguments)
+        return found
+
+    monkeypatch.setattr(type(account.account), "fetch_my_trades", fetch_my_trades)
+    assert [trade.fee is not None for trade in await trading.published()] == [True] * 3

@@ -64,8 +64,8 @@ class TradesStream(Stream):
         self._has_received = False
         """Whether the stream has brought something since it was last followed anew."""
         self._wanted = asyncio.Event()
-        self._only_fees_missing = False
-        """Whether all that is held back waits for what an answer says of it, and for nothing before it."""
+        self._releasing: asyncio.TimerHandle | None = None
+        """Ends the wait of all that is held back for its fees; None where it waits for what came before it too."""
         self._resumed = 0
         """How often the published sequence was restored."""
         super().__init__(unit, exchange, bus, health)
@@ -101,7 +101,8 @@ class TradesStream(Stream):
 
     async def follow(self) -> None:
         """Follow the stream, and ask for everything that it missed."""
-        self._filling, self._has_received, self._only_fees_missing = True, False, False
+        self._filling, self._has_received = True, False
+        self._keep_holding()
         self._held.clear()
         self._answers.clear()
         self._wanted.clear()
@@ -116,7 +117,8 @@ class TradesStream(Stream):
         self._answers.append([*self._sequence.newest])
         earlier = [trade for delta in published.deltas for trade in cast(TradesDelta, delta).trades]
         self._sequence.restart(cast(TradesState, published.state).trades, earlier)
-        self._filling, self._only_fees_missing = True, False
+        self._filling = True
+        self._keep_holding()
         self._resumed += 1
         self._wanted.set()
 
@@ -137,9 +139,9 @@ class TradesStream(Stream):
             self._filling = True
             self._hold(fresh)
             if follows:
-                self._only_fees_missing, loop = True, asyncio.get_running_loop()
+                loop = asyncio.get_running_loop()
                 loop.call_later(LISTED_S, self._wanted.set)
-                loop.call_later(UNLISTED_S, self._wait_no_longer)
+                self._releasing = loop.call_later(UNLISTED_S, self._release)
                 return
         elif self._sequence.begins_anew(trades):
             self._filling = True
@@ -155,12 +157,18 @@ class TradesStream(Stream):
         else:
             self._held += trades
 
-    def _wait_no_longer(self) -> None:
-        """Publish what was held back for its fees alone, if no answer has come meanwhile."""
-        if self._only_fees_missing:
-            self._publish(self._sequence.unseen(streamed=self._held))
-            self._held = []
-            self._filling = self._only_fees_missing = False
+    def _release(self) -> None:
+        """Publish what is held back for its fees alone: no answer has come meanwhile."""
+        self._publish(self._sequence.unseen(streamed=self._held))
+        self._held = []
+        self._filling = False
+        self._keep_holding()
+
+    def _keep_holding(self) -> None:
+        """Release nothing before it is answered."""
+        if self._releasing is not None:
+            self._releasing.cancel()
+            self._releasing = None
 
     def _add(self, trades: list[Trade], event: EventTimes, *, is_live: bool = True) -> None:
         self._sequence.add(trades)
@@ -223,7 +231,8 @@ class TradesStream(Stream):
             await asyncio.sleep(0 if run and self._sequence.is_consecutive else FRUITLESS_PAUSE_S)
         self._publish(self._sequence.unseen(fresh, *self._answers, streamed=self._held))
         self._held, self._answers = [], []
-        self._filling = self._only_fees_missing = False
+        self._filling = False
+        self._keep_holding()
         self.filled()
         self.live()
 
