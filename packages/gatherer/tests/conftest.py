@@ -151,8 +151,10 @@ async def read(bus: Bus) -> AsyncIterator[Callable[..., Reader]]:
 def configure(bus: Bus, line: Line) -> Callable[..., Any]:
     """Writes the gatherer's configuration: symbols and data points of the tenant T, and how many workers."""
 
-    async def configure(symbols: list[str], points: list[Any], workers: int = 0, **plan: Any) -> None:
-        account = {"apiKey": "demo-key", "secret": "demo-secret", "urls": {"base": line.url}}
+    async def configure(
+        symbols: list[str], points: list[Any], workers: int = 0, *, adapter: str = "native", **plan: Any
+    ) -> None:
+        account = {"apiKey": "demo-key", "secret": "demo-secret", "urls": {"base": line.url}, "adapter": adapter}
         workplan = {"tenant": "T", "exchangeId": "binance", "assetPairs": symbols, "dataPoints": points, **plan}
         exchanges = {"T": {"binance": account}}
         config = {"agent": {"id": AGENT}, "exchanges": exchanges, "workplans": [workplan], "workers": workers}

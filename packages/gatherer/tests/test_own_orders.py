@@ -231,9 +231,9 @@ async def test_an_own_trade_that_the_stream_lost_is_found_though_a_newer_one_cam
     await trades.until(lambda r: {t.order for t in all_of(r, "trades")} == {first.id, lost.id, last.id})
 
 
-async def live_account(configure: Any, read: Any) -> tuple[Any, Any, Any]:
+async def live_account(configure: Any, read: Any, adapter: str = "native") -> tuple[Any, Any, Any]:
     """Return readers of the account's orders, trades and balances, once all are live."""
-    await configure([OWN], ["watchOrders", "watchMyTrades", "watchBalance"])
+    await configure([OWN], ["watchOrders", "watchMyTrades", "watchBalance"], adapter=adapter)
     readers = read("watchOrders", OWN), read("watchMyTrades", OWN), read("watchBalance")
     for reader in readers:
         await reader.until(lambda r: r.follower.status == "live")
@@ -258,13 +258,14 @@ async def test_an_event_that_cannot_be_read_is_asked_for_at_once(
     assert line.sockets == opened
 
 
+@pytest.mark.parametrize("adapter", ["native", "ccxt"])
 async def test_an_executors_answer_has_the_exchange_asked_where_the_connection_is_mute(
-    configure: Any, read: Any, bus: Bus, account: Exchange, line: Any, monkeypatch: pytest.MonkeyPatch
+    configure: Any, read: Any, bus: Bus, account: Exchange, line: Any, monkeypatch: pytest.MonkeyPatch, adapter: str
 ) -> None:
     """It answers pings, and brings no event: nothing else says that something happened. Another one is made."""
     monkeypatch.setattr("millrace_gatherer.streams.questions.ACTIVE_S", 0.2)
     asked_seldom(monkeypatch)
-    orders, trades, balance = await live_account(configure, read)
+    orders, trades, balance = await live_account(configure, read, adapter)
     await asyncio.sleep(1.0)  # until the questions that follow a subscription are over
     opened = line.sockets
     line.treat = lambda frame: None if "subscriptionId" in frame else frame

@@ -145,6 +145,13 @@ class AccountFeed(OrderQueries, Protocol):
     async def positions(self, listener: PositionsListener) -> None:
         """Stream the positions that change; the exchange does not send the others."""
 
+    def replace_mute(self, since_ns: int) -> None:
+        """Replace the connections of the account's streams that have brought nothing since a time, wall clock.
+
+        Something has happened on the account meanwhile: one that answers pings and is silent then is mute, and all that
+        comes over it misses messages.
+        """
+
 
 class ExecutionClient(OrderQueries, Protocol):
     """Changes one account's orders. A request that may have been sent is never repeated automatically.

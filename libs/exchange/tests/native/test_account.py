@@ -15,6 +15,7 @@ from libs.exchange.tests.native.conftest import OpenFeed
 from tests.support.line import Line
 
 from millrace_core.actions import BALANCE, MY_TRADES, ORDERS
+from millrace_core.clock import now_ns
 from millrace_core.orders import Order
 from millrace_core.requests import CancelPayload, CreatePayload
 from millrace_exchange import Exchange, ExchangeError, Fatal, Retryable, open_exchange
@@ -161,6 +162,30 @@ async def test_a_cut_breaks_all_streams(open_account: OpenFeed, exchange: Exchan
     for task in streams.tasks:
         with pytest.raises(Retryable):
             await task
+
+
+async def test_a_connection_that_is_mute_while_something_happens_is_replaced(
+    open_account: OpenFeed, exchange: Exchange, line: Line
+) -> None:
+    """Nobody knows since when it is mute: all its streams begin anew. One that has brought something since is kept."""
+    feed = await open_account(**QUICK)
+    streams, begun_ns = AccountStreams(feed), now_ns()
+    await begun(exchange, streams)
+    opened, mute, passed = line.sockets, line.open[-1], line.passed
+    feed.replace_mute(begun_ns)
+    await exchange.execution.create_order(buying(), "kept")
+    assert line.sockets == opened
+    line.passed = lambda each, text: [] if each is mute else passed(each, text)  # type: ignore[method-assign]
+    feed.replace_mute(now_ns())
+    number = 0
+    async with asyncio.timeout(60):
+        while not all(task.done() for task in streams.tasks):
+            await exchange.execution.create_order(buying(), f"missed-{(number := number + 1)}")
+            await asyncio.sleep(0.1)
+    for task in streams.tasks:
+        with pytest.raises(Retryable, match="sends nothing"):
+            await task
+    assert line.sockets > opened
 
 
 async def test_a_refused_key_is_fatal(open_account: OpenFeed) -> None:

@@ -40,6 +40,9 @@ class Account:
         """Stream nothing."""
         await asyncio.Event().wait()
 
+    def replace_mute(self, _: int) -> None:
+        """Do nothing: there is no connection."""
+
     async def fetch_open_orders(self, _: str) -> list[Order]:
         """Return a part of them, which is empty."""
         self.asked += 1

@@ -91,6 +91,23 @@ async def test_a_message_of_a_symbol_concerns_its_other_streams_and_the_balance(
     del other
 
 
+async def test_what_no_message_brought_has_the_other_streams_asked_at_once() -> None:
+    """The stream that found it soon, and those of other symbols not at all."""
+    exchange = cast(Exchange, SimpleNamespace(account=Account(), profile=ExchangeProfile(exchange=ExchangeId("x"))))
+    wakes = {name: asyncio.Event() for name in ("orders", "trades", "balance", "other")}
+    symbols = {"trades": "A/B", "balance": None, "other": "C/D"}
+    others = [account_timer(exchange, symbol, wakes[name]) for name, symbol in symbols.items()]
+    orders = account_timer(exchange, "A/B", wakes["orders"])
+    orders.found()
+    assert {name for name, wake in wakes.items() if wake.is_set()} == {"trades", "balance"}
+    for timer in (orders, *others):
+        timer.asking()
+    orders.found()
+    assert not any(wake.is_set() for wake in wakes.values())
+    for timer in (orders, *others):
+        timer.asking()
+
+
 def test_questions_use_half_of_the_tightest_limit() -> None:
     """By what they weigh; a limit that does not count them says nothing."""
     by_weight = RateLimit(name="weights", scope="ip", weight=1_000, window_ms=10_000)

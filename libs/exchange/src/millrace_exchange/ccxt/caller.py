@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, NoReturn
+from weakref import WeakSet
 
 from ccxt.base.errors import InvalidNonce
 
@@ -50,6 +51,8 @@ class CcxtCaller:
         self.patience = Patience()
         self.clock = clock or ExchangeClock()
         """The exchange's clock, by which requests are signed."""
+        self.account_connections: WeakSet[Any] = WeakSet()
+        """Those over which the account's streams come, or came."""
         self.another = another
         """Opens a further instance with the same settings; nothing is sent yet."""
 

@@ -22,6 +22,7 @@ from millrace_exchange.ccxt.order_queries import CcxtOrderQueries
 from millrace_exchange.ccxt.polling import is_polled, poll
 from millrace_exchange.ccxt.sessions import StreamSessions
 from millrace_exchange.ccxt.streams import follow
+from millrace_exchange.ccxt.subscriptions import cut_mute
 from millrace_exchange.listeners import (
     BalanceListener,
     BookListener,
@@ -150,3 +151,8 @@ class CcxtAccountFeed(CcxtOrderQueries):
         """Stream the positions that change."""
         await self._listing.know(None)
         await self._sessions.follow(POSITIONS, listener, lambda caller, source: follow(caller, POSITIONS, None, source))
+
+    def replace_mute(self, since_ns: int) -> None:
+        """Cut the connections that have brought nothing since a time: their streams end, and begin over new ones."""
+        for caller in self._sessions.callers:
+            cut_mute(caller.account_connections, since_ns)

@@ -88,6 +88,11 @@ class StreamSessions:
             ccxt.set_markets_from_exchange(first)
         return self._current
 
+    @property
+    def callers(self) -> list[CcxtCaller]:
+        """Return the instances over which streams come."""
+        return [session.caller for session in self._open]
+
     async def keep_young(self, lifetime_ms: int) -> NoReturn:
         """Replace the session whenever one of its connections has lived for so long, until cancelled."""
         while True:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -61,7 +61,7 @@ async def subscribed(
 
     A connection that is mute then is cut: a new subscription over it would be as silent as the one that ends.
     """
-    used: set[Any] = set()
+    used = caller.account_connections if action.is_private else set[Any]()
     token = carriers.set(used)
     try:
         yield
@@ -70,14 +70,16 @@ async def subscribed(
         if was_cancelled():
             if not keeps():
                 await _unsubscribe(caller, action, *arguments)
-            # An account may rest for ever.
-            for client in () if action.is_private else used:
-                _cut_if_mute(client)
+            # An account may rest for ever: there, the silence of a stream that is left says nothing.
+            if not action.is_private:
+                cut_mute(used, now_ns() - MUTE_MS * NS_PER_MS)
 
 
-def _cut_if_mute(client: Any) -> None:
-    if not client.closed() and now_ns() - client.received_ns > MUTE_MS * NS_PER_MS:
-        client.on_error(NetworkError("the connection answers pings and brings nothing else: reconnecting"))
+def cut_mute(connections: Iterable[Any], since_ns: int) -> None:
+    """Cut those of ccxt's connections that have brought nothing since a time, wall clock."""
+    for client in list(connections):
+        if not client.closed() and client.received_ns < since_ns:
+            client.on_error(NetworkError("the connection answers pings and brings nothing else: reconnecting"))
 
 
 async def _unsubscribe(caller: CcxtCaller, action: StreamAction, *arguments: Any) -> None:

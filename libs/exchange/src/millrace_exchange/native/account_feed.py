@@ -104,6 +104,11 @@ class NativeAccountFeed(CcxtAccountFeed):
 
         await self._follow(BALANCE, None, take, listener, on_subscribed)
 
+    def replace_mute(self, since_ns: int) -> None:
+        """Replace the connections that have brought nothing since a time; all streams of a mute one begin anew."""
+        self._pool.replace_mute(since_ns)
+        super().replace_mute(since_ns)
+
     async def is_native(self, action: StreamAction, symbol: str | None) -> bool:
         """Tell whether a stream comes over a connection of our own."""
         if action is BALANCE:

@@ -129,15 +129,20 @@ class Connection(WSListener):
         self._routes[route].remove(subscription)
         if not self._routes[route]:
             del self._routes[route]
-        at_ns = now_ns()
-        is_silent = subscription.active.is_set() and at_ns - subscription.received_ns > _SILENCE_NS
-        if is_silent and at_ns - self._received_ns > _SILENCE_NS:
-            self._suspected_ns = at_ns
-            self._expire()
+        silent_since_ns = now_ns() - _SILENCE_NS
+        is_silent = subscription.active.is_set() and subscription.received_ns < silent_since_ns
+        if is_silent:
+            self.doubt(silent_since_ns)
         if not listeners and is_silent:
             self._drop_unused(stream)
         elif not listeners:
             asyncio.get_running_loop().call_later(_LINGER_S, self._drop_unused, stream)
+
+    def doubt(self, since_ns: int) -> None:
+        """Have it replaced if it has brought nothing since a time, wall clock: it may be mute."""
+        if self._received_ns < since_ns:
+            self._suspected_ns = now_ns()
+            self._expire()
 
     async def close(self) -> None:
         """End it in order, within half a second."""

@@ -72,6 +72,11 @@ class ConnectionPool:
         with self.subscribed(topic, action, take, in_batches=in_batches) as subscription:
             raise await subscription.broken
 
+    def replace_mute(self, since_ns: int) -> None:
+        """Replace the connections that have brought nothing since a time, wall clock, and are mute then."""
+        for connection in list(self._connections):
+            connection.doubt(since_ns)
+
     async def close(self) -> None:
         """End all connections."""
         for task in self._replacements:

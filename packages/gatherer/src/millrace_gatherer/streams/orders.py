@@ -80,8 +80,8 @@ class OrdersStream(Stream):
                 if changed := self._cache.take(merged):
                     self.publish(OrdersDelta(orders=changed), event, is_live=is_live)
                     if not is_live:
-                        # Where an answer has what no message brought, the next may be missing too.
-                        self._questions.received()
+                        # Where an answer has what no message brought, others and the next may be missing too.
+                        self._questions.found() if self.was_live else self._questions.received()
                         self._doubt_connection()
             finally:
                 self._changed.task_done()
@@ -129,13 +129,14 @@ class OrdersStream(Stream):
 
     def _doubt_connection(self) -> None:
         """Follow anew if nothing comes although something happened: a connection may answer pings and be mute."""
-        messages = self._messages
+        messages, since_ns = self._messages, now_ns()
         if self._asked != [messages, messages]:
             return
 
         def follow_anew(broken: object) -> None:
             if self._messages == messages and self.broken is broken:
                 self.health.count("silences")
+                self.exchange.account.replace_mute(since_ns)
                 self.fail(MUTE)
 
         asyncio.get_running_loop().call_later(OVERDUE_S, follow_anew, self.broken)

@@ -64,6 +64,17 @@ class QuestionTimer:
     def missed(self) -> None:
         """Note that a message is missing for certain: ask at once, or soon if that was done a moment ago."""
         self.received()
+        self._ask_at_once()
+
+    def found(self) -> None:
+        """Note that an answer has what no message brought: of what it concerns too, messages are missing as well."""
+        self.received()
+        for timers in self._concerned:
+            for timer in timers:
+                if timer is not self:
+                    timer._ask_at_once()
+
+    def _ask_at_once(self) -> None:
         at_s, soon_s = asyncio.get_running_loop().time(), self._soon_s() or 0.0
         if self._missed_s is None or at_s - self._missed_s >= soon_s:
             self._missed_s = at_s

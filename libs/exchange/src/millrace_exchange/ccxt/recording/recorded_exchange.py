@@ -1,6 +1,6 @@
 """A ccxt class whose instances record: what its sockets bring goes through a `Recorder`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, MutableSet
 from contextvars import ContextVar
 from functools import cache
 from typing import Any, Final, Protocol
@@ -33,7 +33,7 @@ from millrace_exchange.request_gate import RequestGate
 
 connection: ContextVar[str] = ContextVar("connection", default="")
 """What marks the URL of a connection that this task has for itself; empty where streams share one."""
-carriers: ContextVar[set[Any] | None] = ContextVar("carriers", default=None)
+carriers: ContextVar[MutableSet[Any] | None] = ContextVar("carriers", default=None)
 """Collects the connections over which this task's stream comes."""
 
 _UNEXPLAINED: Final = (ExchangeError, OperationFailed)
