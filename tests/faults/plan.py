@@ -39,10 +39,14 @@ class Part(StrEnum):
     """The lines that bring an account's events answer pings, and bring nothing else."""
     HALT = "halted symbol"
     """The exchange takes no order on the symbol, and then does again."""
+    DELIST = "delisted symbol"
+    """The exchange does not list the symbol, and then does again: its open orders end, and no answer names it."""
 
 
 AT_THE_MARKET: Final = (Part.MUTE, Part.HALT)
-"""What fails at the exchange alone."""
+"""What fails at the exchange alone, often."""
+SELDOM: Final = (Part.DELIST,)
+"""The same, in a schedule of five: nothing can be traded meanwhile."""
 INTERFERING: Final = (FaultKind.FILLED, FaultKind.HALTED, FaultKind.CORRUPT)
 """What happens to an order between request and answer, or to an answer that says so."""
 OF_EVENTS: Final = (FaultKind.MISSING, FaultKind.LATE, FaultKind.DOUBLED, FaultKind.GARBLED, FaultKind.LOST)
@@ -114,11 +118,12 @@ def plan_of(seed: int, exchange: str | None = None) -> Plan:
         event_faults=(random.choice(OF_EVENTS),),
     )
     events += [_event(random, AT_THE_MARKET) for _ in range(random.choice((0, 0, 1, 2)))]
+    events += [_event(random, SELDOM)] if random.random() < 0.2 else []
     plan = replace(plan, events=tuple(sorted(events, key=lambda event: event.at_s)))
     return plan if exchange is None else replace(plan, exchange=exchange)
 
 
-_PARTS: Final = tuple(part for part in Part if part not in AT_THE_MARKET)
+_PARTS: Final = tuple(part for part in Part if part not in AT_THE_MARKET + SELDOM)
 
 
 def _event(random: Random, parts: Sequence[Part]) -> Event:

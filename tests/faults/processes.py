@@ -103,6 +103,7 @@ class Platform:
 
     async def suffer(self, event: Event) -> None:
         """Let one part fail, and come back."""
+        symbol = EXCHANGES[self.plan.exchange].market
         match event.part:
             case Part.RECONFIGURE:
                 with suppress(RedisError, OSError):
@@ -116,10 +117,15 @@ class Platform:
                 await asyncio.sleep(event.for_s)
                 self.exchange.faults.set(faults_of(self.plan))
             case Part.HALT:
-                instrument = self.exchange.venue.instruments[EXCHANGES[self.plan.exchange].market]
-                instrument.trading = False
+                if (instrument := self.exchange.venue.instruments.get(symbol)) is not None:
+                    instrument.trading = False
+                    await asyncio.sleep(event.for_s)
+                    instrument.trading = True
+            case Part.DELIST:
+                rules = self.exchange.venue.instrument(symbol).rules
+                self.exchange.market.delist(symbol)
                 await asyncio.sleep(event.for_s)
-                instrument.trading = True
+                self.exchange.market.list_symbol(rules)
             case Part.HALF_OPEN:
                 self.line.keep()
                 await asyncio.sleep(event.for_s)

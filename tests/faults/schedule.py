@@ -55,6 +55,8 @@ class Schedule:
         self._random = Random(plan.seed + 2)
         self._requests = Requests(self._random, plan.by_hand, plan.poison, self._exchange.id)
         self._channel: dict[str, list[str]] = {}
+        self._price = Decimal(0)
+        """The market's last one."""
 
     async def run(self) -> Outcome:
         """Run it to its end."""
@@ -192,9 +194,11 @@ class Schedule:
             self._channel.setdefault(answer.request_id, []).append(answer.status)
 
     def _mid(self) -> Decimal:
-        instrument = self._parts.exchange.venue.instruments[self._exchange.market]
-        ticker = instrument.book_ticker()
-        return Decimal(instrument.scale.price_text((ticker.bid + ticker.ask) // 2))
+        """Return the market's price; while it is delisted the last one."""
+        if (instrument := self._parts.exchange.venue.instruments.get(self._exchange.market)) is not None:
+            ticker = instrument.book_ticker()
+            self._price = Decimal(instrument.scale.price_text((ticker.bid + ticker.ask) // 2))
+        return self._price
 
 
 def _touched(sent: list[Sent]) -> Counter[str]:
