@@ -18,7 +18,7 @@ from tests.faults.account import wrong_balances, wrong_trades
 from tests.faults.hashes import wrong_hashes
 from tests.faults.judgement import Ledger, answers_of, violations
 from tests.faults.plan import SECONDS, Plan
-from tests.faults.processes import TENANT, Platform, faults_of, platform
+from tests.faults.processes import AGENTS, TENANT, Platform, faults_of, platform
 from tests.faults.requests import Requests, Sent
 from tests.support.answers import final_answer
 from tests.support.exchanges import EXCHANGES
@@ -169,13 +169,14 @@ class Schedule:
         return []
 
     async def _shown(self) -> list[str]:
-        """Return what the executor's heartbeat says of its units, and its last errors."""
-        text = await self._parts.client.get("agent.EXECUTOR")
-        if text is None:
-            return ["no heartbeat"]
-        beat = msgspec.json.decode(text)
-        units = [f"{unit['name']} is {unit['state']}: {unit.get('detail')}" for unit in beat["units"]]
-        return units + [str(error["message"]) for error in beat["lastErrors"]]
+        """Return what the executors' heartbeats say of their units, and their last errors."""
+        shown = []
+        for agent in AGENTS:
+            text = await self._parts.client.get(f"agent.{agent}")
+            beat = {"units": (), "lastErrors": ()} if text is None else msgspec.json.decode(text)
+            shown += [f"{agent}: {unit['name']} is {unit['state']}: {unit.get('detail')}" for unit in beat["units"]]
+            shown += [f"{agent}: {error['message']}" for error in beat["lastErrors"]]
+        return shown
 
     async def _listen(self) -> None:
         """Note every final answer on the channels, through outages of Redis."""
