@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 from tests.support.promptness import prompt
 
 from millrace_bus import Bus
@@ -281,6 +282,23 @@ async def test_an_executors_answer_has_the_exchange_asked_where_the_connection_i
         while line.sockets == opened:
             await asyncio.sleep(0.02)  # a connection that tells nobody of its beginning
     await answers.close("over")
+
+
+async def test_open_orders_are_written_again_once_redis_has_lost_them(
+    configure: Any, read: Any, bus: Bus, account: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`FLUSHALL` ends no connection, and no message may come of them for long."""
+    monkeypatch.setattr("millrace_gatherer.streams.questions.ACTIVE_S", 3600.0)
+    asked_seldom(monkeypatch)
+    orders, _, _ = await live_account(configure, read)
+    opened = await Trader(bus, account, seed=1).place("limit", is_known=False)
+    await orders.until(lambda r: published_states(r) == {opened.id: "open"})
+    client: Any = Redis.from_url(bus.url)
+    await client.flushall()
+    async with asyncio.timeout(RIGHT_AGAIN_S):
+        while await bus.orders.open_ids(TENANT, BINANCE, OWN) != {opened.id}:
+            await asyncio.sleep(0.05)  # a set that tells nobody of its change
+    await client.aclose()
 
 
 def asked_seldom(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -128,6 +128,7 @@ class Bus:
         snapshot_interval_s: float = 60.0,
         on_state: Callable[[WriterState], None] | None = None,
         resume: BeforeEpoch | None = None,
+        on_lost: Callable[[], None] | None = None,
     ) -> StreamWriter:
         """Return the writer of a stream, still to be opened.
 
@@ -137,6 +138,7 @@ class Bus:
         `on_state` is called with each change of the writer's state.
         `resume`, for streams with snapshots, is called before each epoch with what all writers have published so far,
         so that the new epoch continues from there and no message is published twice or left out.
+        `on_lost` is called when Redis is found to have lost its data over a connection that stayed.
         """
         return StreamWriter(
             name,
@@ -147,6 +149,7 @@ class Bus:
             snapshot_interval_s=snapshot_interval_s,
             on_state=on_state,
             resume=resume,
+            on_lost=on_lost,
             open_writers=self._open_writers,
         )
 

@@ -52,12 +52,14 @@ class StreamWriter:
         snapshot_interval_s: float = 60.0,
         on_state: Callable[[WriterState], None] | None = None,
         resume: BeforeEpoch | None = None,
+        on_lost: Callable[[], None] | None = None,
         open_writers: "set[StreamWriter]",
     ) -> None:
         self.name = name
         self._open_writers = open_writers
         """Set of open writers, which the bus closes when it ends."""
         self._reconnecting, self._on_state, self._resume = reconnecting, on_state, resume
+        self._on_lost = on_lost
         self._snapshot_interval_s = snapshot_interval_s
         self._stream = NumberedStream(name, outbox, take_snapshot, retention)
         self._state: WriterState = "closed"
@@ -363,6 +365,8 @@ class StreamWriter:
             # It includes this message, which the journal has: so a reader finds where to go on.
             self._stream.write_status()
             self._stream.write_snapshot()
+            if self._on_lost is not None:
+                self._on_lost()
 
     async def _newest(self, connection: Connection) -> tuple[MessageId | None, MessageId | None]:
         """Return the ids of the newest entry of the journal, and of the snapshots.

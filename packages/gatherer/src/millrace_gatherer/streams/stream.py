@@ -59,6 +59,8 @@ class Stream(ABC):
         self.unit = unit
         self.exchange = exchange
         self.health = health
+        self.wake = asyncio.Event()
+        """Set when the missing part must be fetched: the state was resumed again, or Redis has lost what it had."""
         self.writer: StreamWriter = bus.writer(
             unit.name,
             self._snapshot,
@@ -66,6 +68,7 @@ class Stream(ABC):
             snapshot_interval_s=unit.snapshot_interval_s,
             on_state=self._writer_became,
             resume=self._resume if self.resumes else None,
+            on_lost=self.wake.set,
         )
         self._to_received = health.histogram("exchange→received")
         self._to_published = health.histogram("received→published")
@@ -85,8 +88,6 @@ class Stream(ABC):
         """Whether it has been live since it was last followed anew; reset by the runner."""
         self.known = asyncio.Event()
         """Set once the earlier published state is known; only for streams that resume."""
-        self.wake = asyncio.Event()
-        """Set when the state was resumed again: the missing part must be fetched."""
         self.is_subscribed = True
         """Whether the exchange sends the stream, as far as that is known."""
         self._whole = asyncio.Event()
