@@ -230,6 +230,20 @@ class ErrorRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AccountKind:
+    """How ccxt learns of what kind an account is, where an exchange has two at different places."""
+
+    method: str
+    """ccxt's method that asks for it, once."""
+    options: tuple[str, ...]
+    """ccxt's options that keep what it learnt: true or false."""
+    fields: frozenset[str]
+    """Fields that the answers have."""
+    refusals: frozenset[str] = frozenset()
+    """The exchange's codes of refusals that say it too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExchangeProfile:
     """Everything specific to one exchange."""
 
@@ -301,6 +315,8 @@ class ExchangeProfile:
     event_methods: Mapping[str, str] = field(default_factory=dict)
     """ccxt's method for each event (`e`) that comes all the time, where ccxt makes a table of all its methods at every
     message before it calls one."""
+    account_kinds: tuple[AccountKind, ...] = ()
+    """Of which kinds an account may be, as far as ccxt asks for that."""
     ccxt_options: Mapping[str, Any] = field(default_factory=dict)
     """ccxt `options` without which one of our actions fails, merged below an account's."""
     balance_difference_events: frozenset[str] = frozenset()

@@ -147,6 +147,7 @@ class CcxtCaller:
             action,
             error,
             sent=timed.at_ns is not None,
+            changed=timed.has_changed,
             is_page=timed.content is None,
             is_limited=timed.status in LIMITED,
             is_answered=not is_limited and timed.status is not None and timed.status < _SERVER_ERROR,

@@ -79,11 +79,14 @@ def classify(
     error: BaseException,
     *,
     sent: bool = True,
+    changed: bool = True,
     is_page: bool = False,
     is_limited: bool = False,
     is_answered: bool = False,
 ) -> ExchangeError:
-    """Return the classified error for an exception of ccxt; `sent` says whether the request had been sent.
+    """Return the classified error for an exception of ccxt; `sent` says whether anything had been sent by then.
+
+    `changed`: something that may have changed an order, and not questions alone that come before that.
 
     A query (`fetch…`, `load…`, `watch…`) changes nothing, so it is never `OutcomeUnknown`. `is_page`: the answer was no
     JSON, so that it was not the exchange's trading system that refused. `is_limited`: its status is one for too many
@@ -99,7 +102,7 @@ def classify(
     elif not sent and isinstance(error, _PARSERS) and not _is_question(action):
         # ccxt stumbles over what the request holds, and would again.
         error_class = Rejected
-    if error_class is OutcomeUnknown and (not sent or _is_question(action) or _never_connected(error)):
+    if error_class is OutcomeUnknown and (not (sent and changed) or _is_question(action) or _never_connected(error)):
         error_class = Retryable
     text = redacted(str(error)) or kind
     text = f"{rule.why}: {text}" if rule else text

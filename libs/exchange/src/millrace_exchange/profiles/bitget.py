@@ -9,7 +9,15 @@ from typing import Final
 from millrace_core.clock import DAY_MS
 from millrace_core.names import ExchangeId
 from millrace_exchange.order_ids import ClientOrderIds, ListAnswers, OpenOrderPages, RequiredFields
-from millrace_exchange.profile import BookRules, ExchangeProfile, History, HistoryWindow, RateLimit, RequestLimits
+from millrace_exchange.profile import (
+    AccountKind,
+    BookRules,
+    ExchangeProfile,
+    History,
+    HistoryWindow,
+    RateLimit,
+    RequestLimits,
+)
 
 _BY_QUARTER: Final = HistoryWindow(reach_ms=90 * DAY_MS, width_ms=90 * DAY_MS, page=100)
 
@@ -47,6 +55,15 @@ PROFILE: Final = ExchangeProfile(
     edit="cancel_replace",
     edit_client_order_id="existing",
     cancels_all_of_symbol=True,
+    # ccxt asks for the settings of a unified account; 40084 says "Classic Account mode".
+    account_kinds=(
+        AccountKind(
+            method="handle_uta_and_params",
+            options=("uta",),
+            fields=frozenset({"code", "data"}),
+            refusals=frozenset({"40084"}),
+        ),
+    ),
     requests=RequestLimits(
         # Limits by UID for each endpoint: 20, 10 or 5 a second.
         limits=(RateLimit(name="UID", scope="account", weight=20, window_ms=1_000),),

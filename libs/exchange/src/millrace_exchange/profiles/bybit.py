@@ -10,6 +10,7 @@ from millrace_core.clock import DAY_MS
 from millrace_core.names import ExchangeId
 from millrace_exchange.order_ids import ClientOrderIds, ListAnswers, OpenOrderPages, RequiredFields
 from millrace_exchange.profile import (
+    AccountKind,
     BookRules,
     ErrorRule,
     ExchangeProfile,
@@ -85,6 +86,13 @@ PROFILE: Final = ExchangeProfile(
     # ccxt asks that one knows that fetchOrder sees the newest 500 orders only.
     ccxt_options={"fetchOrder": {"acknowledged": True}},
     cancels_all_of_symbol=True,
+    account_kinds=(
+        AccountKind(
+            method="is_unified_enabled",
+            options=("enableUnifiedMargin", "enableUnifiedAccount"),
+            fields=frozenset({"unified", "uta", "unifiedMarginStatus"}),
+        ),
+    ),
     requests=RequestLimits(
         # rate-limit: by IP, and by account for each endpoint: 10/s for orders (20/s on spot).
         limits=(

@@ -10,6 +10,7 @@ from millrace_core.clock import DAY_MS
 from millrace_core.names import ExchangeId
 from millrace_exchange.order_ids import ClientOrderIds, ListAnswers, OpenOrderPages, RequiredFields
 from millrace_exchange.profile import (
+    AccountKind,
     BookRules,
     ErrorRule,
     ExchangeProfile,
@@ -56,6 +57,15 @@ PROFILE: Final = ExchangeProfile(
     edit_amount="total",
     edit_client_order_id="none",
     cancels_all_of_symbol=True,
+    # A key may lack the permission to read about its account; ccxt takes it for one of the old kind then.
+    account_kinds=(
+        AccountKind(
+            method="load_unified_status",
+            options=("unifiedAccount",),
+            fields=frozenset({"mode"}),
+            refusals=frozenset({"FORBIDDEN"}),
+        ),
+    ),
     requests=RequestLimits(
         # ccxt's pace: 20 a second, its costs the weights (orders on spot cost 0.4).
         limits=(RateLimit(name="private", scope="account", weight=20, window_ms=1_000),),

@@ -13,6 +13,7 @@ from millrace_exchange.order_ids import ClientOrderIds, ListAnswers, OpenOrderPa
 from millrace_exchange.profile import (
     CONNECT,
     PUBLIC_ACTIONS,
+    AccountKind,
     BookRules,
     ErrorRule,
     ExchangeProfile,
@@ -106,6 +107,10 @@ PROFILE: Final = ExchangeProfile(
     edit_amount="total",
     edit_client_order_id="existing",
     cancels_all_of_symbol=True,
+    account_kinds=(
+        AccountKind(method="load_migration_status", options=("hf",), fields=frozenset({"data"})),
+        AccountKind(method="is_uta_enabled", options=("uta",), fields=frozenset({"selfAccountMode"})),
+    ),
     requests=RequestLimits(
         limits=(
             _POOL,

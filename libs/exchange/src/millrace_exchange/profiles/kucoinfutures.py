@@ -9,7 +9,15 @@ from typing import Final
 from millrace_core.clock import DAY_MS
 from millrace_core.names import ExchangeId
 from millrace_exchange.order_ids import ClientOrderIds, ListAnswers, OpenOrderPages, RequiredFields
-from millrace_exchange.profile import BookRules, ExchangeProfile, History, HistoryWindow, RateLimit, RequestLimits
+from millrace_exchange.profile import (
+    AccountKind,
+    BookRules,
+    ExchangeProfile,
+    History,
+    HistoryWindow,
+    RateLimit,
+    RequestLimits,
+)
 
 PROFILE: Final = ExchangeProfile(
     exchange=ExchangeId("kucoinfutures"),
@@ -43,6 +51,7 @@ PROFILE: Final = ExchangeProfile(
     # ccxt: "editOrder() supports spot markets only", though its `has` says otherwise.
     edit="unsupported",
     cancels_all_of_symbol=True,
+    account_kinds=(AccountKind(method="is_uta_enabled", options=("uta",), fields=frozenset({"selfAccountMode"})),),
     requests=RequestLimits(
         limits=(RateLimit(name="Futures", scope="account", weight=2_000, window_ms=30_000),),
         # x-api-rate-limit-weight of each.

@@ -3,16 +3,18 @@
 from collections.abc import Callable, MutableSet
 from contextvars import ContextVar
 from functools import cache
+from http import HTTPStatus
 from typing import Any, Final, Protocol
 
 from aiohttp import WSMsgType, WSServerHandshakeError
 from ccxt.async_support.base.ws.functions import is_json_encoded_object
-from ccxt.base.errors import BadResponse, ExchangeError, NetworkError, OperationFailed
+from ccxt.base.errors import BadResponse, BaseError, ExchangeError, NetworkError, OperationFailed
 
 from millrace_core.clock import now_ms, now_ns
 from millrace_core.http_sessions import sends_once
 from millrace_exchange.account_events import Listed, account_event_problem
 from millrace_exchange.ccxt.exchange_clock import ExchangeClock
+from millrace_exchange.ccxt.recording.account_kinds import learn_certainly, note_answer, note_failure, note_question
 from millrace_exchange.ccxt.recording.books import RecordedBook, RecordedCountedBook, RecordedIndexedBook
 from millrace_exchange.ccxt.recording.digits import DigitKeeper, parse_json
 from millrace_exchange.ccxt.recording.frame_checks import FrameChecks
@@ -74,6 +76,8 @@ class RecordedExchange(PathIds, DigitKeeper):
         self.profile = profile
         self.gate = gate
         self.recorder = Recorder(self, profile)
+        for kind in profile.account_kinds:
+            learn_certainly(self, kind)
 
     def open(self, lazy: bool = False) -> None:
         """Open what requests and sockets need, unless it was closed: what is still under way must not open it again."""
@@ -91,11 +95,14 @@ class RecordedExchange(PathIds, DigitKeeper):
         await super().close(*arguments)  # type: ignore[misc]
 
     def set_markets(self, markets: Any, currencies: Any = None) -> Any:
-        """Hold the markets that an answer lists; one that leaves most of them out is believed once the next does too.
+        """Hold the markets that an answer lists; none at all are never believed, few once the next answer agrees.
 
         It would end the stream of every market, and refuse every order.
         """
         known, listed = len(vars(self).get("markets") or ()), len(markets)
+        if not listed:
+            # ccxt would keep that, and not ask again.
+            raise BadResponse("the exchange lists no markets")
         self._are_markets_doubted = 2 * listed < known and not self._are_markets_doubted
         if self._are_markets_doubted:
             raise BadResponse(f"the exchange lists {listed} markets in place of {known}")
@@ -187,7 +194,12 @@ class RecordedExchange(PathIds, DigitKeeper):
         if changes := method != "GET":
             check_carried(f"{url} {body}")
         stamp(changes=changes)
-        content = await super().fetch(url, method, headers, body)  # type: ignore[misc]
+        note_question()
+        try:
+            content = await super().fetch(url, method, headers, body)  # type: ignore[misc]
+        except BaseError as error:
+            note_failure(error)
+            raise
         self.gate.adopt(limit_reports(content))
         return content
 
@@ -196,13 +208,20 @@ class RecordedExchange(PathIds, DigitKeeper):
     ) -> Any:
         """Take an answer, whatever it is, before ccxt makes anything of it."""
         self.gate.answered(current_action(), Answer.of(code, headers, body))
+        note_answer(body)
         return super().on_rest_response(code, reason, url, method, headers, body, *request)  # type: ignore[misc]
 
     def handle_errors(
         self, code: int, reason: Any, url: Any, method: Any, headers: Any, body: Any, content: Any, *request: Any
     ) -> Any:
-        """Look for errors in an answer, and keep it: it is the evidence for what ccxt makes of it."""
+        """Look for errors in an answer, and keep it: it is the evidence for what ccxt makes of it.
+
+        ccxt makes an empty list of a page. Where it asks several questions at once, as for all kinds of markets,
+        nothing shows that one of the answers was none.
+        """
         handle = super().handle_errors  # type: ignore[misc]
+        if content is None and method == "GET" and code < HTTPStatus.BAD_REQUEST:
+            handle = _refuse_page
         current = current_sending()
         if current is None or current.action.startswith("watch"):
             # A stream goes on for days, and what it asks for is no evidence of anything.
@@ -362,6 +381,10 @@ def _end_with_its_streams(client: Any) -> None:
         return error
 
     client.reject = reject_and_end
+
+
+def _refuse_page(code: int, reason: Any, url: Any, *_: Any) -> None:
+    raise BadResponse(f"{url}: the answer is no JSON")
 
 
 def _event_inside(frame: dict[str, Any]) -> Any:
