@@ -21,6 +21,8 @@ from millrace_core.requests import CancelPayload, CreatePayload
 from millrace_exchange import Exchange, ExchangeError, Fatal, Retryable, open_exchange
 from millrace_exchange.native.account_feed import NativeAccountFeed
 from millrace_exchange.native.dialect import Unreadable
+from millrace_simulator.faults import FaultKind
+from millrace_simulator.faults.rule import FaultRule
 from millrace_simulator.listings import DialectName
 from millrace_simulator.server import Server
 
@@ -194,6 +196,18 @@ async def test_a_refused_key_is_fatal(open_account: OpenFeed) -> None:
     with pytest.raises(ExchangeError) as refused:
         await feed.orders(SYMBOL, RecordingListener())
     assert isinstance(refused.value, Fatal)
+
+
+@pytest.mark.parametrize("dialect", ["binance"])
+@pytest.mark.parametrize("kind", [FaultKind.FAILED, FaultKind.OVERLOADED])
+async def test_a_failure_of_the_exchange_is_no_refusal_of_a_stream(
+    open_account: OpenFeed, busy: Server, kind: FaultKind
+) -> None:
+    """What is refused is tried again after a minute, what failed after a moment."""
+    feed = await open_account()
+    busy.faults.set(FaultRule(kinds=(kind,), requests="userDataStream.*"))
+    with pytest.raises(Retryable):
+        await feed.orders(SYMBOL, RecordingListener())
 
 
 WRONG: tuple[Any, ...] = (None, [], {}, "", "abc", -1, True, 1e300, "NaN", [[]], "somethingNew")

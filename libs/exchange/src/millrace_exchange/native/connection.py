@@ -262,7 +262,8 @@ class Connection(WSListener):
             if response.refusal is None:
                 subscription.confirmed()
             else:
-                subscription.fail(SubscriptionRefused(response.refusal, response.code))
+                status = None if response.limited is None else response.limited.status
+                subscription.fail(SubscriptionRefused(response.refusal, response.code, status))
         self._change()
 
     def _check_answered(self, number: int) -> None:

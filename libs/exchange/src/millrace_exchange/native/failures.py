@@ -1,5 +1,7 @@
 """Why an exchange does not send what it was asked for."""
 
+from http import HTTPStatus
+
 
 class ConnectionRefused(ConnectionError):
     """The exchange takes no connection for now."""
@@ -25,6 +27,8 @@ class UnreadableEvent(ConnectionError):
 class SubscriptionRefused(Exception):
     """The exchange does not send a stream."""
 
-    def __init__(self, reason: str, code: str | None) -> None:
+    def __init__(self, reason: str, code: str | None, status: int | None = None) -> None:
         super().__init__(f"the exchange refused the subscription: {reason}")
         self.code = code
+        self.is_failure = status is not None and status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        """Whether the exchange says that it failed itself."""

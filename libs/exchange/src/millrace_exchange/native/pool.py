@@ -143,7 +143,7 @@ class ConnectionPool:
         text, exchange = str(error) or type(error).__name__, self._profile.exchange
         stopped_ms = self._gate.stopped_ms(CONNECT if isinstance(error, ConnectionRefused) else action.name)
         if isinstance(error, SubscriptionRefused) and not stopped_ms:
-            return self._refused(text, action, error.code)
+            return self._refused(text, action, error)
         is_limited = isinstance(error, ConnectionRefused | SubscriptionRefused)
         return Retryable(
             text,
@@ -154,10 +154,11 @@ class ConnectionPool:
             is_disconnected=not is_limited,
         )
 
-    def _refused(self, text: str, action: StreamAction, code: str | None) -> ExchangeError:
+    def _refused(self, text: str, action: StreamAction, refused: SubscriptionRefused) -> ExchangeError:
         outcomes = {rule.code: rule.outcome for rule in self._profile.error_rules if not rule.actions}
-        kinds: dict[str | None, type[ExchangeError]] = {"retryable": Retryable, "fatal": Fatal}
-        kind = kinds.get(outcomes.get(code or ""), Rejected)
+        # A subscription changes nothing: what is not known of it is tried again.
+        kinds: dict[str | None, type[ExchangeError]] = {"retryable": Retryable, "unknown": Retryable, "fatal": Fatal}
+        kind = Retryable if refused.is_failure else kinds.get(outcomes.get(refused.code or ""), Rejected)
         return kind(text, exchange=self._profile.exchange, action=action.name, kind="BadRequest")
 
 
