@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from typing import Final
 
 READY: Final = "ready"
+LAST_CODE: Final = 5
+"""The highest exit code of pytest."""
 
 
 def serve(address: str, member: str, arguments: Sequence[str]) -> None:
@@ -23,7 +25,14 @@ def serve(address: str, member: str, arguments: Sequence[str]) -> None:
     `member` is the package of the module that changes: it is imported anew each time, as are the tests.
     """
     import pytest
+    from hypothesis import HealthCheck, Phase, settings
 
+    # The same examples each time, in whatever time a busy machine takes; which is the smallest that fails is no matter.
+    phases, checks = (Phase.explicit, Phase.generate), (HealthCheck.too_slow,)
+    settings.register_profile(
+        "mutants", derandomize=True, database=None, deadline=None, phases=phases, suppress_health_check=checks
+    )
+    settings.load_profile("mutants")
     with contextlib.redirect_stdout(io.StringIO()) as said:
         code = pytest.main(["--collect-only", *arguments])
     if code:
@@ -63,10 +72,12 @@ def _run(connection: socket.socket, arguments: Sequence[str]) -> None:
 
 
 def ask(address: str) -> int:
-    """Have the tests run once; print what pytest printed, and return its exit code."""
+    """Have the tests run once; print what pytest printed, and return its exit code. Print nothing if they did not end."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(address)
         said = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+    if not said or said[-1] > LAST_CODE:
+        raise SystemExit("the tests did not end")
     sys.stdout.buffer.write(said[:-1])
     return said[-1]
 

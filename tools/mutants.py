@@ -55,7 +55,7 @@ class Outcomes(NamedTuple):
     timed_out: int = 0
     """Perhaps an endless loop, perhaps a busy machine: not counted as killed."""
     not_importable: int = 0
-    """Not counted at all: no test has to notice what does not start."""
+    """Not counted at all: no test has to notice what cannot be imported."""
     pending: int = 0
 
     @property
@@ -140,8 +140,10 @@ def _tried(target: Target, *, is_again: bool) -> Path:
         _run("cosmic-ray", "init", config, session)
         _run("cr-filter-operators", session, config)
         shutil.copy(target.source / target.module, original)
-    if is_again:
-        with closing(sqlite3.connect(session)) as database, database:
+    with closing(sqlite3.connect(session)) as database, database:
+        # Those whose tests did not end, since the run was stopped.
+        database.execute("DELETE FROM work_results WHERE output = ''")
+        if is_again:
             database.execute("DELETE FROM work_results WHERE test_outcome = 'SURVIVED' OR output = 'timeout'")
     if _outcomes(session).pending:
         with _serving_tests(target, folder / "src"):
@@ -160,8 +162,7 @@ def _run(command: str, *arguments: str | Path) -> None:
 def _serving_tests(target: Target, source: Path) -> Iterator[None]:
     """Run the tests of a module for whoever asks, with its package in the folder `source`."""
     (ROOT / ADDRESS).unlink(missing_ok=True)
-    # `CI` makes Hypothesis try the same examples each time, and set no deadline: a busy machine kills no mutant.
-    changes = {"CI": "true", "PYTHONPATH": str(source), "PYTHONDONTWRITEBYTECODE": "1"}
+    changes = {"PYTHONPATH": str(source), "PYTHONDONTWRITEBYTECODE": "1"}
     pytest = ["-x", "-q", "--assert=plain", "-p", "no:cacheprovider", *target.options, *map(str, target.tests)]
     command = [sys.executable, RUNNER, ADDRESS, target.module.split("/")[0], *pytest]
     with subprocess.Popen(command, cwd=ROOT, env=os.environ | changes, stdout=subprocess.PIPE) as server:  # noqa: S603
@@ -201,13 +202,13 @@ def _outcomes(session: Path) -> Outcomes:
 
 def _kind(outcome: str | None, output: str | None) -> str:
     """Return the field of `Outcomes` that counts a mutant with such a result."""
-    if outcome is None:
+    if not output:
         return "pending"
     if output == "timeout":
         return "timed_out"
     if outcome == "SURVIVED":
         return "survived"
-    return "killed" if output and " failed" in output else "not_importable"
+    return "killed" if " failed" in output or "ERROR at setup" in output else "not_importable"
 
 
 def _summary(outcomes: Outcomes) -> str:
