@@ -62,7 +62,7 @@ def _run(connection: socket.socket, arguments: Sequence[str]) -> None:
         os._exit(code)
     ended = os.pidfd_open(child)
     # The other side sends nothing: that it can be read means that it is gone.
-    if ended not in select.select([connection, ended], [], [])[0]:
+    if ended not in select.select([connection.fileno(), ended], [], [])[0]:
         os.killpg(child, signal.SIGKILL)
     status = os.waitpid(child, 0)[1]
     os.close(ended)
@@ -72,7 +72,11 @@ def _run(connection: socket.socket, arguments: Sequence[str]) -> None:
 
 
 def ask(address: str) -> int:
-    """Have the tests run once; print what pytest printed, and return its exit code. Print nothing if they did not end."""
+    """Have the tests run once; print what pytest printed, and return its exit code.
+
+    Raises:
+        SystemExit: they did not end; nothing is printed to standard output.
+    """
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(address)
         said = b"".join(iter(lambda: connection.recv(1 << 16), b""))

@@ -112,6 +112,7 @@ def test_a_late_acknowledgement_hides_neither_terms_nor_fills() -> None:
         joined = join(*records)
         assert (joined.order.price, joined.order.filled, joined.order.status) == (Decimal(25), Decimal(1), "open")
         assert joined.order.remaining == Decimal(1)
+        assert joined.order.is_final is False
         assert joined.order_source == "James"
 
 

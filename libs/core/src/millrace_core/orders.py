@@ -187,16 +187,13 @@ def _known(a: Any, b: Any) -> Any:
 
 
 def _status_rank(status: str | None) -> tuple[int, str]:
-    if status in FINAL_STATUSES:
-        return 2 + FINAL_STATUSES.index(status), status
-    return (0, "") if status is None else (1, status)
+    return FINAL_STATUSES.index(status) if status in FINAL_STATUSES else -1, status or ""
 
 
 def _creation_rank(order: Order) -> tuple[Any, ...]:
     return (
         order.client_order_id is not None,
-        order.timestamp is not None,
-        -(order.timestamp or 0),
+        _rank(None if order.timestamp is None else -order.timestamp),
         _rank(order.client_order_id),
         _rank(order.datetime),
     )
@@ -206,7 +203,7 @@ def _terms_rank(order: Order) -> tuple[Any, ...]:
     # An acknowledgement without terms must not hide them by being newer: whole terms come first.
     return (
         order.amount is not None,
-        order.last_update_timestamp or 0,
+        _rank(order.last_update_timestamp),
         *(_rank(getattr(order, name)) for name in _TERMS),
     )
 
@@ -216,12 +213,10 @@ def _fills_rank(order: Order) -> tuple[Any, ...]:
 
 
 def _rank(value: Any) -> tuple[Any, ...]:
-    """Return a sort key that ranks unknown below known."""
-    if value is None or value == []:
-        return (False,)
+    """Return a sort key that ranks unknown below known, and no fees below some."""
     if isinstance(value, list):
-        return (True, [tuple(_rank(part) for part in (fee.cost, fee.currency, fee.rate)) for fee in value])
-    return (True, value)
+        return tuple(tuple(_rank(part) for part in (fee.cost, fee.currency, fee.rate)) for fee in value)
+    return () if value is None else (value,)
 
 
 def _remaining(amount: Decimal | None, filled: Decimal | None, a: Order, b: Order) -> Decimal | None:
