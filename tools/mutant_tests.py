@@ -7,6 +7,7 @@ server; for each mutant Cosmic Ray runs this file with the address alone, which 
 import contextlib
 import io
 import os
+import resource
 import select
 import signal
 import socket
@@ -15,6 +16,10 @@ from collections.abc import Sequence
 from typing import Final
 
 READY: Final = "ready"
+MOST_CPU_S: Final = 20
+"""What the tests take at most, however busy the machine is: an endless loop takes more."""
+TIMED_OUT: Final = "timeout"
+"""What Cosmic Ray says itself of tests that do not end in time."""
 LAST_CODE: Final = 5
 """The highest exit code of pytest."""
 
@@ -55,6 +60,7 @@ def _run(connection: socket.socket, arguments: Sequence[str]) -> None:
 
     if (child := os.fork()) == 0:
         os.setsid()
+        resource.setrlimit(resource.RLIMIT_CPU, (MOST_CPU_S, MOST_CPU_S + 1))
         os.dup2(connection.fileno(), 1)
         os.dup2(connection.fileno(), 2)
         code = int(pytest.main(list(arguments)))
@@ -80,6 +86,9 @@ def ask(address: str) -> int:
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(address)
         said = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+    if said and said[-1] == -signal.SIGXCPU & 0xFF:
+        sys.stdout.write(TIMED_OUT)
+        return 1
     if not said or said[-1] > LAST_CODE:
         raise SystemExit("the tests did not end")
     sys.stdout.buffer.write(said[:-1])
