@@ -67,10 +67,10 @@ def refusal(decision: Approved | RiskRejection) -> str:
 def test_an_order_is_a_duplicate_for_as_long_as_the_limit_says() -> None:
     """What is refused may be sent a moment later; the limit is not one of the account."""
     limits = RiskLimits(duplicate_window_ms=1_000)
-    decision = judged(BUY, limits, duplicate_of_ms=999)
-    assert "sent 999 ms ago; it may be sent in 1 ms" in refusal(decision)
+    decision = judged(BUY, limits, duplicate_of_ms=300)
+    assert "sent 300 ms ago; it may be sent in 700 ms" in refusal(decision)
     assert isinstance(decision, RiskRejection) and not decision.is_of_account
-    assert isinstance(judged(BUY, limits, duplicate_of_ms=1_000), Approved)
+    assert all(isinstance(judged(BUY, limits, duplicate_of_ms=age_ms), Approved) for age_ms in (1_000, 1_001))
     assert isinstance(judged(BUY, limits), Approved)
     assert isinstance(judged(BUY, RiskLimits(), duplicate_of_ms=1), Approved)
 
@@ -90,7 +90,8 @@ def test_an_account_may_have_so_many_open_orders(orders: int, passes: bool) -> N
 @pytest.mark.parametrize(
     ("terms", "limit", "held", "room"),
     [
-        (BUY, {"KCS": 12}, "10", None),  # 2 KCS more
+        (BUY, {"KCS": 12}, "9", None),  # 2 KCS more
+        (BUY, {"KCS": 12}, "10", None),
         (BUY, {"KCS": 12}, "10.5", "1.5"),
         (BUY, {"KCS": 12}, "13", "0"),
         (SALE, {"USDT": 120}, "100", None),  # 20 USDT more
@@ -150,10 +151,33 @@ def test_each_position_that_cannot_be_measured_is_named() -> None:
     assert "maxPosition.KCS" in refusal(judged(unknown, both, Holding()))
 
 
+@pytest.mark.parametrize("market", [SPOT, MarketTerms("KCS", "USDT", is_contract=True)])
+def test_an_edit_of_an_order_of_unknown_side_may_add_to_either_currency(market: MarketTerms) -> None:
+    """It is refused where one of them is limited, and told what to name."""
+    unknown = replace(BUY, side=None, replaces="7")
+    for code in ("KCS", "USDT"):
+        limits = RiskLimits(max_position={code: Decimal(100)})
+        assert refusal(judged(unknown, limits, Holding(), market=market)).endswith("name its side")
+    assert isinstance(judged(unknown, RiskLimits(max_position={"BTC": Decimal(1)}), Holding(), market=market), Approved)
+
+
+def test_an_edit_that_leaves_nothing_open_adds_nothing() -> None:
+    """However much is held: all of the amount that is wanted was filled."""
+    limits = RiskLimits(max_position={"KCS": Decimal(1)})
+    edit = replace(BUY, amount=Decimal(0), replaces="7")
+    assert isinstance(judged(edit, limits, Holding(held=Decimal(99))), Approved)
+
+
 def test_a_long_number_is_rounded_to_twelve_digits() -> None:
     """One of 18 digits is given whole."""
     limits = RiskLimits(max_position={"KCS": Decimal(1)})
-    for held, text in (("1E-17", "2.00000000000000001"), ("1E-18", "2"), ("123456789012345678", "123456789012345680")):
+    numbers = {
+        "1E-13": "2.0000000000001",
+        "1E-17": "2.00000000000000001",
+        "1E-18": "2",
+        "123456789012345678": "123456789012345680",
+    }
+    for held, text in numbers.items():
         assert f"it could be {text};" in refusal(judged(BUY, limits, Holding(held=Decimal(held))))
 
 

@@ -132,7 +132,8 @@ def test_a_price_outside_the_collar_is_refused_with_what_would_pass(price: str) 
     """5 % around the mid of 10."""
     limits = RiskLimits(price_collar_percent=Decimal(5))
     assert isinstance(judged(create(price=Decimal("10.5"), amount_base=Decimal(1)), limits), Approved)
-    assert "9.5 to 10.5" in reason(judged(create(price=Decimal(price), amount_base=Decimal(1)), limits))
+    refused = reason(judged(create(price=Decimal(price), amount_base=Decimal(1)), limits))
+    assert refused.endswith(f"and {price} is 6.00 % from the mid; allowed: 9.5 to 10.5")
     assert "no trusted book" in reason(judged(create(price=Decimal(10), amount_base=Decimal(1)), limits, book=None))
 
 
@@ -142,6 +143,10 @@ def test_a_market_order_that_would_reach_beyond_the_collar_is_refused() -> None:
     assert isinstance(judged(create(type="market", amount_base=Decimal(5)), limits), Approved)
     assert "10.5" in reason(judged(create(type="market", amount_base=Decimal(6)), limits))
     assert "10.5" in reason(judged(create(type="market", amount_quote=Decimal(100)), limits))
+    assert reason(judged(create(type="market", amount_base=Decimal(1000)), limits)) == (
+        "priceCollarPercent is 4, which cannot be checked: "
+        "the book holds less than the order's amount: make it smaller, or a limit order"
+    )
 
 
 def test_a_sale_by_quote_currency_reaches_as_far_as_it_takes_to_earn_that() -> None:
@@ -156,7 +161,7 @@ def test_a_sale_by_quote_currency_reaches_as_far_as_it_takes_to_earn_that() -> N
 def test_an_old_book_is_refused() -> None:
     """A book is good for `maxBookAgeMs`; none at all is refused with the reason."""
     order, limits = create(price=Decimal(1), amount_base=Decimal(1)), RiskLimits(max_book_age_ms=500)
-    assert isinstance(judged(order, limits, book_age_ms=500), Approved)
+    assert all(isinstance(judged(order, limits, book_age_ms=age_ms), Approved) for age_ms in (499, 500))
     assert "501 ms old" in reason(judged(order, limits, book_age_ms=501))
     assert "nobody watches" in reason(judged(order, limits, book=None, book_age_ms=None, no_book="nobody watches"))
 
@@ -185,7 +190,9 @@ def test_no_window_holds_more_orders_than_the_rate_allows(per_second: float, arr
     assert all(sum(1 for at in sent if end - window_ms < at <= end) <= count for end in sent)
 
 
-@pytest.mark.parametrize(("per_second", "window"), [(10, (10, 1000)), (2.5, (2, 800)), (0.5, (1, 2000))])
+@pytest.mark.parametrize(
+    ("per_second", "window"), [(10, (10, 1000)), (2.5, (2, 800)), (0.5, (1, 2000)), (0.3, (1, 1000 / 0.3))]
+)
 def test_a_rate_is_a_whole_number_of_orders_in_a_window(per_second: float, window: tuple[int, float]) -> None:
     """Fractions widen or narrow the window, so that the mean is the rate."""
     assert rate_window(per_second) == window

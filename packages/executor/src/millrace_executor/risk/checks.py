@@ -27,7 +27,7 @@ class RiskRejection:
 
     reason: str
     """Each limit that it breaks: its name, its value, the order's value, and what would have passed."""
-    is_of_account: bool = False
+    is_of_account: bool
     """Whether a limit on what the account holds or has open is among them: the account may have changed since."""
 
 
@@ -65,8 +65,9 @@ class Facts:
     market: MarketTerms = NO_MARKET
     book: BookView | None = None
     book_age_ms: int | None = None
+    """None just when there is no trusted book."""
     no_book: str = ""
-    """Why there is no trusted book."""
+    """Why there is none."""
 
 
 Check = Callable[[Bound, Facts], Iterator[str]]
@@ -144,7 +145,7 @@ def _book_age(bound: Bound, facts: Facts) -> Iterator[str]:
     limit = bound.limits.max_book_age_ms
     if limit is None:
         return
-    if facts.book is None or facts.book_age_ms is None:
+    if facts.book_age_ms is None:
         yield f"{bound.path}maxBookAgeMs is {limit}, and there is no trusted book: {facts.no_book}"
     elif facts.book_age_ms > limit:
         yield f"{bound.path}maxBookAgeMs is {limit}, and the newest book is {facts.book_age_ms} ms old"
@@ -168,36 +169,32 @@ def _open_orders(bound: Bound, facts: Facts) -> Iterator[str]:
 
 
 def _position(bound: Bound, facts: Facts) -> Iterator[str]:
-    if bound.exposure is None:
-        return
-    if facts.terms.is_reducing:
-        return
-    for currency, limit in bound.limits.max_position.items():
-        name = f"{bound.path}maxPosition.{currency} is {limit:f}"
-        try:
-            adding = _added(currency, facts)
-        except Unmeasurable as missing:
-            yield f"{name}, which cannot be checked: {_why(missing, facts)}"
-            continue
-        side = facts.terms.side or ""
-        reached = bound.exposure.holding(currency, adding=adding, side=side)
-        if adding > 0 and reached > limit:
-            room = max(limit - (reached - adding), Decimal(0))
-            would_be = f"with this order and all open ones it could be {_short(reached)}"
-            yield f"{name}, and {would_be}; an order that adds {_short(room)} would pass"
-
-
-def _added(currency: str, facts: Facts) -> Decimal:
     terms, market = facts.terms, facts.market
-    if currency == market.base and (market.is_contract or terms.side == "buy"):
-        return base_amount(terms, market, facts.book)
-    if currency == market.quote and not market.is_contract and terms.side == "sell":
-        return notional(terms, market, facts.book)
-    return Decimal(0)
+    limits = {code: limit for code, limit in bound.limits.max_position.items() if code in (market.base, market.quote)}
+    if bound.exposure is None or terms.is_reducing or not limits:
+        return
+    if terms.side is None:
+        yield f"{bound.path}maxPosition cannot be checked: the order to edit is not known here: name its side"
+        return
+    currency = market.base if market.is_contract or terms.side == "buy" else market.quote
+    limit = limits.get(currency)
+    if limit is None:
+        return
+    name = f"{bound.path}maxPosition.{currency} is {limit:f}"
+    try:
+        adding = (base_amount if currency == market.base else notional)(terms, market, facts.book)
+    except Unmeasurable as missing:
+        yield f"{name}, which cannot be checked: {_why(missing, facts)}"
+        return
+    reached = bound.exposure.holding(currency, adding=adding, side=terms.side)
+    if adding and reached > limit:
+        room = max(limit - (reached - adding), Decimal(0))
+        would_be = f"with this order and all open ones it could be {_short(reached)}"
+        yield f"{name}, and {would_be}; an order that adds {_short(room)} would pass"
 
 
 def _why(missing: Unmeasurable, facts: Facts) -> str:
-    return f"{missing}: {facts.no_book}" if facts.book is None and facts.no_book else str(missing)
+    return f"{missing}: {facts.no_book}" if facts.no_book else str(missing)
 
 
 def _short(number: Decimal) -> str:
