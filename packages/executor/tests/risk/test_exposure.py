@@ -17,6 +17,7 @@ from millrace_executor.risk.exposure import AccountExposure, BoundExposure, Plac
 
 SPOT = MarketTerms("KCS", "USDT")
 PERPETUAL = MarketTerms("BTC", "USDT", True, Decimal("0.001"))
+INVERSE = MarketTerms("BTC", "USD", True, Decimal(100), True)
 
 
 class ReportedExchange:
@@ -41,9 +42,19 @@ class ReportedExchange:
         """Return the positions."""
         return self.positions
 
-    def terms(self, symbol: str) -> MarketTerms:
-        """Return those of a spot market, or of a perpetual."""
-        return PERPETUAL if ":" in symbol else SPOT
+    def terms(self, symbol: str) -> MarketTerms | None:
+        """Return those of a spot market, of a perpetual, or none of a market that was delisted."""
+        if symbol == "OLD/USDT:USDT":
+            return None
+        return INVERSE if symbol.endswith(":BTC") else PERPETUAL if ":" in symbol else SPOT
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Return the time in seconds that an exposure sees, to be set."""
+    now_s = [1_000.0]
+    monkeypatch.setattr(module, "monotonic", lambda: now_s[0])
+    return now_s
 
 
 def placed(side: str = "buy", base: str = "5", quote: str = "50", **others: Any) -> PlacedOrder:
@@ -59,6 +70,7 @@ def done(number: str, status: str, filled: str = "0", **others: Any) -> Response
 
 
 def holding(exposure: AccountExposure, currency: str = "KCS", side: str = "buy", **replaced: Any) -> Decimal:
+    currency = "".join([*currency])  # as it is read from a configuration: equal, not the same
     return exposure.holding(currency, adding=Decimal(0), side=side, **({"without": None} | replaced))
 
 
@@ -135,19 +147,18 @@ async def test_what_ends_without_an_answer_is_as_the_exchange_lists_it() -> None
     assert (exposure.open_orders(), holding(exposure)) == (2, 4 + 5)
 
 
-async def test_it_is_asked_again_only_after_a_pause(monkeypatch: Any) -> None:
-    """Questions cost weight: within the pause what is known counts."""
+async def test_it_is_asked_again_only_after_a_pause(clock: list[float]) -> None:
+    """Questions cost weight: within the pause what is known counts, which has to be confirmed every minute."""
     reported = ReportedExchange()
     exposure = exposure_of(reported)
     assert exposure.needs_confirming
     await exposure.confirm(with_positions=False)
-    assert not exposure.needs_confirming
-    reported.balances = {"KCS": Balance(total=5.0)}
-    await exposure.confirm(with_positions=False)
-    assert holding(exposure) == 0
-    monkeypatch.setattr(module, "CONFIRM_PAUSE_S", 0)
-    await exposure.confirm(with_positions=False)
-    assert holding(exposure) == 5
+    for clock[0], needs in ((1_060.0, False), (1_060.1, True)):
+        assert exposure.needs_confirming is needs
+    reported.balances = {"KCS": Balance(total=5.0), "BTC": Balance()}
+    for clock[0], held in ((1_004.9, 0), (1_005.0, 5)):
+        await exposure.confirm(with_positions=False)
+        assert (holding(exposure), holding(exposure, "BTC")) == (held, 0)
 
 
 async def test_what_is_borrowed_is_not_held() -> None:
@@ -185,17 +196,46 @@ async def test_what_an_edited_order_has_traded_counts_on() -> None:
     assert (exposure.open_orders(), holding(exposure)) == (0, 4)
 
 
-async def test_contracts_count_long_or_short_whichever_is_larger() -> None:
-    """2 BTC short, open orders to buy 5 and to sell 1: 3 long or 3 short, and 4 short with one more."""
+@pytest.mark.parametrize(
+    ("side", "most", "with_one_sold", "with_one_bought"), [("short", 3, 4, 4), ("long", 7, 7, 8), ("", 5, 5, 6)]
+)
+async def test_contracts_count_long_or_short_whichever_is_larger(
+    side: str, most: int, with_one_sold: int, with_one_bought: int
+) -> None:
+    """2 BTC long or short, or none, with open orders to buy 5 and to sell 1; of another currency it counts nothing."""
     reported = ReportedExchange()
-    reported.positions = [ExchangePosition("BTC/USDT:USDT", side="short", contracts=2000.0)]
+    others = [ExchangePosition(symbol, "long", contracts=9.0) for symbol in ("OLD/USDT:USDT", "AB/USD:BTC", "ZZ/BTC")]
+    held = [ExchangePosition("BTC/USDT:USDT", side=side, contracts=2000.0, mark_price=50.0)] if side else []
+    reported.positions = others + held
     exposure = exposure_of(reported)
     await exposure.confirm(with_positions=True)
-    for side, base in (("buy", "5"), ("sell", "1")):
-        order = PlacedOrder("BTC/USDT:USDT", side, Decimal(base), Decimal(0), PERPETUAL)
-        exposure.approved(side, order)
-    assert holding(exposure, "BTC") == 3
-    assert exposure.holding("BTC", adding=Decimal(1), side="sell", without=None) == 4
+    assert holding(exposure, "BTC") == (2 if side else 0)
+    for each, base in (("buy", "5"), ("sell", "1")):
+        exposure.approved(each, PlacedOrder("BTC/USDT:USDT", each, Decimal(base), Decimal(9), PERPETUAL))
+    assert holding(exposure, "BTC") == most
+    assert exposure.holding("BTC", adding=Decimal(1), side="sell", without=None) == with_one_sold
+    assert exposure.holding("BTC", adding=Decimal(1), side="buy", without=None) == with_one_bought
+    assert holding(exposure, "USDT") == 0, "contracts are settled, not received"
+
+
+async def test_contracts_are_counted_in_base_currency_wherever_they_are_told() -> None:
+    """As positions, as open orders and as what was filled; inverse ones, of 100 USD, by the price."""
+    reported = ReportedExchange()
+    reported.positions = [ExchangePosition("BTC/USD:BTC", "long", contracts=1.0, mark_price=50.0)]
+    reported.open = [
+        Order(id="11", symbol="BTC/USD:BTC", side="buy", remaining=Decimal(2), price=Decimal(50)),
+        Order(id="12", symbol="BTC/USDT:USDT", side="buy", amount=Decimal(3000)),
+    ]
+    exposure = exposure_of(reported)
+    await exposure.confirm(with_positions=True)
+    assert holding(exposure, "BTC") == 2 + 4 + 3
+    for number, filled in (("11", 1), ("12", 2000)):
+        order = Order(
+            id=number, status="canceled", filled=Decimal(filled), average=Decimal(50) if filled == 1 else None
+        )
+        exposure.answered("cancel", Response("c", "done", order=order))
+    assert holding(exposure, "BTC") == 2 + 2 + 2
+    assert exposure.open_orders() == 0
 
 
 async def test_a_tenant_holds_what_all_its_accounts_hold() -> None:
@@ -225,3 +265,114 @@ async def test_orders_from_before_the_start_count_for_their_source() -> None:
     exposure = exposure_of(reported, "James")
     await exposure.confirm(with_positions=False)
     assert (exposure.open_orders("James"), exposure.open_orders("Ann"), holding(exposure)) == (2, 0, 10)
+
+
+async def test_an_open_order_is_worth_its_price_or_else_its_trigger() -> None:
+    """A sale may add that much quote currency; of one with neither nothing is known."""
+    reported = ReportedExchange()
+    terms: list[dict[str, Any]] = [{"price": Decimal(10), "trigger_price": Decimal(9)}, {"trigger_price": Decimal(11)}]
+    for each, worth in zip([*terms, {}], (40, 44, 0), strict=True):
+        reported.open = [order("9", "open", side="sell", remaining=Decimal(4), amount=Decimal(5), **each)]
+        exposure = exposure_of(reported)
+        await exposure.confirm(with_positions=False)
+        assert (holding(exposure, "USDT"), holding(exposure, "KCS"), holding(exposure, "BTC")) == (worth, 0, 0)
+
+
+async def test_orders_are_known_by_our_id_or_else_by_symbol_and_number(clock: list[float]) -> None:
+    """An edit may name either; what is not listed any more has ended."""
+    reported = ReportedExchange()
+    buy: dict[str, Any] = {"side": "buy", "remaining": Decimal(4)}
+    reported.open = [
+        order("11", "open", client_order_id="ours", **buy),
+        order("12", "open", **buy),
+        Order(id="12", symbol="KCS/BTC", **buy),
+    ]
+    exposure = exposure_of(reported)
+    await exposure.confirm(with_positions=False)
+    assert exposure.open_orders() == 3
+    for named, held in (("ours", 8), ("11", 8), ("another", 12)):
+        assert holding(exposure, without=named, left=Decimal(4)) == held
+    reported.open, clock[0] = reported.open[:1], 1_005.0
+    await exposure.confirm(with_positions=False)
+    assert exposure.open_orders() == 1
+
+
+async def test_only_the_order_that_ended_is_taken_for_ended() -> None:
+    """An answer to a cancel names it by its number, which other symbols may have too; an open one has not ended."""
+    exposure = exposure_of(ReportedExchange())
+    for number in ("10", "11", "12"):
+        exposure.approved(number, placed())
+        exposure.answered(number, done(number, "open"))
+    for told, still_open in (
+        (order("11", "open"), 3),
+        (msgspec.structs.replace(order("11", "canceled"), symbol="KCS/BTC"), 3),
+        (msgspec.structs.replace(order("11", "canceled"), symbol=None), 2),
+    ):
+        exposure.answered("cancel", Response("c", "done", order=told))
+        assert exposure.open_orders() == still_open
+    exposure.answered("all", Response("a", "done", orders=[order("10", "canceled", "1"), order("12", "canceled", "2")]))
+    exposure.answered("nothing", Response("n", "failed", error=RequestError("OrderNotFound", "no")))
+    assert (exposure.open_orders(), holding(exposure)) == (0, 3)
+
+
+async def test_how_much_an_order_traded_may_not_be_told() -> None:
+    """Then all that it may have traded counts, as that of one that failed does not, whatever is told of it."""
+    exposure = exposure_of(ReportedExchange())
+    for our_id in ("unsaid", "failed"):
+        exposure.approved(our_id, placed("sell"))
+    told = Order(id="11", symbol="KCS/USDT", status="canceled")
+    exposure.answered("unsaid", Response("r", "done", order=told))
+    exposure.answered("failed", Response("r", "failed", order=told))
+    assert (exposure.open_orders(), holding(exposure, "USDT")) == (0, 50)
+
+
+async def test_a_sale_whose_trades_the_balances_may_hold_makes_no_room() -> None:
+    """It was open when the exchange was asked, on its way or listed: what was sold since, and what before?"""
+    reported = ReportedExchange()
+    reported.balances = {"KCS": Balance(total=7.0)}
+    reported.open = [order("11", "open", side="sell", remaining=Decimal(4))]
+    exposure = exposure_of(reported)
+    exposure.approved("on its way", placed("sell"))
+    await exposure.confirm(with_positions=False)
+    exposure.answered("on its way", done("12", "closed", "5"))
+    exposure.answered("cancel", Response("c", "done", order=order("11", "canceled", "1")))
+    assert (exposure.open_orders(), holding(exposure)) == (0, 7)
+
+
+@pytest.mark.parametrize(
+    ("base", "left", "sold", "earned"),
+    [("5", "1", 4, 40), ("5", None, 0, 50), ("5", "6", 0, 0), ("0", "0", 0, 0)],
+)
+async def test_what_an_edited_sale_has_traded_counts_on(base: str, left: str | None, sold: int, earned: int) -> None:
+    """As far as that is known; if not, it may have sold all or nothing."""
+    exposure = exposure_of(ReportedExchange())
+    exposure.approved("a", placed("sell", base))
+    exposure.answered("a", done("11", "open"))
+    exposure.approved(
+        "b", placed("sell", "6", "60", replaces="11", replaced_left=None if left is None else Decimal(left))
+    )
+    exposure.answered("b", done("12", "open"))
+    assert (holding(exposure), holding(exposure, "USDT")) == (-sold, earned + 60)
+
+
+async def test_an_order_that_was_edited_in_place_is_found_by_its_number() -> None:
+    """It kept its number, and the second edit names it by the id of ours that only the first request had."""
+    exposure = exposure_of(ReportedExchange())
+    for our_id, number, replaces in (("a", "11", None), ("other", "12", None), ("b", "11", "11"), ("c", "11", "a")):
+        exposure.approved(our_id, placed(replaces=replaces, replaced_left=None if replaces is None else Decimal(5)))
+        exposure.answered(our_id, done(number, "open"))
+    assert (exposure.open_orders(), holding(exposure)) == (2, 10)
+
+
+async def test_the_source_of_an_order_is_that_of_its_request_here_or_else_what_redis_knows(clock: list[float]) -> None:
+    """Both are open on the exchange."""
+    reported = ReportedExchange()
+    exposure = exposure_of(reported, "James")
+    exposure.approved("here", placed(source="Ann"))
+    exposure.answered("here", done("11", "open"))
+    reported.open = [
+        order(number, "open", side="buy", amount=Decimal(5), client_order_id=our_id)
+        for number, our_id in (("11", "here"), ("12", "before"))
+    ]
+    await exposure.confirm(with_positions=False)
+    assert (exposure.open_orders("Ann"), exposure.open_orders("James"), exposure.open_orders()) == (1, 1, 2)

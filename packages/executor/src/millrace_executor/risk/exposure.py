@@ -52,7 +52,7 @@ class PlacedOrder:
         """Return it as far as it traded."""
         if order.filled is None:
             return replace(self, is_open=False)
-        base = order.filled * self.market.contract_size
+        base = _in_base(order.filled, self.market, order.average or order.price)
         cost = self.quote if order.cost is None else order.cost
         return replace(self, is_open=False, base=base, quote=cost)
 
@@ -137,7 +137,7 @@ class AccountExposure:
             positions = await self._exchange.account.fetch_positions() if self._asks_positions else []
             listed = await self._listed(still_open, known)
             self._balances = {code: held.net or Decimal(0) for code, held in balances.items()}
-            self._positions = self._in_base(positions)
+            self._positions = self._held(positions)
             self._take(known, listed)
             self._confirmed_s = began_s
 
@@ -198,12 +198,13 @@ class AccountExposure:
             text = f"the exchange does not say symbol, side or amount of the open order {order.id}"
             raise Retryable(text, exchange=self._exchange.id, action="fetchOpenOrders", kind="BadResponse")
         market = self._exchange.rules.terms(order.symbol) or NO_MARKET
-        base, price = left * market.contract_size, order.price or order.trigger_price or Decimal(0)
+        price = order.price or order.trigger_price
+        base = _in_base(left, market, price)
         return PlacedOrder(
             order.symbol,
             order.side,
             base,
-            base * price,
+            base * (price or Decimal(0)),
             market,
             order_id=order.id,
             is_under_way=False,
@@ -234,19 +235,24 @@ class AccountExposure:
             if placed.order_id == order.id and order.symbol in (None, placed.symbol):
                 self._orders[our_id] = placed.ended(order)
 
-    def _in_base(self, positions: list[ExchangePosition]) -> dict[str, Decimal]:
+    def _held(self, positions: list[ExchangePosition]) -> dict[str, Decimal]:
+        """Return positions by symbol, in base currency, short ones below zero."""
         found: dict[str, Decimal] = {}
         for position in positions:
-            market = self._exchange.rules.terms(position.symbol)
-            if market is None:
+            if (market := self._exchange.rules.terms(position.symbol)) is None:
                 continue
-            size = Decimal(repr(position.contracts)) * market.contract_size
-            if market.is_inverse and position.mark_price:
-                size /= Decimal(repr(position.mark_price))
+            price = None if position.mark_price is None else Decimal(repr(position.mark_price))
+            size = _in_base(Decimal(repr(position.contracts)), market, price)
             found[position.symbol] = found.get(position.symbol, Decimal(0)) + (
                 -size if position.side == "short" else size
             )
         return found
+
+
+def _in_base(amount: Decimal, market: MarketTerms, price: Decimal | None) -> Decimal:
+    """Return an amount, or contracts, in base currency; of inverse ones without a price much more, never less."""
+    size = amount * market.contract_size
+    return size / price if market.is_inverse and price else size
 
 
 @dataclass(frozen=True, slots=True)
