@@ -41,16 +41,15 @@ class DailyLoss:
         self._health = health
         self._halted: set[str] = set()
         self._stored: dict[str, tuple[int, int]] = {}
-        self._stored_at_s = 0.0
+        self._stored_at_s = time.monotonic()
         """When the newest of that was seen, by the monotonic clock."""
 
     async def watch(self, limits: RiskLimits) -> None:
         """Compare the day's loss with the limits until cancelled."""
-        self._stored_at_s = time.monotonic()
         while True:
+            day = now_ms() // DAY_MS
             try:
-                realised = await self._database.realised_since(self._tenant, now_ms() // DAY_MS * DAY_MS)
-                await self._check(limits, realised)
+                await self._check(limits, await self._database.realised_since(self._tenant, day * DAY_MS), day)
                 problem = self._blindness(await self._database.own_trades_stored(self._tenant))
             except (StoreError, BusError) as error:
                 problem = str(error)
@@ -79,14 +78,16 @@ class DailyLoss:
             self._health.error(text)
         self._health.state("stale", text)
 
-    async def _check(self, limits: RiskLimits, realised: dict[str, Decimal]) -> None:
+    async def _check(self, limits: RiskLimits, realised: dict[str, Decimal], day: int) -> None:
         for currency, limit in limits.max_daily_loss.items():
             loss = -realised.get(currency, Decimal(0))
             if loss > limit:
-                await self._halt(currency, f"maxDailyLoss.{currency} is {limit:f}, and {loss:f} were lost today (UTC)")
+                await self._halt(
+                    currency, day, f"maxDailyLoss.{currency} is {limit:f}, and {loss:f} were lost today (UTC)"
+                )
 
-    async def _halt(self, currency: str, reason: str) -> None:
-        request_id = derived_request_id(f"{self._tenant} maxDailyLoss {currency} {now_ms() // DAY_MS}")
+    async def _halt(self, currency: str, day: int, reason: str) -> None:
+        request_id = derived_request_id(f"{self._tenant} maxDailyLoss {currency} {day}")
         if request_id in self._halted:
             return
         log.error("trading is halted: the loss of the day is beyond its limit", tenant=self._tenant, cause=reason)
