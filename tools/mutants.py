@@ -92,7 +92,7 @@ TARGETS: Final = {
         _executor("risk/checks.py", "risk/test_checks.py", "risk/test_account_checks.py"),
         _executor("risk/exposure.py", "risk/test_exposure.py"),
         _executor("risk/daily_loss.py", "risk/test_daily_loss_watch.py"),
-        _executor("risk/recent_orders.py", "risk/test_account_risk.py", options=()),
+        _executor("risk/recent_orders.py", "risk/test_recent_orders.py"),
         _executor("risk/source_rates.py", "risk/test_source_rates.py"),
     ),
     "resolution": (

@@ -9,13 +9,21 @@ def test_a_source_is_beyond_its_limit_within_a_minute_and_begins_anew() -> None:
     assert not any(rates.is_beyond("a", 3, now_ms) for now_ms in (0, 1, MINUTE_MS))
     assert not rates.is_beyond("b", 3, MINUTE_MS)
     assert not rates.is_beyond("a", 3, MINUTE_MS)
-    assert rates.is_beyond("a", 3, MINUTE_MS + 1 - 1)
+    assert rates.is_beyond("a", 3, MINUTE_MS)
     assert not rates.is_beyond("a", 3, MINUTE_MS + 2)
 
 
 def test_sources_that_ask_no_more_are_forgotten() -> None:
-    """A request may name any source: names do not add up."""
+    """A request may name any source: names do not add up, nor once one of them was beyond its limit."""
     rates = SourceRates()
+    assert [rates.is_beyond("runs away", 2, 0) for _ in range(3)] == [False, False, True]
     for number in range(1_000):
         rates.is_beyond(str(number), 5, number * 1_000)
-    assert len(rates._asked_ms) <= 60
+    assert len(rates._asked_ms) == 60
+
+
+def test_a_limit_that_is_changed_holds_at_once() -> None:
+    """For what was asked before, too."""
+    rates = SourceRates()
+    assert [rates.is_beyond("a", limit, 0) for limit in (5, 5, 5, 3)] == [False, False, False, True]
+    assert [rates.is_beyond("a", limit, 0) for limit in (1, 3, 3, 3)] == [False, False, False, True]

@@ -21,7 +21,7 @@ class SourceRates:
         self._asked_ms.move_to_end(source)
         self._forget(now_ms)
         if len(asked) == limit and asked[0] > now_ms - MINUTE_MS:
-            asked.clear()
+            del self._asked_ms[source]
             return True
         asked.append(now_ms)
         return False
