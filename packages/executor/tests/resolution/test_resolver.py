@@ -30,7 +30,7 @@ from millrace_executor.resolution.resolver import VAIN_ANSWERS_BORNE, Resolver, 
 from millrace_executor.resolution.shared_questions import SharedQuestions
 from millrace_service import UnitHealthReporter
 from millrace_service.health import ErrorLog
-from millrace_simulator.config import DEMO_ACCOUNT, default_config
+from millrace_simulator.config import DEMO_ACCOUNT, SimulatorConfig, default_config
 from millrace_simulator.server import Server, serve
 
 
@@ -41,17 +41,20 @@ def profile_with_window(window_ms: int, **others: Any) -> ExchangeProfile:
     return ExchangeProfile(exchange=ExchangeId("x"), **terms)
 
 
+LISTED = tuple(rules for rules in SimulatorConfig().symbols if rules.symbol == "KCSUSDT")
+"""One symbol is enough, and opens faster than all."""
 BUY = CreatePayload(symbol="KCS/USDT", side="buy", type="market", amount_base=Decimal(1))
 
 
 @pytest.fixture
-async def exchange(platform: Any) -> AsyncIterator[Exchange]:
-    """Return the simulator as the executor's account sees it."""
-    credentials = Credentials(api_key="demo-key", secret="demo-secret", urls={"base": platform.simulator.url})
-    exchange = await open_exchange("binance", credentials)
-    await exchange.prepare()
-    yield exchange
-    await exchange.close()
+async def exchange() -> AsyncIterator[Exchange]:
+    """Return the simulator, whose market stands still, as the executor's account sees it."""
+    async with await serve(SimulatorConfig(seed=7, symbols=LISTED), drive_market=False) as simulator:
+        credentials = Credentials(api_key="demo-key", secret="demo-secret", urls={"base": simulator.url})
+        exchange = await open_exchange("binance", credentials)
+        await exchange.prepare()
+        yield exchange
+        await exchange.close()
 
 
 async def test_a_filled_order_is_found_by_its_trades(exchange: Exchange) -> None:
