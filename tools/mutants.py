@@ -85,8 +85,8 @@ TARGETS: Final = {
         _bus("orders/orders.py", "orders"),
     ),
     "ledger": (
-        _executor("answering/intent_ledger.py", "answering/test_intent_ledger.py", options=()),
-        _executor("answering/intents.py", "answering/test_intent_ledger.py", options=()),
+        _executor("answering/intent_ledger.py", "answering/test_intent_ledger.py"),
+        _executor("answering/intents.py", "answering/test_intents.py"),
     ),
     "risk": (
         _executor("risk/checks.py", "risk/test_checks.py", "risk/test_account_checks.py"),

@@ -4,21 +4,24 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
+import redis.asyncio
 from msgspec.structs import replace
 
-from millrace_bus import Bus, EmbeddedServer, Fence
+from millrace_bus import Bus, CommandRefused, EmbeddedServer, Fence
 from millrace_core.clock import elapsed_s
 from millrace_core.ids import RequestId, new_request_id
 from millrace_core.messages import Response, encode
-from millrace_core.names import ExchangeId, Tenant
-from millrace_executor.answering.intent_ledger import IntentLedger
+from millrace_core.names import Action, ExchangeId, Tenant, intents_key
+from millrace_executor.accepted_request import EVERY_EXCHANGE
+from millrace_executor.answering import intent_ledger
+from millrace_executor.answering.intent_ledger import IntentLedger, UsedElsewhere
 from millrace_executor.answering.intents import Intent, decode_intent
 from millrace_executor.lease.tenure import Tenure
 from millrace_executor.refused_writes import RefusedWrites
 from millrace_service import UnitHealthReporter
 from millrace_service.health import ErrorLog
 
-BINANCE = ExchangeId("binance")
+BINANCE, KUCOIN = ExchangeId("binance"), ExchangeId("kucoin")
 WRITES = RefusedWrites(UnitHealthReporter("test", changed=lambda: None, errors=ErrorLog()))
 
 _tenants = itertools.count()
@@ -52,8 +55,9 @@ async def tenure(bus: Bus) -> Tenure:
     return Tenure(Fence(tenant, reply.token), reply.born_ms, reply.server_ms, elapsed_s(), confirm)
 
 
-def intent(request_id: RequestId, claim: str, keep_until: int = 1_000) -> Intent:
-    return Intent(request_id, "pending", "stream.StrankaXY.binance.createOrder.KCS/USDT", 1, keep_until, claim=claim)
+def intent(request_id: RequestId, claim: str, keep_until: int = 1_000, exchange: ExchangeId = BINANCE) -> Intent:
+    stream = f"stream.StrankaXY.{exchange}.createOrder.KCS/USDT"
+    return Intent(request_id, "pending", stream, 1, keep_until, claim=claim)
 
 
 async def test_a_request_is_claimed_once(bus: Bus, tenure: Tenure) -> None:
@@ -148,8 +152,11 @@ async def test_a_ledger_that_redis_lost_is_written_again(bus: Bus, tenure: Tenur
     assert memory.read_from_ms == tenure.born_ms
 
 
-async def test_what_is_settled_while_redis_lost_its_data_stays_so(bus: Bus, tenure: Tenure) -> None:
+async def test_what_is_settled_while_redis_lost_its_data_stays_so(
+    bus: Bus, tenure: Tenure, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Both are written at once when Redis is back: what an intent was before must not replace what it became."""
+    monkeypatch.setattr(intent_ledger, "RESTORED_AT_ONCE", 7)
     ledger = IntentLedger(bus.intents, tenure, BINANCE, WRITES)
     request_ids = [new_request_id() for _ in range(20)]
     for request_id in request_ids:
@@ -168,9 +175,93 @@ async def test_what_cannot_be_read_is_never_taken_for_new(bus: Bus, tenure: Tenu
     ledger = IntentLedger(bus.intents, tenure, BINANCE, WRITES)
     assert await ledger.load() == []
     assert ledger.knows(foreign)
+    await bus.intents.remove(tenure.fence.tenant, BINANCE, foreign)
+    await ledger.load()
+    assert not ledger.knows(foreign), "somebody has removed it"
 
 
-def test_an_intent_that_names_no_stream_is_unreadable() -> None:
-    """One that was written by hand must not keep the account from starting."""
-    intent = Intent(new_request_id(), "pending", "x", 1, 2)
-    assert decode_intent(encode(intent)) is None
+async def test_open_intents_are_loaded_in_the_order_in_which_they_began(bus: Bus, tenure: Tenure) -> None:
+    """Those of the data that Redis has now: it lost the former ones while the ledger was read."""
+    late, lost, early = (replace(intent(new_request_id(), "a"), begun_at=begun_at) for begun_at in (3, 2, 1))
+    await IntentLedger(bus.intents, tenure, BINANCE, WRITES).claim(lost)
+    asked = 0
+
+    async def confirm(reader: Tenure) -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            await bus.intents.remove(tenure.fence.tenant, BINANCE, lost.request_id)
+            for each in (late, early):
+                await bus.intents.claim(tenure.fence, BINANCE, each.request_id, encode(each))
+            reader.data_are(tenure.born_ms + 1, elapsed_s())
+
+    reader = Tenure(tenure.fence, tenure.born_ms, 0, elapsed_s(), confirm)
+    ledger = IntentLedger(bus.intents, reader, BINANCE, WRITES)
+    assert await ledger.load() == [early, late]
+    assert not ledger.is_outdated
+
+
+async def test_an_id_that_another_account_of_the_tenant_used_is_refused(bus: Bus, tenure: Tenure) -> None:
+    """Its accounts are those that are configured, and those whose ledgers were open under this tenure."""
+    request_id = new_request_id()
+    await IntentLedger(bus.intents, tenure, KUCOIN, WRITES).claim(intent(request_id, "a", exchange=KUCOIN))
+    anew = Tenure(tenure.fence, tenure.born_ms, 0, elapsed_s(), lambda _: asyncio.sleep(0))
+    configured = IntentLedger(bus.intents, anew, BINANCE, WRITES, accounts=lambda: [KUCOIN, BINANCE, EVERY_EXCHANGE])
+    known = IntentLedger(bus.intents, tenure, BINANCE, WRITES)
+    for ledger in (configured, known):
+        with pytest.raises(UsedElsewhere, match="was used before, for createOrder on kucoin") as refused:
+            await ledger.claim(intent(request_id, "b"))
+        assert refused.value.stream.exchange == KUCOIN
+        assert not ledger.knows(request_id)
+    verdict = Response(request_id, "rejected")
+    assert await known.claim(replace(intent(request_id, "b"), verdict=verdict)), "its answer asks no exchange"
+    assert known.knows(request_id)
+    assert not await configured.claim(intent(request_id, "c")), "this account has it"
+
+
+async def test_a_request_of_the_same_id_is_another_if_it_is_answered_elsewhere(bus: Bus, tenure: Tenure) -> None:
+    """A symbol that the exchange does not list is not part of the name; what was restored does not tell."""
+    ledger = IntentLedger(bus.intents, tenure, BINANCE, WRITES)
+    whole, short, settled = (intent(new_request_id(), "a") for _ in range(3))
+    stream = whole.stream
+    short = replace(short, answer_to=str(stream._replace(symbol=None)))
+    for each in (whole, short, settled):
+        await ledger.claim(each)
+    await ledger.update(settled.settled("done"))
+    await ledger.restore()
+    edit = stream._replace(action=Action("editOrder"))
+    for request_id, is_another in (
+        (whole.request_id, True),
+        (short.request_id, True),
+        (settled.request_id, False),
+        (new_request_id(), False),
+    ):
+        assert await ledger.names_another(request_id, edit) is is_another
+        assert not await ledger.names_another(request_id, stream)
+
+
+async def test_a_claim_waits_for_a_redis_that_refuses_to_write_unless_it_must_not(
+    bus: Bus, tenure: Tenure, server: EmbeddedServer
+) -> None:
+    """The unit's errors tell why."""
+    changed = asyncio.Event()
+    writes = RefusedWrites(UnitHealthReporter("test", changed=changed.set, errors=ErrorLog()))
+    ledger, key = IntentLedger(bus.intents, tenure, BINANCE, writes), intents_key(tenure.fence.tenant, BINANCE)
+    async with redis.asyncio.Redis.from_url(server.url) as client:
+        await client.set(key, "no hash")
+        with pytest.raises(CommandRefused, match="WRONGTYPE"):
+            await ledger.claim(intent(new_request_id(), "a"), waits=False)
+        waiting = asyncio.create_task(ledger.claim(intent(new_request_id(), "a")))
+        await changed.wait()
+        await client.delete(key)
+        assert await waiting
+        assert await client.ttl(key) == -1
+
+
+async def test_the_ledger_of_no_account_expires(bus: Bus, tenure: Tenure, server: EmbeddedServer) -> None:
+    """Nobody would prune it, nor what the tenure would remember of it."""
+    ledger = IntentLedger(bus.intents, tenure, BINANCE, WRITES, expires_ms=60_000_000)
+    await ledger.claim(intent(new_request_id(), "a"))
+    assert tenure.ledgers() == []
+    async with redis.asyncio.Redis.from_url(server.url) as client:
+        assert 0 < await client.pttl(intents_key(tenure.fence.tenant, BINANCE)) <= 60_000_000
