@@ -110,6 +110,9 @@ def test_a_position_may_grow_up_to_its_limit(terms: Terms, limit: dict[str, int]
         assert f"an order that adds {room} would pass" in refusal(decision)
         assert isinstance(decision, RiskRejection) and decision.is_of_account
     assert holding.asked == terms.side
+    if terms is SALE:
+        other = judged(terms, limits, holding, book=BOOK, market=MarketTerms("XRP", "USDT"))
+        assert isinstance(other, Approved) == (room is None), "whatever is sold"
 
 
 @pytest.mark.parametrize("terms", [BUY, SALE])

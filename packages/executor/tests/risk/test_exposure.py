@@ -153,7 +153,7 @@ async def test_it_is_asked_again_only_after_a_pause(clock: list[float]) -> None:
     exposure = exposure_of(reported)
     assert exposure.needs_confirming
     await exposure.confirm(with_positions=False)
-    for clock[0], needs in ((1_060.0, False), (1_060.1, True)):
+    for clock[0], needs in ((1_030.0, False), (1_060.0, False), (1_060.1, True)):
         assert exposure.needs_confirming is needs
     reported.balances = {"KCS": Balance(total=5.0), "BTC": Balance()}
     for clock[0], held in ((1_004.9, 0), (1_005.0, 5)):
@@ -212,10 +212,24 @@ async def test_contracts_count_long_or_short_whichever_is_larger(
     assert holding(exposure, "BTC") == (2 if side else 0)
     for each, base in (("buy", "5"), ("sell", "1")):
         exposure.approved(each, PlacedOrder("BTC/USDT:USDT", each, Decimal(base), Decimal(9), PERPETUAL))
+    for code in ("AB", "ZZ"):
+        market = msgspec.structs.replace(PERPETUAL, base=code)
+        exposure.approved(code, PlacedOrder(f"{code}/USDT:USDT", "buy", Decimal(9), Decimal(9), market))
     assert holding(exposure, "BTC") == most
     assert exposure.holding("BTC", adding=Decimal(1), side="sell", without=None) == with_one_sold
     assert exposure.holding("BTC", adding=Decimal(1), side="buy", without=None) == with_one_bought
     assert holding(exposure, "USDT") == 0, "contracts are settled, not received"
+
+
+async def test_positions_are_asked_for_once_an_order_is_one_of_contracts(clock: list[float]) -> None:
+    """From then on every time: what is held is not forgotten when a spot order is judged."""
+    reported = ReportedExchange()
+    reported.positions = [ExchangePosition("BTC/USDT:USDT", "long", contracts=2000.0)]
+    exposure = exposure_of(reported)
+    for with_positions, held in ((False, 0), (True, 2), (False, 2)):
+        await exposure.confirm(with_positions=with_positions)
+        assert holding(exposure, "BTC") == held
+        clock[0] += 5.0
 
 
 async def test_contracts_are_counted_in_base_currency_wherever_they_are_told() -> None:
@@ -341,18 +355,18 @@ async def test_a_sale_whose_trades_the_balances_may_hold_makes_no_room() -> None
 
 @pytest.mark.parametrize(
     ("base", "left", "sold", "earned"),
-    [("5", "1", 4, 40), ("5", None, 0, 50), ("5", "6", 0, 0), ("0", "0", 0, 0)],
+    [("5", "1", 4, "40.8"), ("5", None, 0, "51"), ("5", "6", 0, "0"), ("0", "0", 0, "0")],
 )
-async def test_what_an_edited_sale_has_traded_counts_on(base: str, left: str | None, sold: int, earned: int) -> None:
+async def test_what_an_edited_sale_has_traded_counts_on(base: str, left: str | None, sold: int, earned: str) -> None:
     """As far as that is known; if not, it may have sold all or nothing."""
     exposure = exposure_of(ReportedExchange())
-    exposure.approved("a", placed("sell", base))
+    exposure.approved("a", placed("sell", base, "51"))
     exposure.answered("a", done("11", "open"))
     exposure.approved(
         "b", placed("sell", "6", "60", replaces="11", replaced_left=None if left is None else Decimal(left))
     )
     exposure.answered("b", done("12", "open"))
-    assert (holding(exposure), holding(exposure, "USDT")) == (-sold, earned + 60)
+    assert (holding(exposure), holding(exposure, "USDT")) == (-sold, Decimal(earned) + 60)
 
 
 async def test_an_order_that_was_edited_in_place_is_found_by_its_number() -> None:
