@@ -97,7 +97,7 @@ TARGETS: Final = {
     ),
     "resolution": (
         _executor("resolution/rules.py", "resolution/test_rules.py"),
-        _executor("resolution/resolver.py", "resolution/test_resolver.py", options=()),
+        _executor("resolution/resolver.py", "resolution/test_resolver_questions.py"),
     ),
 }
 
