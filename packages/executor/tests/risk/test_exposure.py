@@ -1,6 +1,7 @@
 """What an account could come to hold never falls below what it does hold, whatever ends when."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -62,6 +63,7 @@ def placed(side: str = "buy", base: str = "5", quote: str = "50", **others: Any)
 
 
 def order(number: str, status: str, filled: str = "0", **others: Any) -> Order:
+    number = "".join([*number])  # as it is read: equal, not the same
     return Order(id=number, symbol="KCS/USDT", status=status, filled=Decimal(filled), **others)
 
 
@@ -70,7 +72,7 @@ def done(number: str, status: str, filled: str = "0", **others: Any) -> Response
 
 
 def holding(exposure: AccountExposure, currency: str = "KCS", side: str = "buy", **replaced: Any) -> Decimal:
-    currency = "".join([*currency])  # as it is read from a configuration: equal, not the same
+    currency = "".join([*currency])  # as it is read: equal, not the same
     return exposure.holding(currency, adding=Decimal(0), side=side, **({"without": None} | replaced))
 
 
@@ -103,6 +105,8 @@ async def test_what_was_sold_makes_room_as_soon_as_it_is_known() -> None:
     assert (holding(exposure), holding(exposure, "USDT")) == (5, -49 + 30)
     exposure.answered("sell", done("2", "closed", "3", cost=Decimal(31)))
     assert (holding(exposure), holding(exposure, "USDT")) == (2, -49 + 31)
+    exposure.approved("for BTC", replace(placed("sell", "1", "3"), market=MarketTerms("KCS", "BTC")))
+    assert (holding(exposure), holding(exposure, "BTC")) == (2, 3)
 
 
 async def test_the_exchange_settles_what_had_ended_before_it_was_asked() -> None:
@@ -235,20 +239,20 @@ async def test_positions_are_asked_for_once_an_order_is_one_of_contracts(clock: 
 async def test_contracts_are_counted_in_base_currency_wherever_they_are_told() -> None:
     """As positions, as open orders and as what was filled; inverse ones, of 100 USD, by the price."""
     reported = ReportedExchange()
-    reported.positions = [ExchangePosition("BTC/USD:BTC", "long", contracts=1.0, mark_price=50.0)]
+    reported.positions = [ExchangePosition("BTC/USD:BTC", "long", contracts=1.0, mark_price=40.0)]
     reported.open = [
         Order(id="11", symbol="BTC/USD:BTC", side="buy", remaining=Decimal(2), price=Decimal(50)),
         Order(id="12", symbol="BTC/USDT:USDT", side="buy", amount=Decimal(3000)),
     ]
     exposure = exposure_of(reported)
     await exposure.confirm(with_positions=True)
-    assert holding(exposure, "BTC") == 2 + 4 + 3
+    assert holding(exposure, "BTC") == Decimal("2.5") + 4 + 3
     for number, filled in (("11", 1), ("12", 2000)):
         order = Order(
             id=number, status="canceled", filled=Decimal(filled), average=Decimal(50) if filled == 1 else None
         )
         exposure.answered("cancel", Response("c", "done", order=order))
-    assert holding(exposure, "BTC") == 2 + 2 + 2
+    assert holding(exposure, "BTC") == Decimal("2.5") + 2 + 2
     assert exposure.open_orders() == 0
 
 
@@ -372,10 +376,12 @@ async def test_what_an_edited_sale_has_traded_counts_on(base: str, left: str | N
 async def test_an_order_that_was_edited_in_place_is_found_by_its_number() -> None:
     """It kept its number, and the second edit names it by the id of ours that only the first request had."""
     exposure = exposure_of(ReportedExchange())
-    for our_id, number, replaces in (("a", "11", None), ("other", "12", None), ("b", "11", "11"), ("c", "11", "a")):
+    exposure.approved("other", placed(base="7"))
+    exposure.answered("other", done("12", "open"))
+    for our_id, replaces in (("a", None), ("b", "11"), ("c", "a")):
         exposure.approved(our_id, placed(replaces=replaces, replaced_left=None if replaces is None else Decimal(5)))
-        exposure.answered(our_id, done(number, "open"))
-    assert (exposure.open_orders(), holding(exposure)) == (2, 10)
+        exposure.answered(our_id, done("11", "open"))
+    assert (exposure.open_orders(), holding(exposure)) == (2, 12)
 
 
 async def test_the_source_of_an_order_is_that_of_its_request_here_or_else_what_redis_knows(clock: list[float]) -> None:
