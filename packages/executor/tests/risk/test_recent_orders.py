@@ -23,13 +23,13 @@ def test_orders_are_remembered_as_long_as_their_limits_look_back() -> None:
     """A second for the rate, half a second for duplicates; one that is sent again counts from then on."""
     recent = RecentOrders()
     for terms, now_ms, expected in (
-        (A, 1_000, ([1_000], [0, None, None])),
-        (B, 1_200, ([1_000, 1_200], [200, 0, None])),
-        (A, 1_300, ([1_000, 1_200, 1_300], [0, 100, None])),
-        (C, 1_699, ([1_000, 1_200, 1_300, 1_699], [399, 499, 0])),
-        (C, 1_700, ([1_000, 1_200, 1_300, 1_699, 1_700], [400, None, 0])),
-        (C, 1_999, ([1_000, 1_200, 1_300, 1_699, 1_700, 1_999], [None, None, 0])),
-        (C, 2_200, ([1_300, 1_699, 1_700, 1_999, 2_200], [None, None, 0])),
+        (A, 100, ([100], [0, None, None])),
+        (B, 300, ([100, 300], [200, 0, None])),
+        (A, 400, ([100, 300, 400], [0, 100, None])),
+        (C, 799, ([100, 300, 400, 799], [399, 499, 0])),
+        (C, 800, ([100, 300, 400, 799, 800], [400, None, 0])),
+        (C, 1_099, ([100, 300, 400, 799, 800, 1_099], [None, None, 0])),
+        (C, 1_300, ([400, 799, 800, 1_099, 1_300], [None, None, 0])),
     ):
         recent.approved(terms, BOTH, now_ms)
         assert remembered(recent, now_ms) == expected
@@ -46,5 +46,5 @@ def test_what_no_limit_looks_back_to_is_not_remembered() -> None:
         recent.approved(A, limits, 1_000)
         assert remembered(recent, 1_001) == (sent_ms, [ago_ms, None, None])
         recent.approved(A, BOTH, 1_000)
-        recent.approved(B, OrderLimits(), 1_001)
+        recent.approved(B, OrderLimits(), 1_000)
         assert remembered(recent, 1_001) == ([], [None, None, None])
