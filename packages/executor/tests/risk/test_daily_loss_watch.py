@@ -85,13 +85,13 @@ class Watched:
         async with Store.open(self.url) as store, store.batch() as batch:
             batch.own_trades(Place(str(FILLS), MessageId(1, self._stored), at_ms), [bought, sold])
 
-    def redis(self) -> "redis.asyncio.Redis":
+    def client(self) -> redis.asyncio.Redis:
         """Return a connection to Redis."""
         return redis.asyncio.Redis.from_url(self._server.url)
 
     async def halts(self) -> list[Any]:
         """Return the requests that were sent."""
-        async with self.redis() as client:
+        async with self.client() as client:
             entries = await client.xrange(trader_actions(TENANT))
         return [msgspec.json.decode(fields[b"data"]) for _, fields in entries]
 
@@ -170,7 +170,7 @@ async def test_losses_are_unseen_once_nothing_was_stored_for_long(watched: Watch
 async def test_what_cannot_be_asked_or_sent_is_tried_again(watched: Watched) -> None:
     """Redis refuses the halt until what stands in its place is removed."""
     await watched.lose(26.0, MIDNIGHT_MS)
-    async with watched.redis() as client:
+    async with watched.client() as client:
         await client.set(trader_actions(TENANT), "no journal")
         async with watched.watching():
             assert watched.health.current_state == "stale"
