@@ -15,20 +15,17 @@ class SourceRates:
 
     def is_beyond(self, source: str, limit: int, now_ms: int) -> bool:
         """Count a request; tell whether its source asked for more than `limit` within a minute, and begin anew then."""
-        asked = self._asked_ms.get(source)
-        if asked is None or asked.maxlen != limit:
-            asked = self._asked_ms[source] = deque(asked or (), maxlen=limit)
-        self._asked_ms.move_to_end(source)
+        asked = self._asked_ms.pop(source, None)
         self._forget(now_ms)
+        if asked is None or asked.maxlen != limit:
+            asked = deque(asked or (), maxlen=limit)
         if len(asked) == limit and asked[0] > now_ms - MINUTE_MS:
-            del self._asked_ms[source]
             return True
         asked.append(now_ms)
+        self._asked_ms[source] = asked
         return False
 
     def _forget(self, now_ms: int) -> None:
         """Forget the sources that have asked for nothing lately: anybody may name one."""
-        while asked := next(iter(self._asked_ms.values())):
-            if asked[-1] > now_ms - MINUTE_MS:
-                return
+        while self._asked_ms and next(iter(self._asked_ms.values()))[-1] <= now_ms - MINUTE_MS:
             self._asked_ms.popitem(last=False)
