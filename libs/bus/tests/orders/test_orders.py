@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import redis.asyncio
 
-from millrace_bus import Bus, EmbeddedServer, TaskFailed, UnmergeableOrder
+from millrace_bus import Bus, CommandRefused, EmbeddedServer, TaskFailed, UnmergeableOrder
 from millrace_bus.connection.connection import Connection
 from millrace_bus.connection.slots import by_slot
 from millrace_bus.orders import merger as merger_module
@@ -216,12 +216,62 @@ async def test_a_number_that_is_not_finite_delays_no_other_order(
 async def test_an_unforeseen_error_reaches_those_whose_merge_it_was(
     monkeypatch: pytest.MonkeyPatch, bus: Bus, tenant: Tenant
 ) -> None:
-    """No caller waits forever or is cancelled, and the next merge is made."""
-    with monkeypatch.context() as patched:
-        patched.setattr(merger_module, "storing", lambda *_: 1 / 0)
-        with pytest.raises(TaskFailed, match="ZeroDivisionError"):
-            await bus.orders.merge(tenant, _record("1"))
+    """No caller waits forever or is cancelled, what waits behind is merged, and so is the next."""
+    storing, other = merger_module.storing, Tenant(f"{tenant}-other")
+
+    def fail_once(*arguments: Any) -> Any:
+        monkeypatch.setattr(merger_module, "storing", storing)
+        cancelled.cancel()
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(merger_module, "storing", fail_once)
+    cancelled, failed, behind = (
+        asyncio.create_task(bus.orders.merge(*each))
+        for each in ((tenant, _record("1")), (tenant, _record("2")), (other, _record("1")))
+    )
+    with pytest.raises(TaskFailed, match="ZeroDivisionError"):
+        await failed
+    assert await behind == _record("1")
+    assert cancelled.cancelled()
     assert await bus.orders.merge(tenant, _record("1")) == _record("1")
+
+
+async def test_closing_the_bus_cancels_what_still_waits(killable: EmbeddedServer, tenant: Tenant) -> None:
+    """Both what is being merged and what would be next."""
+    async with Bus.connect(killable.url, name="closed") as bus:
+        await bus.orders.merge(tenant, _record("1"))
+        await killable.kill()
+        merges = [asyncio.create_task(bus.orders.merge(tenant, _record("2")))]
+        await asyncio.sleep(0)  # it is under way
+        merges.append(asyncio.create_task(bus.orders.merge(Tenant(f"{tenant}-other"), _record("3"))))
+        await asyncio.sleep(0)
+    async with asyncio.timeout(60):
+        await asyncio.wait(merges)
+    assert all(merge.cancelled() for merge in merges)
+
+
+async def test_a_merge_that_changes_nothing_writes_nothing(bus: Bus, server: EmbeddedServer, tenant: Tenant) -> None:
+    """Most reports repeat what is known; several of one order at once are written once."""
+    first, second = await asyncio.gather(*(bus.orders.merge(tenant, _record("1", filled=n)) for n in (1, 2)))
+    assert first == second == join(_record("1", filled=2), _record("1", filled=1))
+    async with redis.asyncio.Redis.from_url(server.url) as client:
+        await client.delete(index := orders_key(tenant, KUCOIN, KCS))
+        assert await bus.orders.merge(tenant, _record("1", filled=1)) == first
+        assert not await client.exists(index)
+
+
+async def test_what_redis_refuses_to_write_is_no_fault_of_the_order(killable: EmbeddedServer, tenant: Tenant) -> None:
+    """Each caller learns that, and may try again."""
+    async with (
+        redis.asyncio.Redis.from_url(killable.url) as client,
+        Bus.connect(killable.url, name="refused") as bus,
+    ):
+        await client.config_set("maxmemory", 1)
+        merges = (bus.orders.merge(tenant, _record(order_id)) for order_id in "12")
+        for refused in await asyncio.gather(*merges, return_exceptions=True):
+            assert isinstance(refused, CommandRefused) and refused.code == "OOM"
+        await client.config_set("maxmemory", 0)
+        assert await bus.orders.merge(tenant, _record("1")) == _record("1")
 
 
 async def test_one_transaction_holds_orders_of_one_tenant(
