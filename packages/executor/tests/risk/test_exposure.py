@@ -236,7 +236,7 @@ async def test_positions_are_asked_for_once_an_order_is_one_of_contracts(clock: 
         clock[0] += 5.0
 
 
-async def test_contracts_are_counted_in_base_currency_wherever_they_are_told() -> None:
+async def test_contracts_are_counted_in_base_currency_whoever_reports_them() -> None:
     """As positions, as open orders and as what was filled; inverse ones, of 100 USD, by the price."""
     reported = ReportedExchange()
     reported.positions = [ExchangePosition("BTC/USD:BTC", "long", contracts=1.0, mark_price=40.0)]
@@ -268,7 +268,7 @@ async def test_a_tenant_holds_what_all_its_accounts_hold() -> None:
 
 @pytest.mark.parametrize("unsaid", ["symbol", "side", "amount"])
 async def test_an_open_order_that_the_exchange_does_not_describe_is_not_taken_for_nothing(unsaid: str) -> None:
-    """Whether a limit is kept cannot be told then."""
+    """Whether a limit is kept cannot be reported then."""
     reported = ReportedExchange()
     whole = order("2", "open", side="sell", amount=Decimal(5))
     reported.open = [msgspec.structs.replace(whole, **{unsaid: None})]
@@ -321,26 +321,26 @@ async def test_only_the_order_that_ended_is_taken_for_ended() -> None:
     for number in ("10", "11", "12"):
         exposure.approved(number, placed())
         exposure.answered(number, done(number, "open"))
-    for told, still_open in (
+    for reported, still_open in (
         (order("11", "open"), 3),
         (msgspec.structs.replace(order("11", "canceled"), symbol="KCS/BTC"), 3),
         (msgspec.structs.replace(order("11", "canceled"), symbol=None), 2),
     ):
-        exposure.answered("cancel", Response("c", "done", order=told))
+        exposure.answered("cancel", Response("c", "done", order=reported))
         assert exposure.open_orders() == still_open
     exposure.answered("all", Response("a", "done", orders=[order("10", "canceled", "1"), order("12", "canceled", "2")]))
     exposure.answered("nothing", Response("n", "failed", error=RequestError("OrderNotFound", "no")))
     assert (exposure.open_orders(), holding(exposure)) == (0, 3)
 
 
-async def test_how_much_an_order_traded_may_not_be_told() -> None:
-    """Then all that it may have traded counts, as that of one that failed does not, whatever is told of it."""
+async def test_how_much_an_order_traded_may_not_be_known() -> None:
+    """Then all that it may have traded counts, as that of one that failed does not, whatever is reported of it."""
     exposure = exposure_of(ReportedExchange())
     for our_id in ("unsaid", "failed"):
         exposure.approved(our_id, placed("sell"))
-    told = Order(id="11", symbol="KCS/USDT", status="canceled")
-    exposure.answered("unsaid", Response("r", "done", order=told))
-    exposure.answered("failed", Response("r", "failed", order=told))
+    reported = Order(id="11", symbol="KCS/USDT", status="canceled")
+    exposure.answered("unsaid", Response("r", "done", order=reported))
+    exposure.answered("failed", Response("r", "failed", order=reported))
     assert (exposure.open_orders(), holding(exposure, "USDT")) == (0, 50)
 
 

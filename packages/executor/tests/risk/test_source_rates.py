@@ -20,19 +20,21 @@ def test_sources_that_ask_no_more_are_forgotten() -> None:
     for number in range(1_000):
         rates.is_beyond(str(number), 5, number * 1_001)
     assert len(rates._asked_ms) == 60
+    rates.is_beyond("the last", 5, 999 * 1_001 + 60_000)
+    assert [*rates._asked_ms] == ["the last"]
 
 
 def test_a_limit_that_is_changed_holds_at_once() -> None:
     """For what was asked before, too."""
     rates = SourceRates()
-    assert [rates.is_beyond("a", limit, 0) for limit in (5, 5, 5, 3)] == [False, False, False, True]
+    assert [rates.is_beyond("a", limit, 0) for limit in (5, 5, 5, 5, 3)] == [False, False, False, False, True]
     assert [rates.is_beyond("a", limit, 0) for limit in (1, 3, 3, 3)] == [False, False, False, True]
 
 
 def test_any_limit_holds_for_a_minute() -> None:
     """The first of so many requests counts no more when it is a minute old, or older."""
     for limit in (1, 300):
-        for now_ms, is_beyond in ((59_999, True), (MINUTE_MS, False), (MINUTE_MS + 1, False)):
+        for now_ms, is_beyond in ((59_999, True), (60_000, False), (60_001, False)):
             rates = SourceRates()
             assert not any(rates.is_beyond("a", limit, 0) for _ in range(limit))
             assert rates.is_beyond("a", limit, now_ms) is is_beyond
