@@ -19,7 +19,7 @@ from millrace_core.requests import (
     EditPayload,
     Request,
 )
-from millrace_executor.resolution.rules import Findings, conclude, may_be
+from millrace_executor.resolution.rules import Findings, conclude, is_replacement, may_be
 
 ID = RequestId("0" * 32)
 CREATE = CreateOrder(
@@ -184,3 +184,34 @@ def test_an_edit_that_left_nothing_to_place_is_done(filled: int, answered: str) 
     edit = replace(EDIT, payload=replace(EDIT.payload, amount_base=Decimal(3)))
     order = replace(OPEN, status="canceled", amount=Decimal(5), filled=Decimal(filled))
     assert status(edit, Findings(window_over=True, order=order)) == answered
+
+
+@pytest.mark.parametrize(("timestamp", "expected"), [(6_400_000, "done"), (6_399_999, None)])
+def test_an_order_may_seem_an_hour_older_than_its_request(timestamp: int, expected: str | None) -> None:
+    """Clocks differ by less; what is older is another's."""
+    order = Order(id="7", status="open", timestamp=timestamp)
+    assert status(CREATE, Findings(window_over=True, order=order, begun_ms=10_000_000)) == expected
+
+
+@pytest.mark.parametrize(
+    ("edit", "former", "amount", "price", "expected"),
+    [
+        ({"price": 26, "amount_base": 9}, {"filled": 4}, 5, 26, True),
+        ({"price": 26, "amount_base": 9}, {"filled": 4}, 9, 26, False),
+        ({"price": 26, "amount_base": 9}, {"filled": None}, 9, 26, True),
+        ({"price": 26}, {"filled": 4}, 6, 26, True),
+        ({"price": 26}, {"filled": 4, "amount": None}, 3, 26, True),
+        ({"amount_base": 9}, {}, 9, 25, True),
+        ({"amount_base": 9}, {}, 9, 26, False),
+        ({"amount_base": 9}, {"price": None}, 9, 26, True),
+        ({"amount_base": 9}, {}, None, 25, False),
+    ],
+)
+def test_a_replacement_has_the_rest_of_what_was_wanted(
+    edit: dict[str, int], former: dict[str, Any], amount: int | None, price: int, expected: bool
+) -> None:
+    """Of an order of 10 at 25: what the edit does not name stays, and what is not known proves nothing against it."""
+    payload = EditPayload(symbol="KCS/USDT", order_id="7", **{name: Decimal(value) for name, value in edit.items()})
+    replaced = replace(OPEN, **{"amount": Decimal(10)} | former)
+    order = Order(id="8", amount=None if amount is None else Decimal(amount), price=Decimal(price))
+    assert is_replacement(order, replaced, payload) is expected
