@@ -178,7 +178,7 @@ def test_an_order_whose_state_is_not_said_settles_nothing(request_: Any, window_
     assert status(request_, Findings(window_over, order=Order(id="7", price=Decimal(26)))) is None
 
 
-@pytest.mark.parametrize(("filled", "answered"), [(3, "done"), (2, "failed")])
+@pytest.mark.parametrize(("filled", "answered"), [(4, "done"), (3, "done"), (2, "failed")])
 def test_an_edit_that_left_nothing_to_place_is_done(filled: int, answered: str) -> None:
     """The order was filled to the new amount, and canceled: no order had to take its place."""
     edit = replace(EDIT, payload=replace(EDIT.payload, amount_base=Decimal(3)))
