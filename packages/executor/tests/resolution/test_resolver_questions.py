@@ -137,7 +137,10 @@ def intent_of(request: Request | None, *, ago_ms: int = 0, **others: Any) -> Int
 
 def order(number: str = "7", status: str = "open", **terms: Any) -> Order:
     known = {"side": "buy", "amount": Decimal(5), "price": Decimal(6), "timestamp": BEGUN_MS, "client_order_id": OURS}
-    return Order(number, KCS, status=status, **known | terms)
+    whole = known | terms
+    if (our_id := whole["client_order_id"]) is not None:
+        whole["client_order_id"] = "".join([*str(our_id)])  # as it is read: equal, not the same
+    return Order(number, KCS, status=status, **whole)
 
 
 NAMELESS = order(client_order_id=None)
@@ -172,7 +175,7 @@ OVER, NOT_YET = WINDOW_MS + 1, WINDOW_MS
         ),
         (Answers(found=[NAMELESS], traded=["7"]), OVER, True, None, ["trades", "order", "open", "order", "open"]),
         (
-            Answers(closed=[order("6", client_order_id="b"), order(status="canceled", timestamp=BEGUN_MS - 60_000)]),
+            Answers(closed=[order("6", client_order_id="0"), order(status="canceled", timestamp=BEGUN_MS - 60_000)]),
             *(OVER, False, "done", ["trades", "open", "order", "open", "closed"]),
         ),
         (
@@ -211,7 +214,7 @@ def cancel(**named: str) -> CancelOrder:
                     order("8", "closed", timestamp=None),
                     order("7", "canceled"),
                     order("9", "closed", timestamp=BEGUN_MS - 1),
-                    order("6", "closed", client_order_id="b", timestamp=BEGUN_MS + 1),
+                    order("6", "closed", client_order_id="0", timestamp=BEGUN_MS + 1),
                 ]
             ),
             *(False, "done", ["order", "closed"]),
@@ -239,22 +242,25 @@ async def test_an_order_to_cancel_is_looked_for_among_those_that_ended(
     assert (resolution.answer.status, answers.asked) == (status, asked)
 
 
-FORMER = order("7", "canceled", client_order_id="c", price=Decimal(5), timestamp=1, last_update_timestamp=BEGUN_MS)
-NEWEST = order("8", client_order_id="c", timestamp=BEGUN_MS - 60_000)
-BY_NUMBER, BY_OUR_ID = {"order_id": "7"}, {"client_order_id": "c"}
+FORMER = order("7", "canceled", client_order_id="cc", price=Decimal(5), timestamp=2, last_update_timestamp=BEGUN_MS)
+NEWEST = order("8", client_order_id="cc", timestamp=BEGUN_MS - 60_000)
+BY_NUMBER, BY_OUR_ID = {"order_id": "7"}, {"client_order_id": "cc"}
 
 
 @pytest.mark.parametrize(
     ("named", "found", "others", "proven"),
     [
         (BY_NUMBER, [order("8"), FORMER], [], ["8", "7"]),
+        (BY_NUMBER, [order("8", price=Decimal(7)), FORMER], [], ["8", "7"]),
         (BY_NUMBER, [order("8", "rejected"), FORMER], [], None),
         (BY_NUMBER, [FORMER], [NEWEST], ["8", "7"]),
         (BY_NUMBER, [FORMER], [replace(NEWEST, timestamp=BEGUN_MS - 60_001)], None),
         (BY_NUMBER, [FORMER], [replace(NEWEST, timestamp=None)], ["8", "7"]),
+        (BY_NUMBER, [FORMER], [replace(NEWEST, timestamp=BEGUN_MS)], ["8", "7"]),
+        (BY_NUMBER, [FORMER], [replace(NEWEST, client_order_id="b")], None),
         (BY_NUMBER, [FORMER], [replace(NEWEST, client_order_id="d")], None),
         (BY_NUMBER, [FORMER], [replace(NEWEST, price=Decimal(7))], None),
-        (BY_NUMBER, [FORMER], [NEWEST, order("6", "canceled", client_order_id="c", timestamp=1)], ["8", "7"]),
+        (BY_NUMBER, [FORMER], [NEWEST, replace(FORMER, id="6", timestamp=1)], ["8", "7"]),
         (BY_NUMBER, [replace(FORMER, client_order_id=None)], [replace(NEWEST, client_order_id=None)], None),
         (BY_NUMBER, [replace(FORMER, status="open")], [NEWEST], None),
         (BY_NUMBER, [], [FORMER, NEWEST], None),
@@ -263,6 +269,7 @@ BY_NUMBER, BY_OUR_ID = {"order_id": "7"}, {"client_order_id": "c"}
         (BY_OUR_ID, [NEWEST], [FORMER], ["8", "7"]),
         (BY_OUR_ID, [], [NEWEST, FORMER], ["8", "7"]),
         (BY_OUR_ID, [], [NEWEST], ["8"]),
+        (BY_OUR_ID, [], [FORMER, replace(NEWEST, timestamp=BEGUN_MS - 60_001)], ["8"]),
         (BY_OUR_ID, [], [], None),
     ],
 )
@@ -284,6 +291,7 @@ async def test_an_edit_is_proven_by_the_order_that_took_the_place_of_another(
     [
         ({"edit": "cancel_replace", "edit_client_order_id": "new"}, "canceled"),
         ({"edit": "amend", "edit_client_order_id": "existing"}, "canceled"),
+        ({"edit": "unknown", "edit_client_order_id": "existing"}, "canceled"),
         ({"edit": "cancel_replace", "edit_client_order_id": "existing"}, "open"),
     ],
 )
@@ -352,7 +360,9 @@ async def test_an_order_is_as_old_as_the_exchanges_clock_says(asking: Asking, be
     answers.found = [order(timestamp=timestamp - 3_600_001)]
     assert await asking.resolver(answers).ask_once(intent_of(BUY)) is None
     answers.behind_ms = -7_200_000  # a clock that is ahead proves nothing: the order may be older
-    assert await asking.resolver(answers).ask_once(intent_of(BUY)) is None
+    for old_ms, is_found in ((3_600_000, True), (3_600_001, False)):
+        answers.found = [order(timestamp=BEGUN_MS - old_ms)]
+        assert (await asking.resolver(answers).ask_once(intent_of(BUY)) is not None) is is_found
 
 
 VAIN = Retryable("a page", kind="BadResponse", is_vain=True, **ABOUT)
@@ -383,6 +393,7 @@ async def test_why_a_request_stays_unknown_is_said(asking: Asking, account: str,
     with pytest.raises(Unresolvable) as given_up:
         await resolver.resolve(intent_of(BUY, ago_ms=OVER, account=account))
     assert (str(given_up.value), given_up.value.kind) == (why, "OperationFailed")
+    assert len(asking.pauses_s) == 59
     assert asking.errors.reports() == []
 
 

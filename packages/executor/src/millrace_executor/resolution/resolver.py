@@ -55,7 +55,7 @@ class Found(NamedTuple):
 
     order: Order | None = None
     is_ours: bool = False
-    """Whether it is the one that the request made, and no other."""
+    """Whether it carries the id of an edit, so that no other request made it."""
     nameless: Order | None = None
     """One without any id of ours that may be it."""
     former: Order | None = None
@@ -207,7 +207,7 @@ class Resolver:
             # It may have been canceled since, before any of it was filled.
             ended = await self._shared.closed_orders(create.symbol, since_ms)
             order = next((each for each in ended if each.client_order_id == our_id), None)
-        return Found(order, is_ours=order is not None and order.client_order_id == our_id, nameless=nameless)
+        return Found(order, nameless=nameless)
 
     async def _to_cancel(self, cancel: CancelPayload, begun_ms: int) -> Order | None:
         order = await self._named(cancel)
