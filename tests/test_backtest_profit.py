@@ -39,7 +39,7 @@ def counted(fills: list[OwnFill], bnb: dict[int, Decimal]) -> dict[Key, Account]
         price = bnb.get(fill.at_ns // NS_PER_MS // MINUTE_MS * MINUTE_MS)
         signed = fill.amount if fill.side == "buy" else -fill.amount
         account, known = accounts[fill.source, fill.exchange], None if price is None else Fraction(price)
-        account.fill(signed, fill.price, fill.fee.cost, fill.fee.currency, known)
+        account.fill(signed, fill.price, [(fill.fee.cost, fill.fee.currency)], known)
     return accounts
 
 

@@ -1,10 +1,11 @@
 """Random fills from the simulator's own venue, and what they add up to by a count that shares nothing with the store's.
 
 The venue charges fees in the currency that was received. Exchanges let accounts pay in a currency of their own
-instead: for some of the fills the fee is in BNB, with 18 decimals, and for some hours BNB has no price.
+instead: for some of the fills the fee is in BNB, with 18 decimals, or as much of it as there was of BNB, and for some
+hours BNB has no price.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from fractions import Fraction
 from random import Random
@@ -32,11 +33,11 @@ _RATE = Decimal("0.00075")
 
 
 class Paid(NamedTuple):
-    """A fill of the venue, and the fee as it was charged."""
+    """A fill of the venue, and its fees as they were charged."""
 
     trade: OwnTrade
-    fee: Decimal
-    currency: str
+    fees: tuple[tuple[Decimal, str], ...]
+    """What was charged in each currency."""
 
     @property
     def at_ms(self) -> int:
@@ -61,10 +62,11 @@ class Paid(NamedTuple):
     def as_reported(self) -> Trade:
         """Return it as a gatherer publishes it."""
         trade = self.trade
-        fee = Fee(self.currency, number(str(self.fee)))
+        fees = tuple(Fee(currency, number(str(cost))) for cost, currency in self.fees)
+        charged = {"fee": fees[0]} if len(fees) == 1 else {"fees": fees}
         numbers = (float(trade.price), float(trade.quantity))
         side = "buy" if trade.side is Side.BUY else "sell"
-        return Trade(str(trade.trade_id), self.at_ms, SYMBOL, side, *numbers, order=str(self.order), fee=fee)
+        return Trade(str(trade.trade_id), self.at_ms, SYMBOL, side, *numbers, order=str(self.order), **charged)  # type: ignore[arg-type]
 
 
 def random_fills(random: Random, count: int) -> list[Paid]:
@@ -95,9 +97,10 @@ def random_fills(random: Random, count: int) -> list[Paid]:
 
 
 def _paid(random: Random, trade: OwnTrade) -> Paid:
-    if random.randrange(3) == 0:
-        return Paid(trade, Decimal(random.randrange(1, 10**18)).scaleb(-18), "BNB")
-    return Paid(trade, trade.commission, trade.commission_asset)
+    in_token, received = (Decimal(random.randrange(1, 10**18)).scaleb(-18), "BNB"), trade.commission_asset
+    if (kind := random.randrange(6)) < 2:
+        return Paid(trade, (in_token,) if kind else (in_token, (trade.commission, received)))
+    return Paid(trade, ((trade.commission, received),))
 
 
 def random_candles(random: Random, fills: list[Paid]) -> list[Candle]:
@@ -128,20 +131,24 @@ class Account:
         """What came in less what went out, and the cost of what is still held."""
         return self.cash + self.cost
 
-    def fill(self, amount: Decimal, price: Decimal, fee: Decimal, currency: str, bnb: Fraction | None = None) -> None:
+    def fill(
+        self, amount: Decimal, price: Decimal, fees: Iterable[tuple[Decimal, str]], bnb: Fraction | None = None
+    ) -> None:
         """Count a fill, of an amount below zero for a sale; `bnb` is the price of its minute."""
-        quantity, value, charged = Fraction(amount), Fraction(price) * Fraction(amount), Fraction(fee)
+        quantity, value = Fraction(amount), Fraction(price) * Fraction(amount)
         self.trades += 1
         self.cash -= value
-        if currency == "KCS":
-            quantity -= charged
-            self.fees += charged * Fraction(price)
-        elif currency == "BNB" and bnb is None:
-            self.unvalued += charged
-        else:
-            worth = charged if bnb is None or currency == "USDT" else charged * bnb
-            self.cash -= worth
-            self.fees += worth
+        for fee, currency in fees:
+            charged = Fraction(fee)
+            if currency == "KCS":
+                quantity -= charged
+                self.fees += charged * Fraction(price)
+            elif currency == "BNB" and bnb is None:
+                self.unvalued += charged
+            else:
+                worth = charged if bnb is None or currency == "USDT" else charged * bnb
+                self.cash -= worth
+                self.fees += worth
         self._move(quantity, value)
 
     def _move(self, quantity: Fraction, value: Fraction) -> None:
@@ -165,5 +172,5 @@ def counted(fills: list[Paid], candles: list[Candle]) -> Iterator[tuple[Paid, st
         within_an_hour = (closes.get(minute - MINUTE_MS * back) for back in range(61))
         account = accounts.setdefault(paid.source, Account())
         bnb = next((close for close in within_an_hour if close is not None), None)
-        account.fill(paid.amount, paid.trade.price, paid.fee, paid.currency, bnb)
+        account.fill(paid.amount, paid.trade.price, paid.fees, bnb)
         yield paid, paid.source, account

@@ -10,26 +10,24 @@ from millrace_core.position import EXACT, Fee, Fill, Position, after, digits
 
 SPOT = Instrument.of("ETH/USDT")
 _numbers = st.decimals(min_value="1e-8", max_value="1e8", places=8)
-_fees = st.one_of(
-    st.none(),
-    st.builds(
-        Fee,
-        st.decimals(min_value="-1e-8", max_value="1e-4", places=8),
-        st.sampled_from(["ETH", "USDT", "BNB"]),
-        st.one_of(st.none(), _numbers),
-    ),
+_fees = st.builds(
+    Fee,
+    st.decimals(min_value="-1e-8", max_value="1e-4", places=8),
+    st.sampled_from(["ETH", "USDT", "BNB"]),
+    st.one_of(st.none(), _numbers),
 )
-fills = st.lists(st.builds(Fill, st.just(0), st.booleans(), _numbers, _numbers, st.none(), _fees), max_size=30)
+_charged = st.lists(_fees, max_size=3).map(tuple)
+fills = st.lists(st.builds(Fill, st.just(0), st.booleans(), _numbers, _numbers, st.none(), _charged), max_size=30)
 
 
-def buy(amount: str, price: str, fee: Fee | None = None) -> Fill:
+def buy(amount: str, price: str, *fees: Fee) -> Fill:
     """Make a fill."""
-    return Fill(0, True, Decimal(price), Decimal(amount), None, fee)
+    return Fill(0, True, Decimal(price), Decimal(amount), None, fees)
 
 
-def sell(amount: str, price: str, fee: Fee | None = None) -> Fill:
+def sell(amount: str, price: str, *fees: Fee) -> Fill:
     """Make a fill."""
-    return buy(amount, price, fee)._replace(is_buy=False)
+    return buy(amount, price, *fees)._replace(is_buy=False)
 
 
 def state(position: Position) -> tuple[str, ...]:
@@ -67,6 +65,8 @@ def test_fees_in_each_currency() -> None:
     unknown = after(Position(), [buy("2", "10", Fee(Decimal("0.5"), "BNB"))], SPOT)
     assert state(unknown) == ("2", "20", "0", "0")
     assert unknown.unvalued_fees == unknown.fees_by_currency == {"BNB": Decimal("0.5")}
+    several = (Fee(Decimal("0.5"), "ETH"), Fee(Decimal("0.1"), "USDT"), Fee(Decimal("0.5"), "BNB", Decimal(600)))
+    assert values(buy("2", "10", *several)) == ("1.5", "20", "-300.1", "305.1")
 
 
 def test_a_fee_in_base_of_a_fill_through_zero_is_shared() -> None:
@@ -96,7 +96,7 @@ def test_fills_may_be_counted_in_any_portions(fills: list[Fill], cut: int) -> No
 @given(fills, st.data())
 def test_splitting_a_fill_changes_nothing(fills: list[Fill], data: st.DataObject) -> None:
     """Two fills of one price are as one, also when they close a part or turn the position."""
-    plain = [fill._replace(fee=None) for fill in fills]
+    plain = [fill._replace(fees=()) for fill in fills]
     split: list[Fill] = []
     for fill in plain:
         part = data.draw(st.decimals(min_value=0, max_value=fill.amount, places=8))
@@ -113,11 +113,12 @@ def test_no_money_is_lost_or_made(fills: list[Fill]) -> None:
         side = 1 if fill.is_buy else -1
         cash = EXACT.subtract(cash, EXACT.multiply(side * fill.price, fill.amount))
         quantity = EXACT.add(quantity, side * fill.amount)
-        if fill.fee is not None and fill.fee.currency == "ETH":
-            quantity = EXACT.subtract(quantity, fill.fee.cost)
-        elif fill.fee is not None:
-            price = Decimal(1) if fill.fee.currency == "USDT" else fill.fee.price or Decimal(0)
-            cash = EXACT.subtract(cash, EXACT.multiply(fill.fee.cost, price))
+        for fee in fill.fees:
+            price = Decimal(1) if fee.currency == "USDT" else fee.price or Decimal(0)
+            if fee.currency == "ETH":
+                quantity = EXACT.subtract(quantity, fee.cost)
+            else:
+                cash = EXACT.subtract(cash, EXACT.multiply(fee.cost, price))
     found = after(Position(), fills, SPOT)
     assert found.quantity == quantity
     assert found.realised == EXACT.add(cash, found.cost)

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from millrace_core.ids import MessageId
 from millrace_core.market import Balance, ExchangePosition, Fee, Trade
@@ -41,9 +42,9 @@ async def traded(store: Store, journal: Any, name: Callable[..., StreamName]) ->
                 [order("7", status=status, filled=Decimal(filled), timestamp=1_000)],
             )
         for number, amount in enumerate((2.0, 3.0, 3.0)):
-            fee = Fee("USDT", 0.001)
-            id_ = f"t{min(number, 1)}"
-            batch.own_trades(fills.next(), [Trade(id_, 5_000, "KCS/USDT", "buy", 1.1, amount, order="7", fee=fee)])
+            trade = Trade(f"t{min(number, 1)}", 5_000, "KCS/USDT", "buy", 1.1, amount, order="7")
+            fees = Fee("USDT", 0.001), Fee("GT", 0.5)
+            batch.own_trades(fills.next(), [replace(trade, fees=fees) if number else replace(trade, fee=fees[0])])
         batch.orders(journal(name("watchOrders", tenant="OTHER")).next(), [order("7", status="open")])
     return store
 
@@ -63,9 +64,9 @@ async def test_an_order_has_its_whole_history(traded: Store, ids: dict[str, str]
     (answer,) = history.responses
     assert answer.latencies == {"decided→accepted": 50, "accepted→sent": 25, "sent→acknowledged": 125}
     assert [event.order.filled for event in history.events] == [0, 2, 5]
-    assert [(fill.id, fill.amount, fill.fee_cost) for fill in history.fills] == [
-        ("t0", 2, Decimal("0.001")),
-        ("t1", 3, Decimal("0.001")),
+    assert [(fill.id, fill.amount, fill.fee_cost, fill.fees_by_currency) for fill in history.fills] == [
+        ("t0", 2, Decimal("0.001"), None),
+        ("t1", 3, None, {"USDT": Decimal("0.001"), "GT": Decimal("0.5")}),
     ]
 
 

@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from millrace_core.instrument import Instrument
 from millrace_core.market import Fee, Trade
@@ -96,6 +97,41 @@ def test_a_rebate_that_an_order_reports_is_a_gain() -> None:
     assert (position.quantity, position.realised, position.fees) == (2, Decimal("0.02"), Decimal("-0.02"))
 
 
+def test_fees_of_an_order_are_counted_in_each_of_its_currencies() -> None:
+    """BNB ran out after the second fill; a restart and an earlier version's saved sum count nothing twice."""
+    reports = [
+        (order("2", "20"), [OrderFee("BNB", Decimal("0.2"))]),
+        (order("5", "50"), [OrderFee("BNB", Decimal("0.3")), OrderFee("USDT", Decimal("0.02"))]),
+        (order("7", "70"), [OrderFee("USDT", Decimal("0.04")), OrderFee("BNB", Decimal("0.3"))]),
+    ]
+    harness = started(by_trades=False, orders=[])
+    for number, (report, fees) in enumerate(reports):
+        known = [record(replace(report, fees=fees))]
+        saved = harness.saved.positions or b"[]"
+        assert (b'"20",{"BNB":"0.2"}' in saved) == (number == 1)
+        saved = saved.replace(b'"20",{"BNB":"0.2"}', b'"20","0.2"')  # as an earlier version kept it
+        harness = started(SavedStrategy(positions=saved), by_trades=False, orders=known)
+    position = harness.strategy.positions[EXCHANGE, SYMBOL].position
+    assert position.fees_by_currency == {"BNB": Decimal("0.3"), "USDT": Decimal("0.04")}
+    assert position.unvalued_fees == {"BNB": Decimal("0.3")}
+    assert position.realised == -position.fees == Decimal("-0.04")
+
+
+def test_an_own_trade_is_counted_with_the_fee_in_each_currency() -> None:
+    """What the order's reports tell later is what it cost beyond that, in each of them."""
+    harness = started(by_trades=True, orders=[record(order("2", "20"))])
+    fees = Fee("BNB", 0.25), Fee("USDT", 0.5)
+    harness.feed_own_trades(EXCHANGE, SYMBOL, [Trade("1", 1, SYMBOL, "buy", 10.0, 2.0, order="7", fees=fees)])
+    assert [each.fill.fees for each in harness.strategy.fills] == [
+        (PositionFee(Decimal("0.25"), "BNB"), PositionFee(Decimal("0.5"), "USDT"))
+    ]
+    later = [OrderFee("BNB", Decimal("0.25")), OrderFee("USDT", Decimal("0.75"))]
+    harness.feed_order(EXCHANGE, replace(order("3", "30"), fees=later))
+    position = harness.strategy.positions[EXCHANGE, SYMBOL]
+    assert position.position.fees_by_currency == {"BNB": Decimal("0.25"), "USDT": Decimal("0.75")}
+    assert position.realised == Decimal("-0.75")
+
+
 def test_an_own_trade_brings_its_fee_and_counts_once() -> None:
     """The order's report is not counted beside its trades, nor is a trade that comes twice or is another source's."""
     harness = started(by_trades=True)
@@ -184,7 +220,7 @@ def test_profit_is_that_of_the_fills_whatever_is_repeated_or_restarted(
         harness.runtime.order_found(records[-1])
         harness.feed_own_trades(EXCHANGE, SYMBOL, [trade] * (2 if is_repeated else 1))
         paid = PositionFee(Decimal("0.25"), "USDT")
-        expected = after(expected, [Fill(LATER_MS, is_buy, price, amount, None, paid)], SPOT)
+        expected = after(expected, [Fill(LATER_MS, is_buy, price, amount, None, (paid,))], SPOT)
         if restarts:
             harness = started(harness.saved, by_trades=True, orders=records)
             harness.runtime.earlier_own_trades(EXCHANGE, SYMBOL, [trade])

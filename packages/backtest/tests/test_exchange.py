@@ -228,7 +228,7 @@ async def test_fees_of_takers(tape: Tape, fees: str, expected: dict[str, D]) -> 
     (position,) = tape.backtest.ledger.positions.values()  # type: ignore[attr-defined]
     assert position.fees_by_currency == expected
     (fill,) = tape.backtest.ledger.fills  # type: ignore[attr-defined]
-    counted = Fill(fill.at_ns // 1_000_000, True, D(101), D(5), None, fill.fee)
+    counted = Fill(fill.at_ns // 1_000_000, True, D(101), D(5), None, (fill.fee,))
     assert position == after(Position(), [counted], Instrument.of(SYMBOL))
 
 

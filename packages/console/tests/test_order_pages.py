@@ -85,5 +85,8 @@ def test_an_orders_history_is_shown_in_the_order_of_time() -> None:
         "✖ answer to createOrder: rejected",
     ]
     assert events[1].details == "1 at 12.5, fee 0.001 KCS"
+    fees = {"feeCost": None, "feeCurrency": None, "feesByCurrency": {"GT": "0.5", "KCS": "0.001"}}
+    several = timeline(_record() | {"fills": [_record()["fills"][0] | fees]})
+    assert several[1].details == "1 at 12.5, fee 0.5 GT, fee 0.001 KCS"
     assert events[4].details == "Halted: no reason given"
     assert moment(1_020) == "1970-01-01 00:00:01.020"

@@ -79,6 +79,14 @@ class Trade(_MarketStruct, frozen=True):
     type: str | None = None
     taker_or_maker: str | None = None
     fee: Fee | None = None
+    """What it cost, in one currency; None if that is not known, or `fees` has several."""
+    fees: tuple[Fee, ...] = ()
+    """What it cost in each currency, where those are several."""
+
+    @property
+    def charged(self) -> tuple[Fee, ...]:
+        """All that it cost, each currency once; empty if that is not known."""
+        return self.fees or (() if self.fee is None else (self.fee,))
 
 
 class TradesDelta(_MarketStruct, frozen=True):

@@ -22,7 +22,7 @@ _ZERO: Final = Decimal(0)
 
 
 class Fee(NamedTuple):
-    """The fee of one fill; negative for a rebate."""
+    """The fee of one fill in one currency; negative for a rebate."""
 
     cost: Decimal
     currency: str
@@ -43,7 +43,8 @@ class Fill(NamedTuple):
 
     None to take price times amount, as spot markets do.
     """
-    fee: Fee | None = None
+    fees: tuple[Fee, ...] = ()
+    """What was charged for it, in one currency or several; empty if that is not known."""
 
     @property
     def value(self) -> Decimal:
@@ -121,8 +122,7 @@ def plain(number: Decimal) -> Decimal:
 
 def _after(position: Position, fill: Fill, instrument: Instrument) -> Position:
     side = 1 if fill.is_buy else -1
-    fee = fill.fee
-    kept_back = fee.cost if fee is not None and instrument.takes_from_quantity(fee.currency) else _ZERO
+    kept_back = sum((fee.cost for fee in fill.fees if instrument.takes_from_quantity(fee.currency)), _ZERO)
     paid = (-side if instrument.is_inverse else side) * fill.value
     moved = _moved(position, side * fill.amount - kept_back, paid)
     counted: dict[str, Any] = {
@@ -130,7 +130,10 @@ def _after(position: Position, fill: Fill, instrument: Instrument) -> Position:
         "turnover": position.turnover + abs(fill.value),
         "trades": position.trades + 1,
     }
-    return _with_fee(moved._replace(**counted), fill, instrument)
+    position = moved._replace(**counted)
+    for fee in fill.fees:
+        position = _with_fee(position, fee, fill.price, instrument)
+    return position
 
 
 def _moved(position: Position, received: Decimal, paid: Decimal) -> Position:
@@ -145,13 +148,12 @@ def _moved(position: Position, received: Decimal, paid: Decimal) -> Position:
     return closed._replace(realised=position.realised - paid + closed.cost - cost)
 
 
-def _with_fee(position: Position, fill: Fill, instrument: Instrument) -> Position:
-    fee = fill.fee
-    if fee is None or not fee.cost:
+def _with_fee(position: Position, fee: Fee, price_of_base: Decimal, instrument: Instrument) -> Position:
+    if not fee.cost:
         return position
     position = position._replace(fees_by_currency=_plus(position.fees_by_currency, fee))
     if instrument.takes_from_quantity(fee.currency):
-        return position._replace(fees=position.fees + fee.cost * fill.price)
+        return position._replace(fees=position.fees + fee.cost * price_of_base)
     price = Decimal(1) if fee.currency == instrument.currency else fee.price
     if price is None:
         return position._replace(unvalued_fees=_plus(position.unvalued_fees, fee))

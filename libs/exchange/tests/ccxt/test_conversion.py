@@ -37,8 +37,18 @@ def test_a_fee_of_nothing_hides_no_other() -> None:
     ]
     unsaid = {"cost": None, "currency": None}
     said = dict.fromkeys(("id", "timestamp", "symbol", "side", "price", "amount"))
-    charged = [trade_of({**said, "fee": unsaid, "fees": fees}).fee for fees in (in_token, in_none, in_both, [])]
-    assert charged == [Fee("GT", 0.5), Fee("GT", 0.0), None, None]
+    charged = [trade_of({**said, "fee": unsaid, "fees": fees}).charged for fees in (in_token, in_none, in_both, [])]
+    assert charged == [(Fee("GT", 0.5),), (Fee("GT", 0.0),), (Fee("GT", 0.5), Fee("BTC", 0.5)), ()]
+
+
+def test_a_trade_has_one_fee_or_one_in_each_of_several_currencies() -> None:
+    """They come from ccxt by currency and rate; readers of `fee` alone must not take one of several for all."""
+    said = dict.fromkeys(("id", "timestamp", "symbol", "side", "price", "amount"))
+    rates = [{"currency": "GT", "cost": 0.1, "rate": 0.001}, {"currency": "GT", "cost": 0.2, "rate": 0.002}]
+    other = {"currency": "BTC", "cost": 0.5}
+    one, several = (trade_of({**said, "fees": fees}) for fees in (rates, [*rates, other]))
+    assert (one.fee, one.fees) == (Fee("GT", 0.3), ())
+    assert (several.fee, several.fees) == (None, (Fee("GT", 0.3), Fee("BTC", 0.5)))
 
 
 def test_only_whole_balances_are_taken() -> None:

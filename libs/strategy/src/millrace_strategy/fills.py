@@ -5,6 +5,7 @@ follows; elsewhere a fill is what an order's `filled` and `cost` grew by. Each f
 however often it is reported, also after a restart.
 """
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final
 
@@ -35,7 +36,8 @@ class StrategyFill(msgspec.Struct, frozen=True, kw_only=True):
     """In base currency, or in contracts."""
     cost: Decimal | None = None
     """Its value where that is not price times amount, as of a contract."""
-    fee: Fee | None = None
+    fees: tuple[Fee, ...] = ()
+    """What it cost, in one currency or several; empty if that is not known."""
     timestamp: int | None = None
     """When it happened, ms."""
     trade_id: str | None = None
@@ -49,7 +51,7 @@ class StrategyFill(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def fill(self) -> Fill:
         """The fill as the arithmetic of positions takes it."""
-        return Fill(self.timestamp or 0, self.side == "buy", self.price, self.amount, self.cost, self.fee)
+        return Fill(self.timestamp or 0, self.side == "buy", self.price, self.amount, self.cost, self.fees)
 
 
 class Reported(msgspec.Struct, frozen=True, array_like=True):
@@ -57,20 +59,24 @@ class Reported(msgspec.Struct, frozen=True, array_like=True):
 
     filled: Decimal = _ZERO
     cost: Decimal | None = None
-    fee: Decimal = _ZERO
+    fees: dict[str, Decimal] | Decimal = {}
+    """By currency. A number was saved by an earlier version: it is of the one currency that the order had."""
     ignores_trades: bool = False
     """Whether its own trades count no more: the order's reports were counted in their place."""
 
+    def fee(self, currency: str) -> Decimal:
+        """Return what was counted of the fees in a currency."""
+        return self.fees.get(currency, _ZERO) if isinstance(self.fees, dict) else self.fees
+
     def plus(self, fill: StrategyFill) -> "Reported":
         """Return what is counted with one more fill."""
-        fee = self.fee if fill.fee is None else self.fee + fill.fee.cost
-        return Reported(self.filled + fill.amount, (self.cost or _ZERO) + fill.fill.value, fee, self.ignores_trades)
+        known = self.fees if isinstance(self.fees, dict) else {}
+        fees = known | {fee.currency: self.fee(fee.currency) + fee.cost for fee in fill.fees}
+        return Reported(self.filled + fill.amount, (self.cost or _ZERO) + fill.fill.value, fees, self.ignores_trades)
 
 
 def fill_of_trade(exchange: str, symbol: str, trade: Trade, *, is_contract: bool) -> StrategyFill:
     """Return the fill that an own trade is; numbers stand for the digits that the exchange printed."""
-    fee = trade.fee
-    paid = None if fee is None or fee.cost is None else Fee(_exact(fee.cost), fee.currency or "")
     return StrategyFill(
         exchange=exchange,
         symbol=symbol,
@@ -79,7 +85,7 @@ def fill_of_trade(exchange: str, symbol: str, trade: Trade, *, is_contract: bool
         price=_exact(trade.price),
         amount=_exact(trade.amount),
         cost=_exact(trade.cost) if is_contract and trade.cost is not None else None,
-        fee=paid,
+        fees=_by_currency((fee.currency, _exact(fee.cost)) for fee in trade.charged if fee.cost is not None),
         timestamp=trade.timestamp,
         trade_id=trade.id,
     )
@@ -97,7 +103,6 @@ def fill_of_order(order: StrategyOrder, counted: Reported) -> tuple[StrategyFill
     price = (order.average or order.price) if cost is None else cost / amount
     if price is None:
         return None
-    fee = _fee(order, counted)
     fill = StrategyFill(
         exchange=order.exchange,
         symbol=order.symbol,
@@ -106,7 +111,7 @@ def fill_of_order(order: StrategyOrder, counted: Reported) -> tuple[StrategyFill
         price=price,
         amount=amount,
         cost=cost,
-        fee=fee,
+        fees=_fees_beyond(order, counted),
         timestamp=order.last_trade_timestamp or order.last_update_timestamp or order.timestamp,
     )
     return fill, counted.plus(fill)
@@ -122,15 +127,19 @@ def _cost_beyond(order: StrategyOrder, counted: Reported) -> Decimal | None:
     return cost if cost > 0 else None
 
 
-def _fee(order: StrategyOrder, counted: Reported) -> Fee | None:
-    """Return what an order's fees grew by; None if they are not known or in several currencies."""
-    known = [fee for fee in order.fees if fee.cost is not None]
-    if len({fee.currency for fee in known}) != 1:
-        return None
-    total = sum((fee.cost for fee in known if fee.cost is not None), _ZERO)
-    cost = total - counted.fee
+def _fees_beyond(order: StrategyOrder, counted: Reported) -> tuple[Fee, ...]:
+    """Return what an order's fees grew by in each currency; none if they are not known."""
+    totals = _by_currency((fee.currency, fee.cost) for fee in order.fees if fee.cost is not None)
+    beyond = [(total, total.cost - counted.fee(total.currency)) for total in totals]
     # A negative fee is a rebate, unless own trades already reported more fees than the order does.
-    return Fee(cost, known[0].currency or "") if cost > 0 or (cost < 0 and total < 0) else None
+    return tuple(total._replace(cost=cost) for total, cost in beyond if cost > 0 or (cost < 0 and total.cost < 0))
+
+
+def _by_currency(fees: Iterable[tuple[str | None, Decimal]]) -> tuple[Fee, ...]:
+    sums: dict[str, Decimal] = {}
+    for currency, cost in fees:
+        sums[currency or ""] = sums.get(currency or "", _ZERO) + cost
+    return tuple(Fee(cost, currency) for currency, cost in sums.items())
 
 
 def _exact(number: float) -> Decimal:

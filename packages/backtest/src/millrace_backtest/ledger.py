@@ -44,7 +44,7 @@ class Ledger:
         """Count a fill; fills come in order."""
         self.fills.append(fill)
         holder = holder_of(fill)
-        counted = Fill(fill.at_ns // 1_000_000, fill.side == "buy", fill.price, fill.amount, None, fill.fee)
+        counted = Fill(fill.at_ns // 1_000_000, fill.side == "buy", fill.price, fill.amount, None, (fill.fee,))
         self.positions[holder] = after(self.positions.get(holder, Position()), [counted], Instrument.of(fill.symbol))
 
     def unrealised(self, holder: Holder, mid: Decimal | None) -> Decimal | None:

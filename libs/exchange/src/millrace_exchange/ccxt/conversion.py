@@ -21,6 +21,7 @@ ANSWERED: Final = "digits"
 
 def trade_of(trade: CcxtDict) -> Trade:
     """Return a trade, public or our own."""
+    charged = _fees_of_trade(trade)
     return Trade(
         id=trade["id"],
         timestamp=trade["timestamp"],
@@ -33,16 +34,29 @@ def trade_of(trade: CcxtDict) -> Trade:
         order=trade.get("order"),
         type=trade.get("type"),
         taker_or_maker=trade.get("takerOrMaker"),
-        fee=_fee_of(trade),
+        fee=charged[0] if len(charged) == 1 else None,
+        fees=charged if len(charged) > 1 else (),
     )
 
 
-def _fee_of(trade: CcxtDict) -> Fee | None:
-    """Return what a trade cost in fees; None if that is not said, or was charged in several currencies."""
-    fee = trade.get("fee")
-    if (not fee or fee.get("cost") is None) and trade.get("fees"):
-        fee = charged[0] if len(charged := _charged(trade["fees"])) == 1 else None
-    return Fee(fee.get("currency"), fee.get("cost"), fee.get("rate")) if fee and fee.get("cost") is not None else None
+def _fees_of_trade(trade: CcxtDict) -> tuple[Fee, ...]:
+    """Return what a trade cost in each currency; nothing if that is not said, as of a public one."""
+    by_currency: dict[str | None, Fee] = {}
+    for fee in _charged(_listed_fees(trade)):
+        currency, cost = fee.get("currency"), fee["cost"]
+        known = by_currency.get(currency)
+        by_currency[currency] = Fee(currency, cost, fee.get("rate")) if known is None else _sum(known, cost)
+    return tuple(by_currency.values())
+
+
+def _sum(fee: Fee, more: float) -> Fee:
+    total = EXACT.add(decimal_of(fee.cost) or Decimal(0), decimal_of(more) or Decimal(0))
+    return Fee(fee.currency, number(str(total)))
+
+
+def _listed_fees(record: CcxtDict) -> list[CcxtDict]:
+    """Return the fees of a trade or an order. ccxt has one in `fee`, and where there may be more all in `fees`."""
+    return record.get("fees") or ([record["fee"]] if record.get("fee") else [])
 
 
 def _charged(fees: Iterable[CcxtDict]) -> list[CcxtDict]:
@@ -125,10 +139,9 @@ def plain(number: Decimal) -> Decimal:
 
 
 def _fees(order: CcxtDict) -> list[OrderFee]:
-    fees = order.get("fees") or ([order["fee"]] if order.get("fee") else [])
     return [
         OrderFee(currency=fee.get("currency"), cost=decimal_of(fee["cost"]), rate=decimal_of(fee.get("rate")))
-        for fee in _charged(fees)
+        for fee in _charged(_listed_fees(order))
     ]
 
 

@@ -17,7 +17,7 @@ from millrace_core.position import Fill, Position, after, digits
 from millrace_store.backends.columns import Columns
 from millrace_store.backends.database import Reader, Writer
 from millrace_store.portfolio.trades import Market, fills_of, markets_of
-from millrace_store.queries.account_records import first_of_its_id
+from millrace_store.queries.account_records import AMOUNT_BY_CURRENCY, first_of_its_id
 from millrace_store.schema import tables
 from millrace_store.schema.streams import stream_id
 from millrace_store.writing.orders import OrderRowKey
@@ -29,7 +29,6 @@ SUMS: Final = ("fees_by_currency", "unvalued_fees")
 """Columns that hold its amounts by currency."""
 _ORDERS_A_STATEMENT: Final = 500
 _BIG: Final = sa.BigInteger()
-_AMOUNT_BY_CURRENCY: Final = msgspec.json.Decoder(dict[str, Decimal])
 
 
 async def changes(reader: Reader, own_trades: Columns, attributed: Collection[OrderRowKey]) -> dict[int, int]:
@@ -83,7 +82,7 @@ class _Tally:
         self._unpriced: set[tuple[str, int]] = set()
         self.trades = 0
 
-    async def add(self, reader: Reader, source: str, fill: Fill, unpriced: str | None) -> None:
+    async def add(self, reader: Reader, source: str, fill: Fill, unpriced: Collection[str]) -> None:
         """Count a fill unless it was counted before."""
         if source not in self._positions:
             self._bases[source], self._positions[source] = await _base(reader, self._market, source, self._since_ms)
@@ -92,8 +91,7 @@ class _Tally:
         self._positions[source] = after(self._positions[source], [fill], self._instrument)
         self._rows[source, _hour(fill.at_ms)] = fill.at_ms, self._positions[source]
         self.trades += 1
-        if unpriced is not None:
-            self._unpriced.add((unpriced, fill.at_ms - fill.at_ms % MINUTE_MS))
+        self._unpriced.update((currency, fill.at_ms - fill.at_ms % MINUTE_MS) for currency in unpriced)
 
     async def write(self, writer: Writer) -> None:
         """Write the rows, and which prices of fees' currencies are wanted."""
@@ -111,7 +109,7 @@ def position_of(row: Sequence[Any]) -> Position:
     """Return the position of a row's columns `trades`, `AMOUNTS` and `SUMS`."""
     trades, *values = row
     amounts = dict(zip(AMOUNTS, map(Decimal, values[: len(AMOUNTS)]), strict=True))
-    sums = dict(zip(SUMS, map(_AMOUNT_BY_CURRENCY.decode, values[len(AMOUNTS) :]), strict=True))
+    sums = dict(zip(SUMS, map(AMOUNT_BY_CURRENCY.decode, values[len(AMOUNTS) :]), strict=True))
     return Position(trades=trades, **amounts, **sums)  # type: ignore[arg-type]
 
 

@@ -26,7 +26,7 @@ from millrace_store.schema import tables
 
 OWN_TRADE: Final = (
     *("trade_id", "order_id", "side", "price", "amount"),
-    *("taker_or_maker", "fee_cost", "fee_currency"),
+    *("taker_or_maker", "fee_cost", "fee_currency", "fees_by_currency"),
 )
 ORDER_EVENT: Final = ("data",)
 REQUEST: Final = ("request_id", "action", "exchange", "symbol", "order_source", "data")
@@ -34,6 +34,8 @@ RESPONSE: Final = ("request_id", "status", "order_id", "order_source", "error_ki
 FAILED: Final = ("request_id", "status", "kind", "reason", "order_source")
 EXCHANGE_POSITION: Final = ("data",)
 BALANCE: Final = ("currency", "free", "used", "total", "debt")
+
+AMOUNT_BY_CURRENCY: Final = msgspec.json.Decoder(dict[str, Decimal])
 
 _ORDER: Final = msgspec.json.Decoder(orders.Order)
 _CURRENT: Final = msgspec.json.Decoder(orders.OrderRecord)
@@ -79,7 +81,7 @@ def current_order(data: str) -> CurrentOrder:
 
 def own_trade(found: FoundRow) -> TradeRecord:
     """Return the record of one of the tenant's own trades."""
-    trade_id, order_id, side, price, amount, taker_or_maker, fee_cost, fee_currency = found.values
+    trade_id, order_id, side, price, amount, taker_or_maker, fee_cost, fee_currency, fees = found.values
     return TradeRecord(
         exchange=found.stream.exchange,
         symbol=found.stream.symbol or "",
@@ -93,6 +95,7 @@ def own_trade(found: FoundRow) -> TradeRecord:
         taker_or_maker=taker_or_maker,
         fee_cost=_decimal(fee_cost),
         fee_currency=fee_currency,
+        fees_by_currency=None if fees is None else AMOUNT_BY_CURRENCY.decode(fees),
     )
 
 

@@ -1,5 +1,6 @@
 """Records that queries return, camelCase as JSON. Money is `Decimal`, times are ms unless their name says ns."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -31,7 +32,10 @@ class TradeRecord(_Record, frozen=True, kw_only=True):
     """This and all fields below: own trades only."""
     taker_or_maker: str | None = None
     fee_cost: Decimal | None = None
+    """None if the fee is not known, or was charged in several currencies."""
     fee_currency: str | None = None
+    fees_by_currency: Mapping[str, Decimal] | None = None
+    """The fees that were charged in several currencies; None of any other trade."""
 
 
 class CandleRecord(_Record, frozen=True, kw_only=True):

@@ -89,6 +89,7 @@ own_trades = _messages(
     taker_or_maker="text",
     fee_cost="money",
     fee_currency="text",
+    fees_by_currency="text",
     cost="money",
 )
 positions = _table(

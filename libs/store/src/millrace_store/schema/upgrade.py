@@ -10,7 +10,7 @@ from typing import Final
 
 from millrace_store.errors import DatabaseIsNewer
 
-HEAD: Final = "0009"
+HEAD: Final = "0010"
 """The newest revision. A database that has it needs no alembic, which takes 0.5 s to import."""
 VERSION_TABLE: Final = "alembic_version"
 

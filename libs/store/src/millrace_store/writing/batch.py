@@ -32,6 +32,7 @@ from millrace_store.writing.rows import (
     all_int64,
     book_rows,
     exact_digits,
+    fee_columns,
     float_digits,
     identity,
     int64,
@@ -163,7 +164,6 @@ class Batch:
             return
         stream = stream_id(place.name)
         for n, trade in enumerate(trades):
-            fee = trade.fee
             self._add(
                 tables.own_trades,
                 (
@@ -176,7 +176,7 @@ class Batch:
                         float_digits(trade.amount),
                     ),
                     nul_free(trade.taker_or_maker),
-                    *((float_digits(fee.cost), nul_free(fee.currency)) if fee is not None else (None, None)),
+                    *fee_columns(trade),
                     float_digits(trade.cost),
                 ),
             )

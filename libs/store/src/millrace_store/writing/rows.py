@@ -15,8 +15,10 @@ from millrace_core.clock import DAY_MS
 from millrace_core.decimals import LARGEST_EXPONENT, number_text, spelled
 from millrace_core.ids import MessageId
 from millrace_core.latency import Histogram
+from millrace_core.market import Trade
 from millrace_core.message_ids import MessageIds
-from millrace_core.messages import encode
+from millrace_core.messages import decimal_of, encode
+from millrace_core.position import EXACT
 from millrace_store.backends.columns import Columns
 from millrace_store.schema.streams import stream_id
 
@@ -201,6 +203,18 @@ def exact_digits(number: Decimal | None) -> str | None:
 def float_digits(number: float | None) -> str | None:
     """Return the digits of a float: those that it remembers, else the shortest that mean it."""
     return None if number is None else number_text(number)
+
+
+def fee_columns(trade: Trade) -> tuple[str | None, str | None, str | None]:
+    """Return cost and currency of an own trade's fee, or of several the JSON of all by currency."""
+    if not trade.fees:
+        fee = trade.fee
+        return (None, None, None) if fee is None else (float_digits(fee.cost), nul_free(fee.currency), None)
+    sums: dict[str, Decimal] = {}
+    for fee in trade.fees:
+        code = nul_free(fee.currency) or ""
+        sums[code] = EXACT.add(sums.get(code, Decimal(0)), decimal_of(fee.cost) or Decimal(0))
+    return None, None, encode({code: exact_digits(cost) for code, cost in sums.items()}).decode()
 
 
 def identity(place: Place) -> tuple[int, int, int, int]:

@@ -346,7 +346,7 @@ class MyTradesStream(TradesStream):
             self._report_reach(since_ms)
         answered = await listed(self.exchange.account.fetch_my_trades(self.symbol, since_ms), self.health)
         if answered:
-            self._answers_tell_fees = any(trade.fee is not None for trade in answered)
+            self._answers_tell_fees = any(trade.charged for trade in answered)
         return answered
 
     def _report_reach(self, since_ms: int) -> None:
@@ -367,7 +367,7 @@ class MyTradesStream(TradesStream):
 
     def _says_all(self, streamed: Trade) -> bool:
         """Tell whether a trade has its fee, or no answer would tell it: positions are made of it, and it comes once."""
-        return streamed.fee is not None or not self._answers_tell_fees
+        return bool(streamed.charged) or not self._answers_tell_fees
 
     def _suspect(self, asked: list[Trade]) -> None:
         # An answer from the last complete one on need not hold the newest trade that was published.

@@ -61,6 +61,7 @@ def _report(record: Record) -> Event:
 
 
 def _fill(record: Record) -> Event:
-    fee = f", fee {number(record['feeCost'])} {record['feeCurrency'] or ''}" if record["feeCost"] else ""
-    details = f"{number(record['amount'])} at {number(record['price'])}{fee}"
+    fees = record.get("feesByCurrency") or {record["feeCurrency"] or "": record["feeCost"]}
+    charged = "".join(f", fee {number(cost)} {currency}" for currency, cost in fees.items() if cost)
+    details = f"{number(record['amount'])} at {number(record['price'])}{charged}"
     return Event(record["atMs"], f"◆ filled ({record['takerOrMaker'] or 'own trade'})", details)
