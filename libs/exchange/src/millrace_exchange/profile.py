@@ -206,6 +206,20 @@ class SilenceLimits:
     ticker_ms: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class FeeFields:
+    """Fields of the exchange's own record of a trade or an order that say what was charged in each currency."""
+
+    rows: str = ""
+    """Field with a list of fees, or with an object of them by currency; empty if the record itself has the fee."""
+    currency: str = ""
+    """Field of a fee's currency; empty if the fees stand by currency."""
+    cost: str = ""
+    """Field of what was charged; empty if that alone stands by currency."""
+    is_negative: bool = False
+    """Whether a number below zero was charged, and one above zero is a rebate."""
+
+
 Outcome = Literal["retryable", "rejected", "unknown", "fatal"]
 """Classification of an error: see `millrace_exchange.errors`."""
 
@@ -324,6 +338,10 @@ class ExchangeProfile:
     net_totals: Mapping[str, str] = field(default_factory=dict)
     """Field of the exchange's own record of a balance that ccxt takes for the total although debts are taken off it, by
     action. Everywhere else the total is with what is borrowed."""
+    order_fees: tuple[FeeFields, ...] = ()
+    """Where an order's fees stand in several currencies, of which ccxt takes one."""
+    trade_fees: tuple[FeeFields, ...] = ()
+    """Where those of an own trade do."""
     requests: RequestLimits = RequestLimits()
     backend_ms: int = 60_000
     """How long after its validity the exchange may still be working on a request; a minute if no source says."""

@@ -18,6 +18,7 @@ from millrace_core.orders import Order
 from millrace_core.requests import CreatePayload
 from millrace_exchange.ccxt.classification import classify
 from millrace_exchange.ccxt.conversion import balances_of, nodes, order_of, positions_of, trade_of
+from millrace_exchange.ccxt.record_fees import with_all_fees
 from millrace_exchange.ccxt.recording.sending import NOTHING, Sending
 from millrace_exchange.errors import ExchangeError, OrderNotFound
 from millrace_exchange.order_ids import Fields, is_order_id, is_same_id
@@ -139,7 +140,7 @@ class CheckedAnswer:
         return [self._order_of(self._under_its_own_id(row)) for row in rows] or asked
 
     def _order_of(self, answer: Mapping[str, Any]) -> Order:
-        order = order_of(answer)
+        order = order_of(with_all_fees(answer, self._profile.order_fees))
         if order.side is not None and order.side not in _SIDES:
             self._prove_nothing(f"the order's side is {order.side}")
         # What an edit may still trade is worked out of these.
@@ -157,7 +158,7 @@ class CheckedAnswer:
         asked, rows = self._list(answer, symbol, self._profile.required.trade)
         if not all(map(_is_own_trade, rows)):
             self._prove_nothing("the answer holds no trade, or one of which it does not say what was traded, or when")
-        return [trade_of(row) for row in asked]
+        return [trade_of(with_all_fees(row, self._profile.trade_fees)) for row in asked]
 
     def positions(self, answer: Any) -> list[ExchangePosition]:
         """Return the positions that ccxt read from a list.

@@ -13,6 +13,7 @@ from millrace_exchange.profile import (
     AccountKind,
     BookRules,
     ExchangeProfile,
+    FeeFields,
     History,
     HistoryWindow,
     RateLimit,
@@ -46,6 +47,8 @@ PROFILE: Final = ExchangeProfile(
         own_trades=_BY_QUARTER,
         closed_orders=_BY_QUARTER,
     ),
+    # "Get Order Info", feeDetail: JSON of the fees by coin, below 0, beside `newFees`; ccxt takes the first coin.
+    order_fees=(FeeFields("feeDetail", "feeCoinCode", "totalFee", is_negative=True),),
     # As ccxt 4.5.90 builds the request: the amount stands in a field of its own, or with its unit.
     quote_amounts=frozenset({"buy"}),
     # A market buy has no amount of base there.

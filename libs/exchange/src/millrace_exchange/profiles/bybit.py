@@ -14,6 +14,7 @@ from millrace_exchange.profile import (
     BookRules,
     ErrorRule,
     ExchangeProfile,
+    FeeFields,
     History,
     HistoryWindow,
     RateLimit,
@@ -75,6 +76,8 @@ PROFILE: Final = ExchangeProfile(
     ),
     # wallet-balance: equity = walletBalance - spotBorrow + unrealised profit. ccxt's total is the equity in the stream.
     net_totals={"watchBalance": "equity"},
+    # cumFeeDetail: "Cumulative trading fee details", by coin; ccxt takes the first.
+    order_fees=(FeeFields("cumFeeDetail"),),
     # As ccxt 4.5.90 builds the request: the amount stands in a field of its own, or with its unit.
     quote_amounts=frozenset({"buy", "sell"}),
     # marketUnit: without it a buy is sized in quote currency.

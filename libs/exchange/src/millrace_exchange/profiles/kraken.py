@@ -8,7 +8,15 @@ from typing import Final
 
 from millrace_core.names import ExchangeId
 from millrace_exchange.order_ids import ClientOrderIds, IdScopes, ListAnswers, OpenOrderPages, RequiredFields
-from millrace_exchange.profile import BookRules, ExchangeProfile, History, HistoryWindow, RateLimit, RequestLimits
+from millrace_exchange.profile import (
+    BookRules,
+    ExchangeProfile,
+    FeeFields,
+    History,
+    HistoryWindow,
+    RateLimit,
+    RequestLimits,
+)
 
 # "50 results are returned at a time, the most recent by default".
 _BY_FIFTY: Final = HistoryWindow(page=50, full_page="newest")
@@ -46,6 +54,8 @@ PROFILE: Final = ExchangeProfile(
     # "Get Open Orders" takes neither a limit nor a place to begin.
     open_orders=OpenOrderPages(page=None, covers="account"),
     history=History(own_trades=_BY_FIFTY, closed_orders=_BY_FIFTY),
+    # Channel `executions`, fees: a list of asset and qty; ccxt takes the first.
+    trade_fees=(FeeFields("fees", "asset", "qty"),),
     # As ccxt 4.5.90 builds the request: the amount stands in a field of its own, or with its unit.
     quote_amounts=frozenset({"buy", "sell"}),
     # ccxt sends AmendOrder: the identifiers stay; a quantity below what was filled cancels the rest, so it counts all.

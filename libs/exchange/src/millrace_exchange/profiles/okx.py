@@ -13,6 +13,7 @@ from millrace_exchange.profile import (
     BookRules,
     ErrorRule,
     ExchangeProfile,
+    FeeFields,
     History,
     HistoryWindow,
     RateLimit,
@@ -39,6 +40,11 @@ PROFILE: Final = ExchangeProfile(
         own_trades=HistoryWindow(reach_ms=90 * DAY_MS, page=100),
         # ccxt asks orders-history: "completed orders which are placed in the last 7 days".
         closed_orders=HistoryWindow(reach_ms=7 * DAY_MS, page=100),
+    ),
+    # "Order details": fee, in feeCcy, is below 0; rebate, in rebateCcy, is what a maker of spot gets. ccxt has the fee.
+    order_fees=(
+        FeeFields(currency="feeCcy", cost="fee", is_negative=True),
+        FeeFields(currency="rebateCcy", cost="rebate", is_negative=True),
     ),
     # "newSz should include the amount that has been filled". ccxt sends our id as a name of the order.
     # tgtCcy: without it a buy is sized in quote currency; ccxt says base unless an account's options say otherwise.

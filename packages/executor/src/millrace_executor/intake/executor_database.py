@@ -6,12 +6,12 @@ In it halts outlive Redis and the executor, and it counts the day's profit.
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
-from decimal import Decimal
 from typing import Final, TypeVar
 
 from millrace_core.halts import HaltState
 from millrace_core.names import Tenant
 from millrace_store import DatabaseUnavailable, Scope, Store, StoreError
+from millrace_store.queries.portfolio_records import ProfitRecord
 
 _TIMEOUT_S: Final = 10.0
 """The first start makes the tables of an empty database, which takes seconds on a busy machine."""
@@ -42,18 +42,18 @@ class ExecutorDatabase:
         """
         return await self._in_time(lambda store: store.halts.merge(tenant, known))
 
-    async def realised_since(self, tenant: Tenant, since_ms: int) -> dict[str, Decimal]:
-        """Return a tenant's realised profit, fees deducted, by currency, from the hour that holds a time on.
+    async def profits_since(self, tenant: Tenant, since_ms: int) -> dict[str, ProfitRecord]:
+        """Return a tenant's profit by its currency, from the hour that holds a time on.
 
         Raises:
             StoreError: the database does not answer in time, or cannot answer.
         """
         scope = Scope(tenant, since_ms=since_ms)
         profits = await self._in_time(lambda store: store.portfolio.profits(scope))
-        return {profit.currency: profit.realised for profit in profits}
+        return {profit.currency: profit for profit in profits}
 
     async def own_trades_stored(self, tenant: Tenant) -> dict[str, tuple[int, int]]:
-        """Return how far each of a tenant's streams of own trades is stored, as `realised_since` reads them.
+        """Return how far each of a tenant's streams of own trades is stored, as `profits_since` reads them.
 
         Raises:
             StoreError: the database does not answer in time, or cannot answer.

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from decimal import Decimal
+from collections.abc import Mapping
 from typing import Final
 
 import structlog
@@ -17,6 +17,7 @@ from millrace_core.requests import Halt, HaltingPayload
 from millrace_executor.intake.executor_database import ExecutorDatabase
 from millrace_service import UnitHealthReporter
 from millrace_store import StoreError
+from millrace_store.queries.portfolio_records import ProfitRecord
 
 ASK_EVERY_S: Final = 5.0
 BLIND_AFTER_S: Final = 30.0
@@ -46,14 +47,18 @@ class DailyLoss:
 
     async def watch(self, limits: RiskLimits) -> None:
         """Compare the day's loss with the limits until cancelled."""
+        unvalued: str | None = None
         while True:
             day = now_ms() // DAY_MS
             try:
-                await self._check(limits, await self._database.realised_since(self._tenant, day * DAY_MS), day)
+                profits = await self._database.profits_since(self._tenant, day * DAY_MS)
+                limited = {code: profit for code, profit in profits.items() if code in limits.max_daily_loss}
+                await self._check(limits, limited, day)
+                unvalued = _unvalued(limited)
                 problem = self._blindness(await self._database.own_trades_stored(self._tenant))
             except (StoreError, BusError) as error:
                 problem = str(error)
-            self._show(problem)
+            self._show(problem, unvalued)
             await asyncio.sleep(ASK_EVERY_S)
 
     def _blindness(self, stored: dict[str, tuple[int, int]]) -> str | None:
@@ -68,9 +73,9 @@ class DailyLoss:
             "and dbsync to store it"
         )
 
-    def _show(self, problem: str | None) -> None:
+    def _show(self, problem: str | None, unvalued: str | None) -> None:
         if problem is None:
-            self._health.state("live")
+            self._health.state("live", unvalued)
             return
         text = f"maxDailyLoss cannot be checked: {problem}"
         if self._health.current_state != "stale":
@@ -78,9 +83,9 @@ class DailyLoss:
             self._health.error(text)
         self._health.state("stale", text)
 
-    async def _check(self, limits: RiskLimits, realised: dict[str, Decimal], day: int) -> None:
-        for currency, limit in limits.max_daily_loss.items():
-            loss = -realised.get(currency, Decimal(0))
+    async def _check(self, limits: RiskLimits, profits: Mapping[str, ProfitRecord], day: int) -> None:
+        for currency, profit in profits.items():
+            limit, loss = limits.max_daily_loss[currency], -profit.realised
             if loss > limit:
                 await self._halt(
                     currency, day, f"maxDailyLoss.{currency} is {limit:f}, and {loss:f} were lost today (UTC)"
@@ -96,3 +101,13 @@ class DailyLoss:
         # The id makes it one request however many executors send it: it is known while the request is valid.
         await self._requests.send(self._tenant, Halt(request_id=request_id, valid_for=DAY_MS, payload=payload))
         self._halted.add(request_id)
+
+
+def _unvalued(profits: Mapping[str, ProfitRecord]) -> str | None:
+    """Return which fees the losses are without; None if they have all."""
+    fees = [
+        f"{amount:f} {code} of {currency}"
+        for currency, profit in sorted(profits.items())
+        for code, amount in sorted(profit.unvalued_fees.items())
+    ]
+    return f"the losses of today are without fees whose value is not known: {', '.join(fees)}" if fees else None

@@ -12,6 +12,7 @@ from ccxt.async_support.base.ws.cache import ArrayCache, ArrayCacheByTimestamp
 from millrace_core.actions import ACTIONS, BALANCE, CANDLES, MY_TRADES, ORDERS, TICKER, TRADES
 from millrace_core.clock import now_ns
 from millrace_exchange.ccxt.conversion import balances_of, order_of, ticker_of, trade_of
+from millrace_exchange.ccxt.record_fees import with_all_fees
 from millrace_exchange.ccxt.recording.book_recorder import BookRecorder
 from millrace_exchange.ccxt.recording.books import RecordedBook
 from millrace_exchange.ccxt.recording.contract_recorder import ContractRecorder
@@ -30,6 +31,7 @@ class Recorder:
         self._ccxt = ccxt
         self._balance_difference_events = profile.balance_difference_events
         self._net_field = profile.net_totals.get(BALANCE.name)
+        self._order_fees, self._trade_fees = profile.order_fees, profile.trade_fees
         self._listeners: dict[StreamKey, ExchangeListener] = {}
         self.books = BookRecorder(ccxt, profile.book)
         self._contracts = ContractRecorder()
@@ -93,13 +95,16 @@ class Recorder:
     def _trades(self, action: str, new: list[dict[str, Any]]) -> None:
         for symbol, trades in _by_symbol(new):
             if listener := self._listeners.get((action, symbol, None)):
-                listener.traded([trade_of(trade) for trade in trades], self._event(trades[-1]["timestamp"]))
+                places = self._trade_fees if action == MY_TRADES.name else ()
+                complete = [trade_of(with_all_fees(trade, places)) for trade in trades]
+                listener.traded(complete, self._event(trades[-1]["timestamp"]))
 
     def _orders(self, new: list[dict[str, Any]]) -> None:
         for symbol, orders in _by_symbol(new):
             if listener := self._listeners.get((ORDERS.name, symbol, None)):
                 at = orders[-1].get("lastUpdateTimestamp") or orders[-1].get("lastTradeTimestamp")
-                listener.orders_changed([order_of(order) for order in orders], self._event(at))
+                complete = [order_of(with_all_fees(order, self._order_fees)) for order in orders]
+                listener.orders_changed(complete, self._event(at))
 
     def _named_candles(self, result: list[Any]) -> bool:
         # Some exchanges resolve with `[symbol, timeframe, cache]`.

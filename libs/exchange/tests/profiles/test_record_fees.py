@@ -1,0 +1,60 @@
+"""Fees in several currencies are all read, also where ccxt takes one of those that the exchange's record has."""
+
+import json
+from decimal import Decimal
+from typing import Any, Final
+
+import pytest
+from libs.exchange.tests.answers.records import RECORDS
+from libs.exchange.tests.profiles.conftest import RecordedCcxt
+
+from millrace_core.market import Fee
+from millrace_core.orders import OrderFee
+from millrace_exchange.ccxt.conversion import order_of, trade_of
+from millrace_exchange.ccxt.record_fees import with_all_fees
+
+_COINS: Final = {
+    "newFees": {"c": 0, "d": 0, "deduction": False, "r": -0.3, "t": -0.3, "totalDeductionFee": 0},
+    "BGB": {"deduction": True, "feeCoinCode": "BGB", "totalDeductionFee": -0.1, "totalFee": -0.1},
+    "USDT": {"deduction": False, "feeCoinCode": "USDT", "totalDeductionFee": 0, "totalFee": "-0.123456789012345678"},
+}
+_SAID: Final[dict[str, dict[str, Any]]] = {
+    "bybit": {"cumFeeDetail": {"MNT": "0.1", "USDT": "0.123456789012345678"}},
+    "bitget": {"feeDetail": json.dumps(_COINS)},
+    "okx": {"fee": "-0.1", "feeCcy": "BTC", "rebate": "0.02", "rebateCcy": "USDT"},
+}
+_CHARGED: Final = {
+    "bybit": [("MNT", "0.1"), ("USDT", "0.123456789012345678")],
+    "bitget": [("BGB", "0.1"), ("USDT", "0.123456789012345678")],
+    "okx": [("BTC", "0.1"), ("USDT", "-0.02")],
+}
+_UNSAID: Final[dict[str, dict[str, Any]]] = {
+    "bybit": {"cumFeeDetail": ""},
+    "bitget": {"feeDetail": "{}"},
+    "okx": {"fee": "", "feeCcy": "", "rebate": "", "rebateCcy": ""},
+}
+
+
+@pytest.mark.parametrize("exchange", sorted(_SAID))
+def test_an_order_has_its_fee_in_each_currency(exchange: str) -> None:
+    """A token ran out in the middle of it, or a maker's rebate came beside the fee; the digits are the exchange's."""
+    account = RecordedCcxt(exchange)
+
+    def fees(said: dict[str, Any]) -> list[OrderFee]:
+        record = {**RECORDS[exchange].order, **said}
+        return order_of(with_all_fees(account.ccxt.parse_order(record), account.profile.order_fees)).fees
+
+    assert fees(_SAID[exchange]) == [OrderFee(currency, Decimal(cost)) for currency, cost in _CHARGED[exchange]]
+    assert fees(_UNSAID[exchange]) == []
+
+
+def test_a_streamed_trade_has_its_fee_in_each_currency() -> None:
+    """On Kraken, whose events list them."""
+    account = RecordedCcxt("kraken")
+    event = {
+        "exec_id": "T", "order_id": "O", "symbol": "BTC/USDT", "side": "sell", "order_type": "limit", "last_qty": 4,
+        "last_price": 20.5, "cost": 82, "liquidity_ind": "m", "timestamp": "2023-09-22T10:33:05.709950Z",
+        "fees": [{"asset": "USDT", "qty": 0.1}, {"asset": "BTC", "qty": 0.002}],
+    }  # fmt: skip
+    trade = trade_of(with_all_fees(account.ccxt.parse_ws_trade(event), account.profile.trade_fees))
+    assert trade.charged == (Fee("USDT", 0.1), Fee("BTC", 0.002))
