@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -57,14 +58,28 @@ async def account(simulator: Server) -> AsyncIterator[Exchange]:
 
 
 @pytest.fixture
-async def gatherer(redis: EmbeddedServer) -> AsyncIterator[None]:
+def gatherers(redis: EmbeddedServer) -> Callable[[], AbstractAsyncContextManager[None]]:
+    """Runs a gatherer each time that it is called."""
+
+    @asynccontextmanager
+    async def run() -> AsyncIterator[None]:
+        stop = asyncio.Event()
+        settings = Settings(agent_id=AGENT, redis_url=redis.url)
+        running = asyncio.create_task(run_agent(GathererAgent(), settings, stop=stop))
+        try:
+            yield
+        finally:
+            stop.set()
+            await running
+
+    return run
+
+
+@pytest.fixture
+async def gatherer(gatherers: Callable[[], AbstractAsyncContextManager[None]]) -> AsyncIterator[None]:
     """A running gatherer, not yet configured."""
-    stop = asyncio.Event()
-    settings = Settings(agent_id=AGENT, redis_url=redis.url)
-    running = asyncio.create_task(run_agent(GathererAgent(), settings, stop=stop))
-    yield
-    stop.set()
-    await running
+    async with gatherers():
+        yield
 
 
 class GathererProcess:

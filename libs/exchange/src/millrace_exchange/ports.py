@@ -8,7 +8,7 @@ Every method that talks to an exchange raises `Retryable`, `Rejected`, `OutcomeU
 `millrace_exchange.errors`. A question never raises `OutcomeUnknown`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Literal, NamedTuple, Protocol
 
@@ -108,6 +108,15 @@ class OrderQueries(Protocol):
 
         Raises:
             IncompleteList: there may be more than the exchange lists. So do the next two.
+        """
+
+    async def fetch_delisted_orders(
+        self, symbol: str, order_ids: Collection[str], since_ms: int
+    ) -> Mapping[str, Order | None]:
+        """Return what the exchange says of orders in a market that it lists no more, which was open since a time.
+
+        None stands for an order of which it says that there is none, or none that is open. One is left out if the
+        exchange cannot be asked for it without its market.
         """
 
     async def fetch_closed_orders(self, symbol: str, since_ms: int) -> list[Order]:

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from millrace_bus import Bus
+from millrace_core.actions import ORDERS
 from millrace_core.config import GathererConfig
 from millrace_gatherer.exchanges import SharedExchanges
 from millrace_gatherer.feeds import SharedFeeds, SharedMarket, SharingExchange
@@ -47,9 +48,12 @@ class GathererAgent(Agent[GathererConfig, StreamUnitConfig]):
         """Learn the markets of exchanges whose symbols are named by patterns."""
         if self._bus is None:
             raise RuntimeError("the agent has not started")
+        accounts = _accounts_with_patterns(config)
         await self._listings.want(
-            Account(tenant, exchange, config.exchanges[tenant][exchange], self._bus.budget(tenant))
-            for tenant, exchange in _accounts_with_patterns(config)
+            [
+                Account(key[0], key[1], config.exchanges[key[0]][key[1]], self._bus.budget(key[0]), traded)
+                for key, traded in (await _traded(self._bus, accounts)).items()
+            ]
         )
 
     async def outdated(self) -> None:
@@ -112,6 +116,19 @@ def _watching(stream: Stream, bus: Bus) -> Iterator[Coroutine[Any, Any, None]]:
     yield follow_market(stream)
     if stream.action.is_private:
         yield note_answers(stream, bus)
+
+
+async def _traded(bus: Bus, accounts: set[AccountKey]) -> dict[AccountKey, frozenset[str]]:
+    """Return the symbols in which each account has open orders, of those whose orders were ever followed."""
+    found: dict[AccountKey, set[str]] = {key: set() for key in accounts}
+    names = await bus.stream_names({tenant for tenant, _ in accounts}) if accounts else []
+    for name in names:
+        followed, symbol = found.get((name.tenant, name.exchange)), name.symbol
+        if followed is None or symbol is None or name.action != ORDERS.name:
+            continue
+        if await bus.orders.open_ids(name.tenant, name.exchange, symbol):
+            followed.add(symbol)
+    return {key: frozenset(symbols) for key, symbols in found.items()}
 
 
 def _accounts_with_patterns(config: GathererConfig) -> set[AccountKey]:

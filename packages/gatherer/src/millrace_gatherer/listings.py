@@ -32,6 +32,8 @@ class Account:
     exchange: ExchangeId
     credentials: Credentials
     budget: RequestBudget
+    traded: frozenset[str] = frozenset()
+    """Symbols in which it has open orders, as far as Redis knows, from before this process began."""
 
     @property
     def key(self) -> AccountKey:
@@ -53,7 +55,8 @@ class Listing:
         """Why they are not known."""
         self._exchanges = exchanges
         self._changed = changed
-        self._latest: frozenset[str] = frozenset()
+        # What was delisted meanwhile has a stream too, which finds out what became of the orders.
+        self._latest = account.traded
         self._tried = asyncio.Event()
         self._task = asyncio.create_task(self._keep(), name=f"listing {account.key}")
 

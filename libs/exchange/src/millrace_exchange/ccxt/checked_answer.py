@@ -129,14 +129,14 @@ class CheckedAnswer:
                 self._prove_nothing(f"the answer does not mention the orders {', '.join(unsent)}")
         return [self._order_of(self._under_its_own_id(row)) for row in asked]
 
-    def orders_sent(self, answer: Any, symbol: str) -> list[Order]:
-        """Return the orders of a symbol in a list, also those that ccxt left out of it for their time.
+    def orders_sent(self, answer: Any, symbol: str | None) -> list[Order]:
+        """Return the orders of a symbol, or of all, in a list, also those that ccxt left out of it for their time.
 
         Raises:
             Retryable: the answer does not prove them.
         """
         asked = self.orders(answer, symbol)
-        rows = [row for row in self._sending.rows if row.get("symbol") == symbol]
+        rows = [row for row in self._sending.rows if symbol in (None, row.get("symbol"))]
         return [self._order_of(self._under_its_own_id(row)) for row in rows] or asked
 
     def _order_of(self, answer: Mapping[str, Any]) -> Order:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from millrace_core.instrument import Instrument
 from millrace_core.orders import Order
 from millrace_exchange.ccxt.caller import CcxtCaller
 from millrace_exchange.ccxt.checked_answer import CheckedAnswer
@@ -102,11 +103,16 @@ class OpenOrders:
         except ExchangeError as error:
             return {}, error
 
+    def covers(self, symbol: str) -> bool:
+        """Tell whether the questions for the whole account list the orders of a symbol, listed or not."""
+        return self._is_of_account(self._markets.get(symbol) or _market_by_name(symbol))
+
     def _is_covered(self, symbol: str) -> bool:
         """Tell whether the questions for the whole account list a symbol's orders, as far as that is sure."""
         market = self._markets.get(symbol)
-        if market is None:
-            return False
+        return market is not None and self._is_of_account(market)
+
+    def _is_of_account(self, market: Mapping[str, Any]) -> bool:
         if self._rules.covers == "account":
             return not self._rules.apart or self._rules.apart not in (market.get("baseName") or "")
         return any(self._lists(params, market) for params in self._rules.of_account)
@@ -184,6 +190,13 @@ class OpenOrders:
 
     def _part(self, found: _Orders, why: ExchangeError | None = None) -> IncompleteList:
         return IncompleteList(list(found.values()), exchange=self._caller.profile.exchange, action=_ACTION, why=why)
+
+
+def _market_by_name(symbol: str) -> dict[str, Any]:
+    """Return what ccxt would say of a market of this name."""
+    traded = Instrument.of(symbol)
+    kind = "spot" if traded.settle is None else "future" if "-" in symbol.partition(":")[2] else "swap"
+    return {"type": kind, "linear": traded.settle == traded.quote, "settle": traded.settle}
 
 
 def _is_last(rules: OpenOrderPages, page: Sequence[Order], content: Any) -> bool:

@@ -1,6 +1,7 @@
 """Questions about one account's orders, through ccxt."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ from millrace_core.orders import Order
 from millrace_core.requests import CancelPayload, EditPayload
 from millrace_exchange.ccxt.caller import CcxtCaller
 from millrace_exchange.ccxt.checked_answer import Asked, CheckedAnswer
+from millrace_exchange.ccxt.delisted import DelistedOrders
 from millrace_exchange.ccxt.history import HistoryReader, Page
 from millrace_exchange.ccxt.market_listing import MarketListing
 from millrace_exchange.ccxt.open_orders import OpenOrders
@@ -101,6 +103,18 @@ class CcxtOrderQueries:
             await self._listing.know(symbol)
         return await self._open_orders.fetch(symbol)
 
+    async def fetch_delisted_orders(
+        self, symbol: str, order_ids: Collection[str], since_ms: int
+    ) -> dict[str, Order | None]:
+        """Return what the exchange says of orders in a market that it lists no more. See the port.
+
+        Raises:
+            IncompleteList: there may be more than the exchange lists.
+            Retryable, Fatal: they cannot be asked for.
+        """
+        delisted = DelistedOrders(self._caller, self._open_orders, partial(self._closed_orders, None))
+        return await delisted.fetch(symbol, order_ids, since_ms)
+
     async def fetch_closed_orders(self, symbol: str, since_ms: int) -> list[Order]:
         """Return a symbol's orders that ended, of those made or changed since a time; empty where none are listed.
 
@@ -108,13 +122,16 @@ class CcxtOrderQueries:
             IncompleteList: there may be more than the exchange lists.
             Retryable, Rejected, Fatal: they cannot be asked for.
         """
+        return await self._closed_orders(symbol, since_ms)
+
+    async def _closed_orders(self, symbol: str | None, since_ms: int) -> list[Order]:
         found = [
             await self._orders_since(method, symbol, since_ms) for method in closed_order_methods(self._caller.ccxt.has)
         ]
         ended = (order for orders in found for order in orders if order.is_final)
         return sorted(ended, key=lambda order: order.timestamp or 0)
 
-    async def _orders_since(self, method: str, symbol: str, since_ms: int) -> list[Order]:
+    async def _orders_since(self, method: str, symbol: str | None, since_ms: int) -> list[Order]:
         await self._listing.know(symbol)
         ask, window = getattr(self._caller.ccxt, method), self._caller.profile.history.closed_orders
 

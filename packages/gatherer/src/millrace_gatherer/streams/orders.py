@@ -1,7 +1,7 @@
 """The account's own orders: the exchange's stream, reconciled with its answers to queries, joined in Redis."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import ClassVar, Final, NoReturn, cast
 
 import msgspec
@@ -61,10 +61,15 @@ class OrdersStream(Stream):
     async def follow(self) -> None:
         """Follow the stream, and ask what became of the orders: at once, soon again, and on a timer."""
         self._was_interrupted, self.is_subscribed = True, False
-        await run_all(
-            self.exchange.account.orders(self.symbol, self, self.on_subscribed),
-            reconcile(self._reconcile, self.health, self.reconcile_s, self._questions),
-        )
+        try:
+            await run_all(
+                self.exchange.account.orders(self.symbol, self, self.on_subscribed),
+                reconcile(self._reconcile, self.health, self.reconcile_s, self._questions),
+            )
+        except Rejected as refused:
+            if not self._is_delisted:
+                raise
+            raise self._delisted(await self._settle()) from refused
 
     def on_subscribed(self) -> None:
         """Ask for what happened before: no message comes of that."""
@@ -172,33 +177,59 @@ class OrdersStream(Stream):
 
     async def _outcomes(self, missing: Iterable[str], asked_at_ms: int) -> list[Order]:
         """Return what became of orders that were open and are not listed any more, as far as it is proved."""
-        found: list[Order | None] = []
-        unknown: set[str] = set()
+        answered: dict[str, Order | None] = {}
         for order_id in sorted(missing):
             try:
-                order = await self.exchange.account.fetch_order(self.symbol, order_id=order_id)
+                answered[order_id] = await self.exchange.account.fetch_order(self.symbol, order_id=order_id)
             except Rejected as error:
                 # One order that cannot be asked for must not keep the others from being right.
                 self.health.error(error)
-                continue
-            if order is None:
-                unknown.add(order_id)
-                order = await self._forgotten(order_id, asked_at_ms) if order_id in self._unknown else None
-            found.append(order)
+        return await self._proved(answered, asked_at_ms)
+
+    async def _proved(self, answered: Mapping[str, Order | None], asked_at_ms: int) -> list[Order]:
+        """Return the orders in answers, and those that have been missing from two in a row."""
+        unknown = {order_id for order_id, order in answered.items() if order is None}
+        forgotten = [await self._forgotten(order_id, asked_at_ms) for order_id in sorted(unknown & self._unknown)]
         self._unknown = unknown
-        return [order for order in found if order is not None]
+        return [order for order in (*answered.values(), *forgotten) if order is not None]
 
     async def _forgotten(self, order_id: str, asked_at_ms: int) -> Order | None:
         """Return as expired what the exchange twice did not know, once its absence proves something."""
         name, profile = self.unit.name, self.exchange.profile
         record = await self._bus.orders.get(name.tenant, order_id, exchange=name.exchange, symbol=self.symbol)
         if record is not None:
-            is_elsewhere = record.order.trigger_price is not None and not profile.trigger_orders
+            is_apart = record.order.trigger_price is not None and not profile.trigger_orders
+            # Nothing waits for its trigger in a market that is gone.
+            is_elsewhere = is_apart and not self._is_delisted
             if is_elsewhere or record.updated + profile.settlement_window_ms > asked_at_ms:
                 return None
         self.health.count("forgotten")
         log.error(FORGOTTEN, order=order_id)
         return Order(id=order_id, symbol=self.symbol, status="expired")
+
+    @property
+    def _is_delisted(self) -> bool:
+        """Tell whether the exchange lists markets, and not this one."""
+        listed = self.exchange.rules.symbols
+        return bool(listed) and self.symbol not in listed
+
+    async def _settle(self) -> int:
+        """Publish what became of orders in a market that is gone; return how many are open as far as is known."""
+        await self.known.wait()
+        await self._recall()
+        if opened := await self._open_ids():
+            asked_at_ms = now_ms()
+            since_ms = (self._complete_until_ms or asked_at_ms) - OVERLAP_MS
+            answered = await self.exchange.account.fetch_delisted_orders(self.symbol, sorted(opened), since_ms)
+            await self._take_answers(map(self._record, await self._proved(answered, asked_at_ms)))
+        return len(await self._open_ids())
+
+    def _delisted(self, still_open: int) -> Rejected:
+        exchange = self.unit.name.exchange
+        reason = f"{exchange} lists {self.symbol} no more"
+        if still_open:
+            reason += f", and does not say what became of {still_open} orders that were open there"
+        return Rejected(reason, exchange=exchange, action=self.action.name, kind="BadSymbol")
 
     async def _take_answers(self, records: Iterable[OrderRecord]) -> None:
         self._changed.put_nowait((list(records), EventTimes(None, now_ns()), False))
