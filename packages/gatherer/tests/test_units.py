@@ -4,7 +4,7 @@ import pytest
 
 from millrace_core.config import GathererConfig
 from millrace_core.errors import ConfigInvalid
-from millrace_gatherer.units import Planned, check_capabilities, stream_units
+from millrace_gatherer.units import Planned, check_capabilities, missing_balances, stream_units
 
 
 def config(*workplans: dict[str, Any]) -> GathererConfig:
@@ -20,6 +20,31 @@ def test_each_symbol_of_each_data_point_is_a_unit() -> None:
     """Account-wide streams are one, whatever the symbols."""
     units = stream_units(config({"assetPairs": ["A/B", "C/D"], "dataPoints": ["watchTrades", "watchBalance"]}))
     assert set(units) == {"T.binance.watchTrades.A/B", "T.binance.watchTrades.C/D", "T.binance.watchBalance"}
+
+
+def test_balances_that_leave_out_what_the_account_trades_with_are_named() -> None:
+    """Of symbols whose own orders or trades are taken; market data need no money, and some accounts have one wallet."""
+    spot = {"assetPairs": ["A/B"], "dataPoints": ["watchOrders", "watchBalance"]}
+    contracts = {"assetPairs": ["C/D:D", "E/D:E"], "dataPoints": ["watchMyTrades"]}
+    data = {**contracts, "dataPoints": ["watchTrades"]}
+
+    def named(*plans: dict[str, Any], exchange: str = "binance", **options: Any) -> list[str]:
+        account = {"apiKey": "k", "secret": "s", "options": options}
+        asked = [{"tenant": "T", "exchangeId": exchange, **plan} for plan in plans]
+        exchanges = {"T": {exchange: account}}
+        described = {"agent": {"id": "G"}, "exchanges": exchanges, "workplans": asked}
+        return list(missing_balances(stream_units(GathererConfig.model_validate(described)).values()))
+
+    assert named(spot, data) == named(spot, contracts, exchange="okx") == named(contracts) == []
+    assert named(spot, contracts, portfolioMargin=True) == []
+    assert named(spot, contracts) == [
+        "T.binance.watchBalance has the wallet for spot markets alone: what C/D:D and 1 more trade with is not in it, "
+        "unless the account has one wallet for all"
+    ]
+    (of_contracts,) = named(spot, contracts, exchange="gate", defaultType="swap")
+    assert "has the wallet for linear contracts alone: what A/B and 1 more" in of_contracts
+    (of_delivery,) = named(spot, contracts, defaultType="delivery")
+    assert "inverse contracts alone: what A/B and 1 more" in of_delivery
 
 
 def test_a_symbol_added_leaves_the_other_units_equal() -> None:

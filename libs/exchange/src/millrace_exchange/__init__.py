@@ -46,6 +46,7 @@ from millrace_exchange.profile import ExchangeProfile
 from millrace_exchange.profiles import profile_of
 from millrace_exchange.sending_guard import guarded
 from millrace_exchange.stream_mistakes import StreamMistake, capability_mistakes, exchange_exists, stream_mistakes
+from millrace_exchange.wallets import wallet_asked_for, without_balance
 
 __all__ = [
     "AccountFeed",
@@ -75,4 +76,6 @@ __all__ = [
     "plain_id",
     "profile_of",
     "stream_mistakes",
+    "wallet_asked_for",
+    "without_balance",
 ]

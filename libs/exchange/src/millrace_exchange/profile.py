@@ -335,6 +335,9 @@ class ExchangeProfile:
     """ccxt `options` without which one of our actions fails, merged below an account's."""
     balance_difference_events: frozenset[str] = frozenset()
     """Events (`e`) of the account's stream that hold the change of a balance; ccxt may take them for the balance."""
+    balances: Literal["account", "spot", "contracts"] = "spot"
+    """Whose balances ccxt asks for, unless its options say otherwise: the whole account, or the wallet for one kind of
+    markets."""
     net_totals: Mapping[str, str] = field(default_factory=dict)
     """Field of the exchange's own record of a balance that ccxt takes for the total although debts are taken off it, by
     action. Everywhere else the total is with what is borrowed."""

@@ -193,6 +193,24 @@ async def test_a_list_of_all_open_orders_is_of_all_kinds_where_a_profile_says_so
 
 
 @EVERY_PROFILE
+async def test_balances_are_those_that_a_profile_names(profile: ExchangeProfile, recorded: Callable[..., Any]) -> None:
+    """Of the kind of market that ccxt takes for meant; or it asks the same whatever kind is."""
+    ccxt = recorded(profile.exchange).ccxt
+    kind, _ = ccxt.handle_market_type_and_params("fetchBalance", None, {})
+    if profile.balances != "account":
+        assert (kind == "spot") == (profile.balances == "spot")
+        return
+    sent: list[list[Any]] = []
+    for meant in ("spot", "swap"):
+        exchange = recorded(profile.exchange, {"defaultType": meant})
+        exchange.ccxt.options |= {"enableUnifiedMargin": True, "unifiedMarginStatus": 5}
+        with contextlib.suppress(BaseError, LookupError, TypeError):
+            await exchange.ccxt.fetch_balance()
+        sent.append(exchange.sent)
+    assert sent[0] == sent[1] != []
+
+
+@EVERY_PROFILE
 def test_ccxt_handles_an_event_by_the_method_that_a_profile_names(
     profile: ExchangeProfile, recorded: Callable[..., Any]
 ) -> None:

@@ -1,15 +1,21 @@
 """Plans the streams of a configuration, and finds what no exchange could stream. Asks none."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from millrace_core.actions import ACTIONS, ORDER_BOOK
+from millrace_core.actions import ACTIONS, BALANCE, ORDER_BOOK
 from millrace_core.config.common import Credentials
 from millrace_core.config.gatherer import DataPoint, GathererConfig, GathererWorkplan
 from millrace_core.errors import ConfigInvalid, Problem
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
-from millrace_exchange import StreamMistake, capability_mistakes, stream_mistakes
+from millrace_exchange import (
+    StreamMistake,
+    capability_mistakes,
+    stream_mistakes,
+    wallet_asked_for,
+    without_balance,
+)
 from millrace_gatherer.patterns import is_pattern, matching, near_patterns
 
 DEFAULT_TIMEFRAME = "1m"
@@ -117,6 +123,24 @@ def pattern_mistakes(config: GathererConfig, listed: Listed) -> Iterator[tuple[P
             if is_pattern(text) and (mistake := _pattern_mistake(plan, text, symbols or frozenset())):
                 pattern = (plan.tenant, plan.exchange_id, text, plan.max_symbols)
                 yield pattern, Problem(f"$.workplans[{index}].assetPairs[{place}]", mistake)
+
+
+def missing_balances(units: Collection[StreamUnitConfig]) -> Iterator[str]:
+    """Yield what streams of balances leave out of the money of the symbols in which their accounts trade."""
+    names = [unit.name for unit in units]
+    for unit in units:
+        tenant, exchange = account = unit.name[:2]
+        if unit.name.action != BALANCE.name:
+            continue
+        options = unit.credentials.options
+        traded = (str(name.symbol) for name in names if name[:2] == account and name.symbol and name.action in _PRIVATE)
+        if missing := without_balance(exchange, options, set(traded)):
+            more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+            asked = wallet_asked_for(exchange, options)
+            yield (
+                f"{tenant}.{exchange}.{BALANCE.name} has the wallet for {asked} alone: what {missing[0]}{more} trade "
+                "with is not in it, unless the account has one wallet for all"
+            )
 
 
 def check_capabilities(units: Iterable[StreamUnitConfig]) -> None:

@@ -55,6 +55,8 @@ PROFILE: Final = ExchangeProfile(
     event_methods={"depthUpdate": "handle_order_book", "trade": "handle_trade", "aggTrade": "handle_trade"},
     ccxt_options={"warnOnFetchOpenOrdersWithoutSymbol": False},
     cancels_all_of_symbol=True,
+    # It lists USD-M contracts alone, whose money is in a wallet of its own.
+    balances="contracts",
     requests=RequestLimits(
         # What ccxt keeps to; Binance is said to allow twice as much.
         limits=(

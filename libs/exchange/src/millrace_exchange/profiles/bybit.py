@@ -74,6 +74,8 @@ PROFILE: Final = ExchangeProfile(
         # order-list: the same; those that were canceled without a fill are gone after 7 days.
         closed_orders=HistoryWindow(reach_ms=730 * DAY_MS, width_ms=7 * DAY_MS, page=50),
     ),
+    # guide: a unified account has one wallet. Of a classic one ccxt asks for that of contracts.
+    balances="account",
     # wallet-balance: equity = walletBalance - spotBorrow + unrealised profit. ccxt's total is the equity in the stream.
     net_totals={"watchBalance": "equity"},
     # cumFeeDetail: "Cumulative trading fee details", by coin; ccxt takes the first.

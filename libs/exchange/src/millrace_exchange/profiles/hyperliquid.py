@@ -47,6 +47,8 @@ PROFILE: Final = ExchangeProfile(
     edit="cancel_replace",
     edit_amount="remaining",
     edit_client_order_id="new",
+    # ccxt asks clearinghouseState, of perpetuals; spot has a wallet of its own.
+    balances="contracts",
     requests=RequestLimits(
         limits=(RateLimit(name="REST weight", scope="ip", weight=1_200, window_ms=60_000),),
         # Fills and old orders weigh 20 and 1 for every 20 rows: 120 at most.

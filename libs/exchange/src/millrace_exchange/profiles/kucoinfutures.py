@@ -51,6 +51,8 @@ PROFILE: Final = ExchangeProfile(
     # ccxt: "editOrder() supports spot markets only", though its `has` says otherwise.
     edit="unsupported",
     cancels_all_of_symbol=True,
+    # ccxt asks account-overview, of contracts.
+    balances="contracts",
     account_kinds=(AccountKind(method="is_uta_enabled", options=("uta",), fields=frozenset({"selfAccountMode"})),),
     requests=RequestLimits(
         limits=(RateLimit(name="Futures", scope="account", weight=2_000, window_ms=30_000),),

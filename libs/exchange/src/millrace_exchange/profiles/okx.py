@@ -46,6 +46,8 @@ PROFILE: Final = ExchangeProfile(
         FeeFields(currency="feeCcy", cost="fee", is_negative=True),
         FeeFields(currency="rebateCcy", cost="rebate", is_negative=True),
     ),
+    # "Get balance": of the trading account, for spot and contracts.
+    balances="account",
     # "newSz should include the amount that has been filled". ccxt sends our id as a name of the order.
     # tgtCcy: without it a buy is sized in quote currency; ccxt says base unless an account's options say otherwise.
     quote_amounts=frozenset({"buy"}),
