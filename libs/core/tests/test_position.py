@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from millrace_core.instrument import Instrument
-from millrace_core.position import EXACT, Fee, Fill, Position, after, digits
+from millrace_core.position import EXACT, Fee, Fill, Position, after, charged, digits
 
 SPOT = Instrument.of("ETH/USDT")
 _numbers = st.decimals(min_value="1e-8", max_value="1e8", places=8)
@@ -67,6 +67,24 @@ def test_fees_in_each_currency() -> None:
     assert unknown.unvalued_fees == unknown.fees_by_currency == {"BNB": Decimal("0.5")}
     several = (Fee(Decimal("0.5"), "ETH"), Fee(Decimal("0.1"), "USDT"), Fee(Decimal("0.5"), "BNB", Decimal(600)))
     assert values(buy("2", "10", *several)) == ("1.5", "20", "-300.1", "305.1")
+
+
+@given(fills.filter(bool))
+def test_fees_that_are_reported_later_are_those_of_the_fill(fills: list[Fill]) -> None:
+    """Of one that opens or grows the position all is the same; in any case no money is lost or made by it."""
+    *earlier, last = fills
+    before = after(Position(), earlier, SPOT)
+    at_once = after(before, [last], SPOT)
+    later = charged(after(before, [last._replace(fees=())], SPOT), last.fees, last.price, SPOT)
+    assert later.quantity == at_once.quantity
+    assert EXACT.subtract(later.realised, later.cost) == EXACT.subtract(at_once.realised, at_once.cost)
+    assert (later.fees, later.fees_by_currency, later.trades) == (
+        at_once.fees,
+        at_once.fees_by_currency,
+        at_once.trades,
+    )
+    if not before.quantity and at_once.quantity and (at_once.quantity > 0) == last.is_buy:
+        assert later == at_once
 
 
 def test_a_fee_in_base_of_a_fill_through_zero_is_shared() -> None:

@@ -117,6 +117,21 @@ def test_fees_of_an_order_are_counted_in_each_of_its_currencies() -> None:
     assert position.realised == -position.fees == Decimal("-0.04")
 
 
+def test_fees_that_an_order_reports_later_count_once() -> None:
+    """The exchange's stream tells none, and the next answer does: no event is missing, and none is repeated."""
+    harness = started(by_trades=False, orders=[record(order("1", "10"))])
+    for report in (
+        order("2", "20"),
+        *[replace(order("2", "20", "closed"), fees=[OrderFee("USDT", Decimal("0.02"))])] * 2,
+    ):
+        harness.feed_order(EXCHANGE, report)
+    position = harness.strategy.positions[EXCHANGE, SYMBOL]
+    assert (position.realised, position.fees) == (Decimal("-0.02"), Decimal("0.02"))
+    assert [(each.fill.amount, each.fill.fees) for each in harness.strategy.fills] == [(1, ())]
+    again = started(harness.saved, by_trades=False, orders=[record(report)])
+    assert again.strategy.at_start == position.position
+
+
 def test_an_own_trade_is_counted_with_the_fee_in_each_currency() -> None:
     """What the order's reports tell later is what it cost beyond that, in each of them."""
     harness = started(by_trades=True, orders=[record(order("2", "20"))])

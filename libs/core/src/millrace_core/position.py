@@ -8,7 +8,7 @@ holds to the last digit after every fill. A fee in base currency is no cash: it 
 is worked out from what it was when the position last grew, so closing in ten steps leaves the same cost as in one.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow, localcontext
 from typing import Any, Final, NamedTuple
 
@@ -93,6 +93,13 @@ def after(position: Position, fills: Iterable[Fill], instrument: Instrument) -> 
     return position
 
 
+def charged(position: Position, fees: Collection[Fee], price: Decimal, instrument: Instrument) -> Position:
+    """Return the position after fees that were reported later than their fill, which was at about this price."""
+    with localcontext(EXACT):
+        position = _received_less(position, _kept_back(fees, instrument))
+        return _with_fees(position, fees, price, instrument)
+
+
 def average_price(position: Position) -> Decimal | None:
     """Return the average price (28 digits) at which an open position was bought or sold; None without one.
 
@@ -122,7 +129,7 @@ def plain(number: Decimal) -> Decimal:
 
 def _after(position: Position, fill: Fill, instrument: Instrument) -> Position:
     side = 1 if fill.is_buy else -1
-    kept_back = sum((fee.cost for fee in fill.fees if instrument.takes_from_quantity(fee.currency)), _ZERO)
+    kept_back = _kept_back(fill.fees, instrument)
     paid = (-side if instrument.is_inverse else side) * fill.value
     moved = _moved(position, side * fill.amount - kept_back, paid)
     counted: dict[str, Any] = {
@@ -130,10 +137,7 @@ def _after(position: Position, fill: Fill, instrument: Instrument) -> Position:
         "turnover": position.turnover + abs(fill.value),
         "trades": position.trades + 1,
     }
-    position = moved._replace(**counted)
-    for fee in fill.fees:
-        position = _with_fee(position, fee, fill.price, instrument)
-    return position
+    return _with_fees(moved._replace(**counted), fill.fees, fill.price, instrument)
 
 
 def _moved(position: Position, received: Decimal, paid: Decimal) -> Position:
@@ -146,6 +150,26 @@ def _moved(position: Position, received: Decimal, paid: Decimal) -> Position:
         position = position._replace(opened_quantity=received, opened_cost=paid)
     closed = position._replace(quantity=quantity)
     return closed._replace(realised=position.realised - paid + closed.cost - cost)
+
+
+def _received_less(position: Position, amount: Decimal) -> Position:
+    """Return the position after it turned out that so much less was received for what was paid."""
+    if not amount:
+        return position
+    quantity = position.quantity - amount
+    if position.quantity * quantity <= 0:
+        return _moved(position, -amount, _ZERO)
+    return position._replace(quantity=quantity, opened_quantity=quantity, opened_cost=position.cost)
+
+
+def _kept_back(fees: Iterable[Fee], instrument: Instrument) -> Decimal:
+    return sum((fee.cost for fee in fees if instrument.takes_from_quantity(fee.currency)), _ZERO)
+
+
+def _with_fees(position: Position, fees: Iterable[Fee], price: Decimal, instrument: Instrument) -> Position:
+    for fee in fees:
+        position = _with_fee(position, fee, price, instrument)
+    return position
 
 
 def _with_fee(position: Position, fee: Fee, price_of_base: Decimal, instrument: Instrument) -> Position:

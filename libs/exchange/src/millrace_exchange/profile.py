@@ -345,6 +345,9 @@ class ExchangeProfile:
     """Where an order's fees stand in several currencies, of which ccxt takes one."""
     trade_fees: tuple[FeeFields, ...] = ()
     """Where those of an own trade do."""
+    fee_worth: str | None = None
+    """Field of a streamed order with what its fees are worth in one currency, whatever was charged: ccxt takes that for
+    the fee, and nothing is said of it then."""
     requests: RequestLimits = RequestLimits()
     backend_ms: int = 60_000
     """How long after its validity the exchange may still be working on a request; a minute if no source says."""

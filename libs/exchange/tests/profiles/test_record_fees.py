@@ -48,6 +48,16 @@ def test_an_order_has_its_fee_in_each_currency(exchange: str) -> None:
     assert fees(_UNSAID[exchange]) == []
 
 
+def test_what_a_fee_is_worth_is_no_fee() -> None:
+    """Kraken streams that in USD, and answers with what was charged: one fee would be counted in two currencies."""
+    account = RecordedCcxt("kraken")
+    event = {"order_id": "O", "symbol": "BTC/USDT", "side": "sell", "cum_qty": 4, "fee_usd_equiv": 0.1}
+    order = account.ccxt.parse_ws_order(event)
+    profile = account.profile
+    assert order_of(order).fees == [OrderFee("USD", Decimal("0.1"))]
+    assert order_of(with_all_fees(order, profile.order_fees, profile.fee_worth)).fees == []
+
+
 def test_a_streamed_trade_has_its_fee_in_each_currency() -> None:
     """On Kraken, whose events list them."""
     account = RecordedCcxt("kraken")

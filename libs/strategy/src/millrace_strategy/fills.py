@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from millrace_core.market import Trade
 from millrace_core.messages import decimal_of
@@ -70,9 +71,13 @@ class Reported(msgspec.Struct, frozen=True, array_like=True):
 
     def plus(self, fill: StrategyFill) -> "Reported":
         """Return what is counted with one more fill."""
+        with_fees = self.charged(fill.fees)
+        return replace(with_fees, filled=self.filled + fill.amount, cost=(self.cost or _ZERO) + fill.fill.value)
+
+    def charged(self, fees: Iterable[Fee]) -> "Reported":
+        """Return what is counted with more fees."""
         known = self.fees if isinstance(self.fees, dict) else {}
-        fees = known | {fee.currency: self.fee(fee.currency) + fee.cost for fee in fill.fees}
-        return Reported(self.filled + fill.amount, (self.cost or _ZERO) + fill.fill.value, fees, self.ignores_trades)
+        return replace(self, fees=known | {fee.currency: self.fee(fee.currency) + fee.cost for fee in fees})
 
 
 def fill_of_trade(exchange: str, symbol: str, trade: Trade, *, is_contract: bool) -> StrategyFill:
@@ -111,7 +116,7 @@ def fill_of_order(order: StrategyOrder, counted: Reported) -> tuple[StrategyFill
         price=price,
         amount=amount,
         cost=cost,
-        fees=_fees_beyond(order, counted),
+        fees=fees_beyond(order, counted),
         timestamp=order.last_trade_timestamp or order.last_update_timestamp or order.timestamp,
     )
     return fill, counted.plus(fill)
@@ -127,7 +132,7 @@ def _cost_beyond(order: StrategyOrder, counted: Reported) -> Decimal | None:
     return cost if cost > 0 else None
 
 
-def _fees_beyond(order: StrategyOrder, counted: Reported) -> tuple[Fee, ...]:
+def fees_beyond(order: StrategyOrder, counted: Reported) -> tuple[Fee, ...]:
     """Return what an order's fees grew by in each currency; none if they are not known."""
     totals = _by_currency((fee.currency, fee.cost) for fee in order.fees if fee.cost is not None)
     beyond = [(total, total.cost - counted.fee(total.currency)) for total in totals]

@@ -16,12 +16,13 @@ from millrace_core.instrument import Instrument
 from millrace_core.market import Trade
 from millrace_core.names import Action
 from millrace_core.orders import OrderKey
-from millrace_core.position import Position, after, average_price, unrealised
+from millrace_core.position import Position, after, average_price, charged, unrealised
 from millrace_strategy.fills import (
     KEPT_ORDERS,
     KEPT_TRADES,
     Reported,
     StrategyFill,
+    fees_beyond,
     fill_of_order,
     fill_of_trade,
 )
@@ -159,6 +160,16 @@ class _Ledger:
         self.refresh()
         return changes
 
+    def charge(self, order: StrategyOrder) -> None:
+        """Count the fees that an order reports later than its fills."""
+        known = self.orders.get(order.id)
+        price = order.average or order.price or (order.cost / order.filled if order.cost and order.filled else None)
+        if known is None or price is None or not (fees := fees_beyond(order, known)):
+            return
+        self.counted = charged(self.counted, fees, price, self._instrument)
+        self.orders[order.id] = known.charged(fees)
+        self.refresh()
+
     def refresh(self) -> None:
         """Work the present position out."""
         reported = (fill_of_order(order, self.orders.get(order.id, Reported())) for order in self._ahead.values())
@@ -194,7 +205,10 @@ class StrategyPositions(Mapping[tuple[str, str], StrategyPosition]):
             changes = self._count_trades(order.key, self._undecided.pop(order.key, ()))
             return changes + ledger.expect(order)
         found = fill_of_order(order, ledger.orders.get(order.id, Reported()))
-        return [] if found is None else [ledger.count(*found)]
+        if found is not None:
+            return [ledger.count(*found)]
+        ledger.charge(order)
+        return []
 
     def take_trades(self, exchange: str, symbol: str, trades: Iterable[Trade]) -> list[PositionChange]:
         """Count those of the account's own trades that are the strategy's; return the changes."""

@@ -13,11 +13,18 @@ from millrace_core.position import EXACT
 from millrace_exchange.profile import FeeFields
 
 
-def with_all_fees(unified: Mapping[str, Any], places: Sequence[FeeFields]) -> Mapping[str, Any]:
-    """Return ccxt's trade or order with all fees that the exchange's own record says; as it is where that says none."""
-    record = unified.get("info") if places else None
+def with_all_fees(
+    unified: Mapping[str, Any], places: Sequence[FeeFields], worth: str | None = None
+) -> Mapping[str, Any]:
+    """Return ccxt's trade or order with all fees that the exchange's own record says; as it is where that says none.
+
+    If the record has the field `worth`, ccxt's fee is what it is worth in a currency that may not have been charged.
+    """
+    record = unified.get("info") if places or worth is not None else None
     if not isinstance(record, Mapping):
         return unified
+    if worth in record:
+        unified = {**unified, "fee": None, "fees": []}
     fees = [fee for place in places for fee in _fees(record, place)]
     return {**unified, "fees": fees} if fees else unified
 

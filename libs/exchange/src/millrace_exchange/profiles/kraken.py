@@ -56,6 +56,8 @@ PROFILE: Final = ExchangeProfile(
     history=History(own_trades=_BY_FIFTY, closed_orders=_BY_FIFTY),
     # Channel `executions`, fees: a list of asset and qty; ccxt takes the first.
     trade_fees=(FeeFields("fees", "asset", "qty"),),
+    # The same channel, fee_usd_equiv: what all fees are worth in USD. Answers to questions have what was charged.
+    fee_worth="fee_usd_equiv",
     # As ccxt 4.5.90 builds the request: the amount stands in a field of its own, or with its unit.
     quote_amounts=frozenset({"buy", "sell"}),
     # ccxt sends AmendOrder: the identifiers stay; a quantity below what was filled cancels the rest, so it counts all.

@@ -31,7 +31,7 @@ class Recorder:
         self._ccxt = ccxt
         self._balance_difference_events = profile.balance_difference_events
         self._net_field = profile.net_totals.get(BALANCE.name)
-        self._order_fees, self._trade_fees = profile.order_fees, profile.trade_fees
+        self._order_fees, self._trade_fees, self._fee_worth = profile.order_fees, profile.trade_fees, profile.fee_worth
         self._listeners: dict[StreamKey, ExchangeListener] = {}
         self.books = BookRecorder(ccxt, profile.book)
         self._contracts = ContractRecorder()
@@ -103,7 +103,7 @@ class Recorder:
         for symbol, orders in _by_symbol(new):
             if listener := self._listeners.get((ORDERS.name, symbol, None)):
                 at = orders[-1].get("lastUpdateTimestamp") or orders[-1].get("lastTradeTimestamp")
-                complete = [order_of(with_all_fees(order, self._order_fees)) for order in orders]
+                complete = [order_of(with_all_fees(order, self._order_fees, self._fee_worth)) for order in orders]
                 listener.orders_changed(complete, self._event(at))
 
     def _named_candles(self, result: list[Any]) -> bool:
