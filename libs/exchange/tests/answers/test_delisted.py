@@ -78,13 +78,16 @@ async def test_the_lists_of_the_account_are_asked_elsewhere(
 async def test_nothing_is_proved_where_the_exchange_cannot_be_asked(
     delisted: Callable[[str], Any], server: ScriptedServer
 ) -> None:
-    """Because it wants the market named, its list is of other markets, or the order is one in another market."""
+    """Because it wants the market named, its list is of other markets or cut, or the order is one in another market."""
     server.reply = reply({"code": 700004, "msg": "Param 'symbol' not present"}, 400)
     assert await delisted("mexc")() == {}
     server.reply = reply(NO_ROWS["binance"])
     assert await delisted("binance")("BTC/USDT:USDT") == {}
     server.reply = reply([{**RECORDS["binance"].order, "symbol": "ETHUSDT"}])
     assert said(await delisted("binance")()) == {ID: None}
+    many = [{**RECORDS["okx"].order, "ordId": str(int(ID) + number)} for number in range(1, 101)]
+    server.reply = reply({"code": "0", "msg": "", "data": many})  # and the same as the next page
+    assert await delisted("okx")() == {}
     kraken = RECORDS["kraken"]
     server.reply = reply(kraken.one({**kraken.order, "descr": {**kraken.order["descr"], "pair": "ETHUSDT"}}))
     assert await delisted("kraken")() == {}

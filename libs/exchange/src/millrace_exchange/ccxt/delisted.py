@@ -1,7 +1,6 @@
 """Questions about orders in a market that the exchange lists no more: ccxt asks without it, where the exchange can."""
 
 from collections.abc import Awaitable, Callable, Collection
-from contextlib import suppress
 from typing import Final
 
 from msgspec.structs import replace
@@ -12,7 +11,7 @@ from millrace_exchange.ccxt.caller import CcxtCaller
 from millrace_exchange.ccxt.checked_answer import Asked, CheckedAnswer
 from millrace_exchange.ccxt.open_orders import OpenOrders
 from millrace_exchange.ccxt.recording.sending import Sending
-from millrace_exchange.errors import OrderNotFound, Rejected
+from millrace_exchange.errors import IncompleteList, OrderNotFound, Rejected
 
 _REACH_MS: Final = 30 * DAY_MS
 """How far back ended orders are asked for: an answer may cover a week."""
@@ -54,15 +53,21 @@ class DelistedOrders:
     async def _in_lists(self, symbol: str, order_ids: Collection[str], since_ms: int) -> dict[str, Order | None]:
         if not self._open_orders.covers(symbol):
             return {}
-        try:
-            listed = await self._open_orders.fetch(None)
-        except Rejected:
-            return {}
+        still_open, is_all = await _listed(self._open_orders.fetch(None))
         # Without its history it is known that they are open no more; not how they ended.
-        with suppress(Rejected):
-            listed += await self._ended(max(since_ms, now_ms() - _REACH_MS))
-        found = {order.id: order for order in listed if not self._is_listed(order)}
-        return {order_id: found.get(order_id) for order_id in order_ids}
+        ended, _ = await _listed(self._ended(max(since_ms, now_ms() - _REACH_MS)))
+        found = {order.id: order for order in still_open + ended if not self._is_listed(order)}
+        return {order_id: found.get(order_id) for order_id in order_ids if is_all or order_id in found}
 
     def _is_listed(self, order: Order) -> bool:
         return order.symbol in (self._caller.ccxt.markets or {})
+
+
+async def _listed(asking: Awaitable[list[Order]]) -> tuple[list[Order], bool]:
+    """Return what is listed, and whether that is all."""
+    try:
+        return await asking, True
+    except IncompleteList as cut:
+        return cut.rows, False
+    except Rejected:
+        return [], False

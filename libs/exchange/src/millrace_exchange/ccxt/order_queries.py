@@ -109,7 +109,6 @@ class CcxtOrderQueries:
         """Return what the exchange says of orders in a market that it lists no more. See the port.
 
         Raises:
-            IncompleteList: there may be more than the exchange lists.
             Retryable, Fatal: they cannot be asked for.
         """
         delisted = DelistedOrders(self._caller, self._open_orders, partial(self._closed_orders, None))
