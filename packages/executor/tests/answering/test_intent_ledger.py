@@ -60,6 +60,28 @@ def intent(request_id: RequestId, claim: str, keep_until: int = 1_000, exchange:
     return Intent(request_id, "pending", stream, 1, keep_until, claim=claim)
 
 
+async def test_open_intents_are_loaded_in_the_order_in_which_they_began(bus: Bus, tenure: Tenure) -> None:
+    """Those of the data that Redis has now: it lost the former ones while the ledger was read."""
+    late, lost, early = (replace(intent(new_request_id(), "a"), begun_at=begun_at) for begun_at in (3, 2, 1))
+    await IntentLedger(bus.intents, tenure, BINANCE, WRITES).claim(lost)
+    asked = 0
+
+    async def confirm(reader: Tenure) -> None:
+        nonlocal asked
+        asked += 1
+        assert asked <= 2, "the second time it read what is there"
+        if asked == 1:
+            await bus.intents.remove(tenure.fence.tenant, BINANCE, lost.request_id)
+            for each in (late, early):
+                await bus.intents.claim(tenure.fence, BINANCE, each.request_id, encode(each))
+            reader.data_are(tenure.born_ms + 1, elapsed_s())
+
+    reader = Tenure(tenure.fence, tenure.born_ms, 0, elapsed_s(), confirm)
+    ledger = IntentLedger(bus.intents, reader, BINANCE, WRITES)
+    assert await ledger.load() == [early, late]
+    assert not ledger.is_outdated
+
+
 async def test_a_request_is_claimed_once(bus: Bus, tenure: Tenure) -> None:
     """Of several claims at once, by several accounts' units, one succeeds; repeating one's own claim succeeds too."""
     request_id = new_request_id()
@@ -78,8 +100,9 @@ async def test_what_was_not_settled_is_found_by_the_next(bus: Bus, tenure: Tenur
     await ledger.claim(intent(done, "a"))
     await ledger.update(intent(done, "a").settled("done"))
     await ledger.claim(intent(open_, "b"))
+    await ledger.update(unknown := intent(open_, "b").marked_unknown(5))
     successor = IntentLedger(bus.intents, tenure, BINANCE, WRITES)
-    assert await successor.load() == [intent(open_, "b")]
+    assert await successor.load() == [unknown]
     assert successor.knows(done)
     assert successor.knows(open_)
 
@@ -180,27 +203,6 @@ async def test_what_cannot_be_read_is_never_taken_for_new(bus: Bus, tenure: Tenu
     assert not ledger.knows(foreign), "somebody has removed it"
 
 
-async def test_open_intents_are_loaded_in_the_order_in_which_they_began(bus: Bus, tenure: Tenure) -> None:
-    """Those of the data that Redis has now: it lost the former ones while the ledger was read."""
-    late, lost, early = (replace(intent(new_request_id(), "a"), begun_at=begun_at) for begun_at in (3, 2, 1))
-    await IntentLedger(bus.intents, tenure, BINANCE, WRITES).claim(lost)
-    asked = 0
-
-    async def confirm(reader: Tenure) -> None:
-        nonlocal asked
-        asked += 1
-        if asked == 1:
-            await bus.intents.remove(tenure.fence.tenant, BINANCE, lost.request_id)
-            for each in (late, early):
-                await bus.intents.claim(tenure.fence, BINANCE, each.request_id, encode(each))
-            reader.data_are(tenure.born_ms + 1, elapsed_s())
-
-    reader = Tenure(tenure.fence, tenure.born_ms, 0, elapsed_s(), confirm)
-    ledger = IntentLedger(bus.intents, reader, BINANCE, WRITES)
-    assert await ledger.load() == [early, late]
-    assert not ledger.is_outdated
-
-
 async def test_an_id_that_another_account_of_the_tenant_used_is_refused(bus: Bus, tenure: Tenure) -> None:
     """Its accounts are those that are configured, and those whose ledgers were open under this tenure."""
     request_id = new_request_id()
@@ -217,6 +219,9 @@ async def test_an_id_that_another_account_of_the_tenant_used_is_refused(bus: Bus
     assert await known.claim(replace(intent(request_id, "b"), verdict=verdict)), "its answer asks no exchange"
     assert known.knows(request_id)
     assert not await configured.claim(intent(request_id, "c")), "this account has it"
+    await known.claim(intent(other_id := new_request_id(), "a"))
+    with pytest.raises(UsedElsewhere, match="on binance"):
+        await IntentLedger(bus.intents, tenure, KUCOIN, WRITES).claim(intent(other_id, "b", exchange=KUCOIN))
 
 
 async def test_a_request_of_the_same_id_is_another_if_it_is_answered_elsewhere(bus: Bus, tenure: Tenure) -> None:
@@ -249,12 +254,16 @@ async def test_a_claim_waits_for_a_redis_that_refuses_to_write_unless_it_must_no
     ledger, key = IntentLedger(bus.intents, tenure, BINANCE, writes), intents_key(tenure.fence.tenant, BINANCE)
     async with redis.asyncio.Redis.from_url(server.url) as client:
         await client.set(key, "no hash")
+        is_waiting = asyncio.create_task(changed.wait())
+        claim = asyncio.create_task(ledger.claim(intent(new_request_id(), "a"), waits=False))
+        await asyncio.wait({claim, is_waiting}, return_when=asyncio.FIRST_COMPLETED)
         with pytest.raises(CommandRefused, match="WRONGTYPE"):
-            await ledger.claim(intent(new_request_id(), "a"), waits=False)
-        waiting = asyncio.create_task(ledger.claim(intent(new_request_id(), "a")))
-        await changed.wait()
+            claim.result()
+        claim = asyncio.create_task(ledger.claim(intent(new_request_id(), "a")))
+        await asyncio.wait({claim, is_waiting}, return_when=asyncio.FIRST_COMPLETED)
+        assert not claim.done()
         await client.delete(key)
-        assert await waiting
+        assert await claim
         assert await client.ttl(key) == -1
 
 

@@ -109,7 +109,7 @@ class IntentLedger:
         """Return the intent of a request that was to be answered without the exchange and is not; else nothing."""
         raw = await self._intents.get(self._tenant, self._exchange, request_id)
         intent = None if raw is None else decode_intent(raw)
-        return [] if intent is None or intent.state == "settled" or intent.verdict is None else [intent]
+        return [] if intent is None or intent.verdict is None else [intent]
 
     def knows(self, request_id: RequestId) -> bool:
         """Tell whether a request was claimed before, as far as this process has seen."""
