@@ -4,7 +4,7 @@ import pytest
 
 from millrace_core.config import GathererConfig
 from millrace_core.errors import ConfigInvalid
-from millrace_gatherer.units import Planned, check_capabilities, missing_balances, stream_units
+from millrace_gatherer.units import Planned, check_capabilities, stream_units
 
 
 def config(*workplans: dict[str, Any]) -> GathererConfig:
@@ -22,29 +22,29 @@ def test_each_symbol_of_each_data_point_is_a_unit() -> None:
     assert set(units) == {"T.binance.watchTrades.A/B", "T.binance.watchTrades.C/D", "T.binance.watchBalance"}
 
 
-def test_balances_that_leave_out_what_the_account_trades_with_are_named() -> None:
+def test_balances_say_which_wallet_they_leave_out() -> None:
     """Of symbols whose own orders or trades are taken; market data need no money, and some accounts have one wallet."""
     spot = {"assetPairs": ["A/B"], "dataPoints": ["watchOrders", "watchBalance"]}
     contracts = {"assetPairs": ["C/D:D", "E/D:E"], "dataPoints": ["watchMyTrades"]}
     data = {**contracts, "dataPoints": ["watchTrades"]}
 
-    def named(*plans: dict[str, Any], exchange: str = "binance", **options: Any) -> list[str]:
+    def remark(*plans: dict[str, Any], exchange: str = "binance", **options: Any) -> str | None:
         account = {"apiKey": "k", "secret": "s", "options": options}
         asked = [{"tenant": "T", "exchangeId": exchange, **plan} for plan in plans]
-        exchanges = {"T": {exchange: account}}
-        described = {"agent": {"id": "G"}, "exchanges": exchanges, "workplans": asked}
-        return list(missing_balances(stream_units(GathererConfig.model_validate(described)).values()))
+        described = {"agent": {"id": "G"}, "exchanges": {"T": {exchange: account}}, "workplans": asked}
+        units = stream_units(GathererConfig.model_validate(described))
+        assert not any(unit.remark for unit in units.values() if unit.name.symbol)
+        return units[f"T.{exchange}.watchBalance"].remark
 
-    assert named(spot, data) == named(spot, contracts, exchange="okx") == named(contracts) == []
-    assert named(spot, contracts, portfolioMargin=True) == []
-    assert named(spot, contracts) == [
-        "T.binance.watchBalance has the wallet for spot markets alone: what C/D:D and 1 more trade with is not in it, "
-        "unless the account has one wallet for all"
-    ]
-    (of_contracts,) = named(spot, contracts, exchange="gate", defaultType="swap")
-    assert "has the wallet for linear contracts alone: what A/B and 1 more" in of_contracts
-    (of_delivery,) = named(spot, contracts, defaultType="delivery")
-    assert "inverse contracts alone: what A/B and 1 more" in of_delivery
+    assert remark(spot, data) is remark(spot, contracts, exchange="okx") is None
+    assert remark(spot, contracts, portfolioMargin=True) is None
+    assert remark(spot, contracts) == (
+        "of the wallet for spot markets alone: what the account trades with in inverse contracts and linear contracts "
+        "is not in it, unless the exchange has made it one wallet for all"
+    )
+    of_contracts = remark(spot, contracts, exchange="gate", defaultType="swap")
+    assert "linear contracts alone: what the account trades with in inverse contracts and spot" in str(of_contracts)
+    assert "of the wallet for inverse contracts alone" in str(remark(spot, contracts, defaultType="delivery"))
 
 
 def test_a_symbol_added_leaves_the_other_units_equal() -> None:

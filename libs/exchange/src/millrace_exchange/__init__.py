@@ -46,7 +46,7 @@ from millrace_exchange.profile import ExchangeProfile
 from millrace_exchange.profiles import profile_of
 from millrace_exchange.sending_guard import guarded
 from millrace_exchange.stream_mistakes import StreamMistake, capability_mistakes, exchange_exists, stream_mistakes
-from millrace_exchange.wallets import wallet_asked_for, without_balance
+from millrace_exchange.wallets import wallet_asked_for, wallet_of
 
 __all__ = [
     "AccountFeed",
@@ -77,5 +77,5 @@ __all__ = [
     "profile_of",
     "stream_mistakes",
     "wallet_asked_for",
-    "without_balance",
+    "wallet_of",
 ]

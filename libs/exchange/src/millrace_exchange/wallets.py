@@ -1,6 +1,6 @@
 """Which wallet an account's balances are of: most exchanges keep money for spot markets and contracts apart. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from millrace_core.instrument import Instrument
@@ -34,12 +34,6 @@ def wallet_of(symbol: str) -> Wallet:
     if traded.settle is None:
         return "spot markets"
     return "inverse contracts" if traded.is_inverse else "linear contracts"
-
-
-def without_balance(exchange_id: str, options: Mapping[str, Any], symbols: Iterable[str]) -> list[str]:
-    """Return those of some symbols whose money is in a wallet that is not asked for."""
-    asked = wallet_asked_for(exchange_id, options)
-    return [] if asked is None else sorted(symbol for symbol in symbols if wallet_of(symbol) != asked)
 
 
 def _kind(options: Mapping[str, Any]) -> str | None:

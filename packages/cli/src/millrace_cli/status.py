@@ -139,7 +139,7 @@ def _row(unit: UnitHealth, at_ms: int) -> list[Text | str]:
 
 
 def _remarks(unit: UnitHealth) -> Iterator[str]:
-    if unit.detail and unit.state != "live":
+    if unit.detail:
         yield unit.detail
     if (interval_s := unit.counters.get("pollIntervalS")) is not None:
         yield f"asked for every {interval_s:g} s: the exchange does not stream it"

@@ -56,7 +56,7 @@ async def test_fees_in_each_currency_are_lost_and_those_without_a_value_named(pl
         lambda beat: any(u.name == "StrankaXY.risk" and u.state == "live" for u in beat.units)
     )
     (detail,) = (unit.detail for unit in beat.units if unit.name == "StrankaXY.risk")
-    assert detail == "the losses of today are without fees whose value is not known: 0.5 BNB of USDT"
+    assert detail == "the losses of today are without fees whose value is not known: 0.5 BNB in markets of USDT"
     await platform.bus.put_config("EXECUTOR", platform.config(risk={"maxDailyLoss": {"USDT": 30.5}}))
     await platform.heartbeat_where(lambda beat: any("31 were lost today" in str(error) for error in beat.last_errors))
 

@@ -16,14 +16,7 @@ from millrace_gatherer.streams import run_stream, stream_of
 from millrace_gatherer.streams.answers import note_answers
 from millrace_gatherer.streams.market import follow_market, report_source
 from millrace_gatherer.streams.stream import Stream
-from millrace_gatherer.units import (
-    Planned,
-    StreamUnitConfig,
-    check_capabilities,
-    missing_balances,
-    pattern_mistakes,
-    stream_units,
-)
+from millrace_gatherer.units import Planned, StreamUnitConfig, check_capabilities, pattern_mistakes, stream_units
 from millrace_service import Agent, UnitHealthReporter
 from millrace_service.tasks import run_all
 
@@ -69,21 +62,16 @@ class GathererAgent(Agent[GathererConfig, StreamUnitConfig]):
         self._listings.changed.clear()
 
     def warnings(self, config: GathererConfig) -> Sequence[str]:
-        """Name what patterns do not stand for (markets not known yet, gone, too many), and what balances leave out."""
+        """Name what patterns do not stand for: markets that are not known yet, that are gone, or are too many."""
         mistakes = [
             f"{problem.path}: {problem.message}" for _, problem in pattern_mistakes(config, self._listings.symbols)
         ]
-        units = [] if self._planned is None else list(self._planned.units.values())
         unknown = _accounts_with_patterns(config) - self._listings.symbols.keys()
-        return (
-            [
-                f"the patterns of {tenant}.{exchange} match nothing until its markets are known: "
-                f"{self._listings.failure((tenant, exchange))}"
-                for tenant, exchange in sorted(unknown)
-            ]
-            + mistakes
-            + [*missing_balances(units)]
-        )
+        return [
+            f"the patterns of {tenant}.{exchange} match nothing until its markets are known: "
+            f"{self._listings.failure((tenant, exchange))}"
+            for tenant, exchange in sorted(unknown)
+        ] + mistakes
 
     async def stopped(self) -> None:
         """Let go of the markets."""

@@ -1,6 +1,6 @@
 """Plans the streams of a configuration, and finds what no exchange could stream. Asks none."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -14,7 +14,7 @@ from millrace_exchange import (
     capability_mistakes,
     stream_mistakes,
     wallet_asked_for,
-    without_balance,
+    wallet_of,
 )
 from millrace_gatherer.patterns import is_pattern, matching, near_patterns
 
@@ -41,6 +41,8 @@ class StreamUnitConfig:
     """Of an order book: how many levels to ask for; None for ccxt's default."""
     timeframes: tuple[tuple[str, int], ...] = ()
     """Of candles: each timeframe, and how many candles of it to begin with."""
+    remark: str | None = None
+    """What its status says of it while it is live."""
     origin: str = field(default="", compare=False)
     """The JSON path of the data point that asks for it."""
 
@@ -112,7 +114,7 @@ def stream_units(
         problems += (problem for pattern, problem in pattern_mistakes(config, listed) if pattern not in before.patterns)
     if problems:
         raise ConfigInvalid(tuple(dict.fromkeys(problems)))
-    return units
+    return {key: replace(unit, remark=_missing_wallets(unit, units.values())) for key, unit in units.items()}
 
 
 def pattern_mistakes(config: GathererConfig, listed: Listed) -> Iterator[tuple[Pattern, Problem]]:
@@ -123,24 +125,6 @@ def pattern_mistakes(config: GathererConfig, listed: Listed) -> Iterator[tuple[P
             if is_pattern(text) and (mistake := _pattern_mistake(plan, text, symbols or frozenset())):
                 pattern = (plan.tenant, plan.exchange_id, text, plan.max_symbols)
                 yield pattern, Problem(f"$.workplans[{index}].assetPairs[{place}]", mistake)
-
-
-def missing_balances(units: Collection[StreamUnitConfig]) -> Iterator[str]:
-    """Yield what streams of balances leave out of the money of the symbols in which their accounts trade."""
-    names = [unit.name for unit in units]
-    for unit in units:
-        tenant, exchange = account = unit.name[:2]
-        if unit.name.action != BALANCE.name:
-            continue
-        options = unit.credentials.options
-        traded = (str(name.symbol) for name in names if name[:2] == account and name.symbol and name.action in _PRIVATE)
-        if missing := without_balance(exchange, options, set(traded)):
-            more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-            asked = wallet_asked_for(exchange, options)
-            yield (
-                f"{tenant}.{exchange}.{BALANCE.name} has the wallet for {asked} alone: what {missing[0]}{more} trade "
-                "with is not in it, unless the account has one wallet for all"
-            )
 
 
 def check_capabilities(units: Iterable[StreamUnitConfig]) -> None:
@@ -163,6 +147,22 @@ def problem_of(unit: StreamUnitConfig, mistake: StreamMistake) -> Problem:
     plan = unit.origin.partition(".dataPoints")[0]
     owner = plan if mistake.place in ("exchangeId", "assetPairs") else unit.origin
     return Problem(f"{owner}.{mistake.place}", mistake.message)
+
+
+def _missing_wallets(unit: StreamUnitConfig, units: Iterable[StreamUnitConfig]) -> str | None:
+    """Return what a stream of balances leaves out of the money for the markets in which its account trades."""
+    if unit.name.action != BALANCE.name:
+        return None
+    account = unit.name[:2]
+    names = (each.name for each in units)
+    symbols = {name.symbol for name in names if name[:2] == account and name.action in _PRIVATE and name.symbol}
+    asked = wallet_asked_for(unit.name.exchange, unit.credentials.options)
+    if asked is None or not (missing := sorted({wallet_of(symbol) for symbol in symbols} - {asked})):
+        return None
+    return (
+        f"of the wallet for {asked} alone: what the account trades with in {' and '.join(missing)} is not in it, "
+        "unless the exchange has made it one wallet for all"
+    )
 
 
 def _patterns(plan: GathererWorkplan) -> Iterator[Pattern]:

@@ -76,12 +76,15 @@ class Reader:
     def __init__(self, bus: Bus, tenant: str) -> None:
         self.name = StreamName(Tenant(tenant), X, Action("watchBalance"), None)
         self.deltas: list[Balances] = []
+        self.said: list[tuple[str, str | None]] = []
         self._arrived = asyncio.Event()
         self.follower = bus.follow(self.name, self._take, exact=True)
 
     def _take(self, update: Update) -> None:
         if update.kind == "delta":
             self.deltas.append(update.data)
+        if update.kind == "status":
+            self.said.append((update.data.status, update.data.reason))
         self._arrived.set()
 
     async def until(self, reached: Callable[[], bool]) -> None:
@@ -103,10 +106,10 @@ class Reader:
 
 
 @asynccontextmanager
-async def gathering(bus: Bus, name: StreamName, account: Any) -> AsyncIterator[None]:
+async def gathering(bus: Bus, name: StreamName, account: Any, remark: str | None = None) -> AsyncIterator[None]:
     """Gather an account's balances."""
     exchange = cast(Exchange, SimpleNamespace(account=account, profile=ExchangeProfile(exchange=X)))
-    unit = StreamUnitConfig(name, Credentials(), 1_000, snapshot_interval_s=60.0, checksum_every=1)
+    unit = StreamUnitConfig(name, Credentials(), 1_000, snapshot_interval_s=60.0, checksum_every=1, remark=remark)
     stream = BalanceStream(unit, exchange, bus, UnitHealthReporter("balance", changed=lambda: None, errors=ErrorLog()))
     running = asyncio.create_task(run_stream(stream))
     yield
@@ -127,6 +130,18 @@ async def test_a_busy_account_is_not_asked_without_end(bus: Bus) -> None:
         assert reader.balances == {"KCS": held(101.0), "USDT": held(5.0)}
         assert account.asked == 1
     await reader.follower.close()
+
+
+async def test_readers_learn_what_live_balances_leave_out(bus: Bus) -> None:
+    """Also those that begin later, at a snapshot."""
+    first = Reader(bus, "Wallets")
+    async with gathering(bus, first.name, QuietAccount(), "of one wallet"):
+        await first.until(lambda: first.is_live)
+        later = Reader(bus, "Wallets")
+        await later.until(lambda: ("live", "of one wallet") in later.said)
+    for reader in (first, later):
+        assert ("live", "of one wallet") in reader.said
+        await reader.follower.close()
 
 
 async def test_a_debt_stays_until_an_answer_says_another(bus: Bus) -> None:

@@ -130,7 +130,7 @@ class NumberedStream:
         """Write a snapshot; do nothing outside of a session."""
         if self._connection is not None and self._take_snapshot is not None:
             self._outbox.put(self._snapshot(self._take_snapshot), (self._took_snapshot, None))
-            if self.status.status != "live" or self.status.market is not None:
+            if self.status != Status("live"):
                 # A reader that begins at this snapshot has not seen it: it takes a stream of deltas for a live one, and
                 # does not know the terms of the market.
                 self.write_status()

@@ -106,7 +106,7 @@ class DailyLoss:
 def _unvalued(profits: Mapping[str, ProfitRecord]) -> str | None:
     """Return which fees the losses are without; None if they have all."""
     fees = [
-        f"{amount:f} {code} of {currency}"
+        f"{amount:f} {code} in markets of {currency}"
         for currency, profit in sorted(profits.items())
         for code, amount in sorted(profit.unvalued_fees.items())
     ]

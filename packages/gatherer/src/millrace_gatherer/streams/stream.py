@@ -191,7 +191,7 @@ class Stream(ABC):
         self._whole.set()
         self.was_live = True
         self._explain_silence()
-        self._set_status("live" if unproved is None else "unverified", unproved)
+        self._set_status("live" if unproved is None else "unverified", unproved or self.unit.remark)
 
     def stale(self, reason: str) -> None:
         """Publish that the state may be behind the exchange's."""
