@@ -222,10 +222,15 @@ class _Sweeping(Account):
         self.canceled: list[str] = []
         self._failures = list(failures)
         self.sweeps = 0
+        self.answer_is_lost = False
+        self.swept = asyncio.Event()
 
     async def cancel_all_orders(self, payload: CancelAllPayload) -> Acknowledgement:
         """Cancel what is open."""
         self.sweeps += 1
+        self.swept.set()
+        if self.answer_is_lost:
+            raise LOST
         return Acknowledgement((Order(id="7", symbol="ETH/USDT", status="canceled"),), 1, 2)
 
     async def cancel_order(self, payload: CancelPayload) -> Acknowledgement:
@@ -258,14 +263,33 @@ async def test_not_all_orders_are_cancelled_again_because_of_a_late_one() -> Non
     assert (account.canceled, account.sweeps) == (["KCS/USDT"], 1)
 
 
-async def swept_during(account: _Sweeping, placement: Request) -> str:
-    """Cancel all orders while a request is being carried out that makes order 7 of KCS/USDT; return the last status."""
-    queue = OrderQueue()
-    placing, sweep = queue.enter(placement, "ours"), accepted(CancelAllOrders(exchange_id="binance"))
-    turn = queue.enter(sweep.request, sweep.request_id)
+async def test_an_order_under_way_is_cancelled_though_the_cancel_alls_answer_was_lost() -> None:
+    """The exchange shows no open order at that moment; the one on its way would be open later."""
+    account = _Sweeping()
+    account.answer_is_lost = True
+    assert await swept_during(account, ORDER) == "done"
+    assert account.canceled == ["KCS/USDT"]
+
+
+async def test_an_order_that_was_asked_for_after_a_cancel_all_stays_open() -> None:
+    """Both came at once: by the time that all are cancelled, the new order waits already."""
+    account = _Sweeping()
+    assert await swept_during(account, ORDER, is_after=True) == "done"
+    assert account.canceled == []
+
+
+async def swept_during(account: _Sweeping, placement: Request, *, is_after: bool = False) -> str:
+    """Cancel all orders while a request is being carried out that makes order 7 of KCS/USDT; return the last status.
+
+    `is_after`: it was asked for after the cancel-all.
+    """
+    queue, sweep = OrderQueue(), accepted(CancelAllOrders(exchange_id="binance"))
+    entering = ((sweep.request, sweep.request_id), (placement, "ours"))
+    turns = [queue.enter(*each) for each in (entering if is_after else reversed(entering))]
+    turn, placing = turns if is_after else reversed(turns)
     what = cast(CancelAllOrders, sweep.request)
     sending = asyncio.create_task(sender_of(account, queue).execute(sweep, intent_of(sweep, now_ms()), what, turn))
-    await turn.ended()
+    await account.swept.wait()
     queue.answered(placing, Order(id="7", symbol="KCS/USDT", status="open"))
     placing.end()
     await sending

@@ -106,14 +106,14 @@ async def test_to_cancel_all_waits_for_nothing_and_later_orders_wait_for_it() ->
     assert not before.is_over
 
 
-async def test_placements_under_way_are_known() -> None:
-    """What is being placed can be asked for, by symbol or all, until it has ended."""
+async def test_a_cancel_all_knows_what_was_being_placed_when_it_came() -> None:
+    """By symbol or all, without what has ended; what enters later is none of its business."""
     queue = OrderQueue()
-    here, there = queue.enter(create(), "a"), queue.enter(create("ETH/BTC"), "b")
-    assert queue.placements_under_way("KCS/USDT") == [here]
-    assert set(queue.placements_under_way(None)) == {here, there}
-    here.end()
-    assert queue.placements_under_way("KCS/USDT") == []
+    here, there, over = (queue.enter(create(each), each) for each in ("KCS/USDT", "ETH/BTC", "ETH/USDT"))
+    over.end()
+    sweeps = queue.enter(cancel_all("KCS/USDT"), "b"), queue.enter(cancel_all(), "c")
+    queue.enter(create(), "d")
+    assert [set(sweep.sweeps) for sweep in sweeps] == [{here}, {here, there}]
 
 
 async def test_orders_of_one_number_in_two_symbols_are_two_orders() -> None:

@@ -5,7 +5,7 @@ asking.
 """
 
 from asyncio import sleep
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import structlog
 from msgspec.structs import replace
@@ -160,17 +160,30 @@ class OrderSender:
 
     async def _cancel_all(self, request: CancelAllOrders, turn: Turn, valid_until_ms: int) -> Acknowledgement:
         """Cancel all open orders now, and those that are still being placed as soon as they exist."""
-        under_way = self._queue.placements_under_way(request.payload.symbol)
-        canceled = await self._client.cancel_all_orders(request.payload)
+        under_way = [each for each in turn.sweeps if not each.is_over]
+        try:
+            canceled = await self._client.cancel_all_orders(request.payload)
+        except OutcomeUnknown:
+            # Whatever became of it: what it did not meet is to be canceled too.
+            await self._cancel_placed(under_way, frozenset(), valid_until_ms)
+            raise
         turn.end()
         orders = _by_symbol_and_id(canceled.orders)
-        for placement in under_way:
+        late = await self._cancel_placed(under_way, orders.keys(), valid_until_ms)
+        return canceled._replace(orders=tuple((orders | late).values()))
+
+    async def _cancel_placed(
+        self, placements: Iterable[Turn], canceled: Collection[tuple[str | None, str]], valid_until_ms: int
+    ) -> dict[tuple[str | None, str], Order]:
+        """Cancel the orders that turns make, once they exist, but for those that were canceled; return them."""
+        orders: dict[tuple[str | None, str], Order] = {}
+        for placement in placements:
             await placement.ended()
             late = placement.order
-            if late is None or late.is_final or late.symbol is None or (late.symbol, late.id) in orders:
+            if late is None or late.is_final or late.symbol is None or (late.symbol, late.id) in canceled:
                 continue
-            orders.update(_by_symbol_and_id(await self._cancel_late(late.symbol, late.id, valid_until_ms)))
-        return canceled._replace(orders=tuple(orders.values()))
+            orders |= _by_symbol_and_id(await self._cancel_late(late.symbol, late.id, valid_until_ms))
+        return orders
 
     async def _cancel_late(self, symbol: str, order_id: str, valid_until_ms: int) -> Sequence[Order]:
         """Cancel one order, again if need be: all of them once more would include orders that were requested since.

@@ -40,6 +40,8 @@ class Turn:
         """Our id of the order that the request makes, also as a replacement; None if it makes none."""
         self.order: Order | None = None
         """The order that was made, once its answer is known."""
+        self.sweeps: tuple[Turn, ...] = ()
+        """Of a cancel-all: the turns that were making orders in its scope when it entered, or replacing some."""
         self._waits_for = tuple(waits_for)
         self._ended = asyncio.Event()
 
@@ -72,6 +74,7 @@ class Turn:
     def end(self) -> None:
         """Let those that wait for it go on; idempotent."""
         self._ended.set()
+        self.sweeps = ()
 
 
 class OrderQueue:
@@ -92,6 +95,7 @@ class OrderQueue:
         self._forget_ended()
         if isinstance(request, CancelAllOrders):
             turn = Turn(request.payload.symbol)
+            turn.sweeps = tuple(each for each in self._placements if turn.symbol in (None, each.symbol))
             self._clearances.add(turn)
             return turn
         symbol = symbol_of(request)
@@ -113,10 +117,6 @@ class OrderQueue:
         self._aliases[turn.symbol or "", plain_id(order.id)] = turn.makes
         if len(self._aliases) > KEPT_ALIASES:
             self._aliases.popitem(last=False)
-
-    def placements_under_way(self, symbol: str | None) -> list[Turn]:
-        """Return the turns of orders, of one symbol or all, that are being placed right now, or replace others."""
-        return [turn for turn in self._placements if not turn.is_over and symbol in (None, turn.symbol)]
 
     def _ids(self, request: Request, client_order_id: str) -> list[str]:
         match request:
