@@ -1,10 +1,12 @@
 """Cancels all open orders of one account. It is done when the exchange shows that none is left, not when it says so."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from functools import partial
 from itertools import groupby
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeVar
 
-from millrace_core.clock import now_ns
+from millrace_core.clock import elapsed_s, now_ns
 from millrace_core.orders import Order
 from millrace_core.requests import CancelAllPayload, CancelPayload
 from millrace_exchange.ccxt.caller import CcxtCaller
@@ -22,7 +24,9 @@ from millrace_exchange.errors import (
     Retryable,
 )
 from millrace_exchange.ports import Acknowledgement
+from millrace_exchange.request_gate import PATIENCE_S
 
+T = TypeVar("T")
 _ACTION: Final = "cancelAllOrders"
 _MOST_PAGES: Final = 100
 _AT_ONCE: Final = 10
@@ -42,7 +46,8 @@ class OrderSweeper:
 
         Raises:
             OutcomeUnknown: some may still be open; the text says what the exchange refused.
-            Rejected, Retryable, Fatal: none was canceled.
+            Rejected, Fatal: none was canceled.
+            Retryable: not all were canceled; it may be tried again.
         """
         params, timed = further_params(self._profile, _ACTION, payload), Sending()
         if self._profile.cancels_all_of_symbol and payload.symbol:
@@ -89,19 +94,45 @@ class OrderSweeper:
 
     async def _all_of(self, symbols: Sequence[str], params: dict[str, Any], timed: Sending) -> list[Order]:
         """Cancel the orders of whole symbols, each in one request."""
+        return await self._each(symbols, lambda symbol: self._all_of_one(symbol, params, timed))
+
+    async def _each(self, symbols: Collection[str], cancel: Callable[[str], Awaitable[list[Order]]]) -> list[Order]:
+        """Cancel the orders of each symbol: one that cannot be canceled must not keep the others open.
+
+        Raises:
+            ExchangeError: what failed, once all were tried.
+        """
         canceled: list[Order] = []
-        for number, symbol in enumerate(symbols):
+        failures: dict[str, ExchangeError] = {}
+        for symbol in symbols:
             try:
-                canceled += await self._all_of_one(symbol, params, timed)
-            except Rejected as error:
-                if number == 0:
-                    raise
-                self._not_done(f"the orders of {symbol} were not canceled: {error}", error)
+                canceled += await cancel(symbol)
+            except Fatal:
+                raise
+            except ExchangeError as error:
+                failures[symbol] = error
+        if failures:
+            self._report(failures, are_all=len(failures) == len(symbols))
         return canceled
+
+    def _report(self, failures: Mapping[str, ExchangeError], *, are_all: bool) -> NoReturn:
+        errors = list(failures.values())
+        again = next((error for error in errors if isinstance(error, Retryable)), None)
+        unknown = next((error for error in errors if isinstance(error, OutcomeUnknown)), None)
+        if len(errors) == 1 and (are_all or unknown is not None):
+            raise errors[0]
+        if unknown is None and again is not None:
+            raise again
+        if unknown is None and are_all:
+            raise errors[0]
+        reasons = "; ".join(f"{symbol}: {error}" for symbol, error in failures.items())
+        self._not_done(f"not all open orders were canceled: {reasons}", unknown or errors[0])
 
     async def _all_of_one(self, symbol: str, params: dict[str, Any], timed: Sending) -> list[Order]:
         try:
-            answer = await self._orders.change(_ACTION, self._ccxt.cancel_all_orders, symbol, dict(params), timed=timed)
+            answer = await self._in_turn(
+                lambda: self._orders.change(_ACTION, self._ccxt.cancel_all_orders, symbol, dict(params), timed=timed)
+            )
             canceled = CheckedAnswer(self._profile, _ACTION, timed).orders(answer, symbol)
         except (OrderNotFound, OutcomeUnknown):
             # Perhaps nothing was open, perhaps the answer names no orders: the open ones tell.
@@ -111,36 +142,49 @@ class OrderSweeper:
         return [order for order in canceled if order.is_final]
 
     async def _listed(self, listed: Sequence[Order], timed: Sending) -> list[Order]:
-        """Cancel orders by their ids, as many in a request as can be."""
-        canceled: list[Order] = []
+        """Cancel orders by their ids."""
         by_symbol = groupby(sorted(listed, key=_symbol), key=_symbol)
-        for symbol, orders in [(symbol, list(orders)) for symbol, orders in by_symbol]:
-            refusal: Rejected | None = None
-            for first in range(0, len(orders), _AT_ONCE):
-                part = orders[first : first + _AT_ONCE]
-                try:
-                    canceled += await self._some_of(symbol, [order.id for order in part], timed)
-                except Rejected as error:
-                    refusal = error
-            await self._prove_none_of(symbol, refusal, frozenset(order.id for order in orders))
+        ids = {symbol: [order.id for order in orders] for symbol, orders in by_symbol}
+        return await self._each(ids, lambda symbol: self._those_of(symbol, ids[symbol], timed))
+
+    async def _those_of(self, symbol: str, ids: Sequence[str], timed: Sending) -> list[Order]:
+        """Cancel orders of a symbol, as many in a request as can be."""
+        canceled: list[Order] = []
+        refusal: ExchangeError | None = None
+        at_once = _AT_ONCE if self._ccxt.has.get("cancelOrders") is True else 1
+        for first in range(0, len(ids), at_once):
+            part = ids[first : first + at_once]
+            try:
+                canceled += await self._in_turn(partial(self._some_of, symbol, part, timed))
+            except (Rejected, OutcomeUnknown) as error:
+                # Some may have ended by themselves: the list of open orders tells.
+                refusal = error
+        await self._prove_none_of(symbol, refusal, frozenset(ids))
         return canceled
 
     async def _some_of(self, symbol: str, ids: Sequence[str], timed: Sending) -> list[Order]:
-        if self._ccxt.has.get("cancelOrders") is True and len(ids) > 1:
+        if len(ids) > 1:
             # What the answer says of each differs: which are left is asked for.
             await self._orders.change(_ACTION, self._ccxt.cancel_orders, list(ids), symbol, timed=timed)
             return []
-        canceled: list[Order] = []
-        for order_id in ids:
-            try:
-                acknowledged = await self._orders.cancel_order(CancelPayload(symbol=symbol, order_id=order_id))
-            except (OrderNotFound, OutcomeUnknown):
-                continue  # It ended by itself, or the list of open orders tells.
-            timed.at_ns = timed.at_ns or acknowledged.sent_ns
-            canceled += [order for order in acknowledged.orders if order.is_final]
-        return canceled
+        acknowledged = await self._orders.cancel_order(CancelPayload(symbol=symbol, order_id=ids[0]))
+        timed.at_ns = timed.at_ns or acknowledged.sent_ns
+        return [order for order in acknowledged.orders if order.is_final]
 
-    async def _prove_none_of(self, symbol: str, refusal: Rejected | None, ids: frozenset[str] | None = None) -> None:
+    async def _in_turn(self, send: Callable[[], Awaitable[T]]) -> T:
+        """Return what a request returns; one that limits hold back waits, since others are canceled already."""
+        patient_until_s = elapsed_s() + PATIENCE_S
+        while True:
+            try:
+                return await send()
+            except Retryable as held:
+                if not held.retry_after_ms or elapsed_s() + held.retry_after_s > patient_until_s:
+                    raise
+                await asyncio.sleep(held.retry_after_s)
+
+    async def _prove_none_of(
+        self, symbol: str, refusal: ExchangeError | None, ids: frozenset[str] | None = None
+    ) -> None:
         """Return if the exchange shows that no order of a symbol is open any more, or none of certain ones."""
         try:
             listed, _ = await self._open(symbol)
