@@ -43,6 +43,21 @@ async def test_an_order_leaves_under_our_id_with_the_digits_that_were_decided(
 
 
 @pytest.mark.parametrize("exchange", EXCHANGES)
+async def test_nothing_of_an_account_changes_because_the_markets_are_loaded(
+    exchange: str, server: ScriptedServer, account: Callable[[str], Account]
+) -> None:
+    """On Hyperliquid ccxt would approve a fee to its makers, which each order pays, and enter them as the referrer."""
+    server.reply = Reply(b'{"status":"ok","response":{"type":"default"}}')
+    ours = account(exchange)
+    for load in (ours.ccxt.fetch_currencies, ours.ccxt.fetch_markets):
+        with contextlib.suppress(Exception):
+            await load()
+    await outcome_of(ours, create)
+    sent = b" ".join(server.requests).lower()
+    assert not any(word in sent for word in (b"builder", b"referrer", b"integrator"))
+
+
+@pytest.mark.parametrize("exchange", EXCHANGES)
 async def test_a_free_parameter_leaves_under_a_name_of_the_exchange(
     exchange: str, server: ScriptedServer, account: Callable[[str], Account]
 ) -> None:

@@ -57,6 +57,8 @@ def _options(credentials: Credentials, profile: ExchangeProfile) -> Tree:
         "warnOnFetchOpenOrdersWithoutSymbol": False,
         # The open positions are asked for by us, after each reconnect too.
         "watchPositions": {"fetchPositionsSnapshot": False},
+        # ccxt would have every order pay a fee to its makers.
+        "builderFee": False,
     }
     if profile.recv_window_ms:
         # ccxt's own 10 s are twice what is wise.

@@ -108,6 +108,14 @@ class RecordedExchange(PathIds, DigitKeeper):
             raise BadResponse(f"the exchange lists {listed} markets in place of {known}")
         return super().set_markets(markets, currencies)  # type: ignore[misc]
 
+    async def handle_builder_fee_approval(self, *_account: Any) -> bool:
+        """Approve no fee to ccxt's makers, which ccxt does before it loads the markets."""
+        return False
+
+    async def set_ref(self) -> bool:
+        """Name no referrer of the account, as which ccxt would enter its makers."""
+        return False
+
     def milliseconds(self) -> int:
         """Return the exchange's time: requests are signed with it."""
         return now_ms() + self.clock.offset_ms
