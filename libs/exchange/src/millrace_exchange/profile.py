@@ -284,6 +284,9 @@ class ExchangeProfile:
     whose replacement has the remaining amount is canceled before the other is created."""
     reduces: bool = False
     """Whether an order can be amended to a smaller amount at the same price, by Binance's request for that."""
+    order_statuses: Mapping[str, Literal["canceled", "rejected", "expired"]] = field(default_factory=dict)
+    """What the first word of an order's status means, where ccxt does not know it: an order that ended for a reason of
+    its own would stay open."""
     kind_field: str | None = None
     """Field of the exchange's own record with the type of an order, where ccxt's does not tell a stop from a profit."""
     kept_fields: tuple[str, ...] = ()
@@ -312,6 +315,8 @@ class ExchangeProfile:
     """Whether ccxt's `cancel_all_orders` cancels one symbol's orders alone. Elsewhere each is canceled by its id."""
     trigger_orders: bool = False
     """Whether an order with a trigger price is placed, found, changed and canceled as any other order is."""
+    reduce_only_orders: bool = True
+    """Whether ccxt places an order that only reduces a position. Where it does not, it closes the whole position."""
     free_parameters: frozenset[str] = frozenset()
     """What a request may add in `params`: nothing that changes size, price, kind, account or endpoint of the order, and
     nothing that ccxt would send under a name which the exchange does not know, and would ignore."""

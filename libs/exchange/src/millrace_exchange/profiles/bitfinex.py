@@ -46,6 +46,12 @@ PROFILE: Final = ExchangeProfile(
         own_trades=HistoryWindow(page=1_000),
         closed_orders=HistoryWindow(page=2_500),
     ),
+    # "Orders", status: "POSTONLY CANCELED", "IOC CANCELED", "FILLORKILL CANCELED"; ccxt looks up the first word alone.
+    # In the stream it knows fewer.
+    order_statuses={
+        **dict.fromkeys(("POSTONLY", "IOC", "FILLORKILL", "INSUFFICIENT"), "canceled"),
+        **dict.fromkeys(("RSN_DUST", "RSN_PAUSE"), "rejected"),
+    },
     # "Adjust the remaining amount to 0.1": the order keeps its id, what was filled is not counted. AMOUNT_ORIG is the
     # amount "before any update", so that nothing shows what a later edit would have to add.
     edit="amend",

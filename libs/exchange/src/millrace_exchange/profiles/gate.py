@@ -52,6 +52,14 @@ PROFILE: Final = ExchangeProfile(
     quote_amounts=frozenset({"buy"}),
     # A market buy has no amount of base there.
     spot_buys_by_cost=True,
+    # Order.md, finish_as, which ccxt takes for the status; of contracts also the last four.
+    order_statuses=dict.fromkeys(
+        (
+            *("poc", "fok", "stp", "small", "depth_not_enough", "trader_not_enough", "liquidate_cancelled"),
+            *("price_protect_cancelled", "reduce_only", "position_closed", "reduce_out", "auto_deleveraged"),
+        ),
+        "canceled",
+    ),
     # amend_order: a quantity below what was filled cancels the rest, so it counts all. ccxt passes our id on as it is.
     edit="amend",
     edit_amount="total",

@@ -41,6 +41,8 @@ PROFILE: Final = ExchangeProfile(
     # and places the new one if it can (hitbtc-com/hitbtc-api #125).
     edit="cancel_replace",
     edit_client_order_id="existing",
+    # ccxt makes "failed" of HitBTC's "expired".
+    order_statuses={"failed": "expired"},
     cancels_all_of_symbol=True,
     requests=RequestLimits(
         # Trading 300 a second for each user, history 20 (ccxt) or 10; books 30 for each IP (ccxt).

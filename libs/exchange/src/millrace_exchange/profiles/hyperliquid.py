@@ -42,6 +42,8 @@ PROFILE: Final = ExchangeProfile(
         # historicalOrders: "at most 2000 most recent historical orders".
         closed_orders=HistoryWindow(page=2_000, full_page="newest"),
     ),
+    # "Query order status": "Canceled due to exceeding scheduled cancel deadline".
+    order_statuses={"scheduledCancel": "canceled"},
     # ccxt sends batchModify: the order is canceled, and a new one with another oid has our id and all of the size that
     # is given (nautilus_trader #3831, #3986).
     edit="cancel_replace",

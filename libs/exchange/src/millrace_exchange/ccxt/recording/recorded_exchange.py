@@ -240,6 +240,13 @@ class RecordedExchange(PathIds, DigitKeeper):
         current.is_refusal = False
         return handled
 
+    def safe_order(self, order: dict[str, Any], market: Any = None) -> Any:
+        """Return ccxt's unified order, also with a status that the profile alone knows."""
+        word = str(order.get("status")).partition(" ")[0]
+        if (status := self.profile.order_statuses.get(word)) is not None:
+            order = {**order, "status": status}
+        return super().safe_order(order, market)
+
     def filter_by_symbol_since_limit(self, rows: Any, *rules: Any, **named_rules: Any) -> Any:
         """Return the rows that were asked for, and keep all."""
         current = current_sending()
