@@ -84,6 +84,13 @@ def test_a_cancel_is_settled_by_the_orders_end() -> None:
     assert status(CANCEL, Findings(window_over=True, order=OPEN)) == "failed"
 
 
+def test_a_cancel_of_what_was_left_of_an_order_is_done() -> None:
+    """Of Bybit's orders that were canceled after a part of them was filled ccxt says "closed" too."""
+    part = Order(id="7", status="closed", type="limit", amount=Decimal(10), filled=Decimal(4))
+    assert status(CANCEL, Findings(window_over=False, order=part)) == "done"
+    assert status(CANCEL, Findings(window_over=False, order=replace(part, filled=Decimal(10)))) == "failed"
+
+
 def test_an_edit_is_settled_by_the_orders_terms() -> None:
     """The order with the terms asked for, however written, is the edit done; with others it proves nothing yet."""
     assert status(EDIT, Findings(window_over=False, order=Order(id="8", status="open", price=Decimal(26)))) == "done"

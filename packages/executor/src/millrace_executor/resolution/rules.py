@@ -62,7 +62,7 @@ def conclude(request_id: RequestId, request: Request, findings: Findings) -> Res
         case EditOrder(payload=edit) if order is not None and _is_as_wanted(order, edit):
             return done
         case CancelOrder() if order is not None and order.is_final:
-            if order.status != "closed":
+            if not _was_filled(order):
                 return done
             reason = "the order was filled before it could be canceled"
             return error_answer(request_id, "failed", "OrderNotFound", reason, source)
@@ -123,6 +123,12 @@ def is_replacement(order: Order, former: Order, edit: EditPayload) -> bool:
     rest = None if total is None else total - (former.filled or 0)
     terms = ((rest, order.amount), (price, order.price))
     return all(wanted is None or _equal(wanted, actual) for wanted, actual in terms)
+
+
+def _was_filled(order: Order) -> bool:
+    """Tell whether an order ended by its last fill; "closed" is also what ccxt calls one canceled after a part."""
+    is_partial = None not in (order.amount, order.filled) and order.filled < order.amount  # type: ignore[operator]
+    return order.status == "closed" and not (is_partial and order.type == "limit")
 
 
 def _equal(a: Decimal, b: Decimal | None) -> bool:
