@@ -13,6 +13,7 @@ from libs.exchange.tests.answers.test_faulty_answers import edit, outcome_of
 from msgspec.structs import replace
 
 from millrace_exchange import Acknowledgement, OutcomeUnknown, Rejected, guarded
+from millrace_exchange.ccxt import replacing
 
 CANCELED = {
     "id": 70000001,
@@ -68,10 +69,25 @@ async def test_what_is_placed_is_what_the_end_of_the_former_order_left(
     assert [(order.id, order.status, order.filled) for order in edited.ended] == [("70000001", "canceled", 7)]
 
 
+@pytest.mark.parametrize("at_first", [_ok({**CANCELED, "state": "canceling"}), Reply(b"", 502)])
+async def test_an_order_that_is_still_being_canceled_is_asked_for_again(
+    at_first: Reply, server: ScriptedServer, account: Callable[[str], Account]
+) -> None:
+    """HTX takes a cancel on, and carries it out a moment later: the replacement is not given up at once."""
+    venue, answers = Htx(account("htx")), [at_first, at_first]
+    server.answer = lambda request: (
+        answers.pop() if answers and b"GET /v1/order/orders/70000001" in request else venue.answer(request)
+    )
+    edited = await outcome_of(venue.account, edit)
+    assert isinstance(edited, Acknowledgement), edited
+    assert [Decimal(each["amount"]) for each in venue.placed] == [3]
+
+
 async def test_nothing_is_placed_while_it_is_not_known_how_much_was_filled(
-    server: ScriptedServer, account: Callable[[str], Account]
+    server: ScriptedServer, account: Callable[[str], Account], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The order is gone, and the answer says that no other took its place."""
+    monkeypatch.setattr(replacing, "ASK_AGAIN_S", (0.0, 0.0))
     venue = Htx(account("htx"), **{"orders/70000001": Reply(b"<html>", content_type="text/html")})
     server.answer = venue.answer
     outcome = await outcome_of(venue.account, edit)

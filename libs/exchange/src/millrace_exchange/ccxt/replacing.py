@@ -1,5 +1,6 @@
 """Replaces an order in two steps: cancel it, then place what is left of the amount, which is final by then."""
 
+import asyncio
 from decimal import Decimal
 from typing import Any, Final
 
@@ -13,6 +14,8 @@ from millrace_exchange.errors import ExchangeError, OutcomeUnknown, Rejected, Re
 from millrace_exchange.ports import Acknowledgement
 from millrace_exchange.profile import ExchangeProfile
 
+ASK_AGAIN_S: Final = (0.0, 0.1, 0.2, 0.4, 0.8, 1.6)
+"""Pauses before the questions what was filled of a canceled order."""
 _TIMES_IN_FORCE: Final = frozenset({"GTC", "IOC", "FOK"})
 
 
@@ -65,14 +68,24 @@ async def cancel_and_create(
 
 
 async def _ended(orders: OrderChanges, exchange: str, symbol: str, canceled: Order) -> Order:
-    """Return a canceled order with what was filled of it, which not every answer to a cancel says."""
+    """Return a canceled order with what was filled of it, which not every answer to a cancel says.
+
+    Some exchanges only take a cancel on (HTX), and say a moment later what became of the order.
+    """
     if canceled.is_final and canceled.filled is not None:
         return canceled
-    asked = await orders.fetch_order(symbol, order_id=canceled.id)
-    if asked is None or not asked.is_final or asked.filled is None:
-        reason = "the exchange does not say yet how much of it was filled"
-        raise Retryable(reason, exchange=exchange, action="editOrder", kind="OperationFailed")
-    return asked
+    reason = "the exchange does not say yet how much of it was filled"
+    error = Retryable(reason, exchange=exchange, action="editOrder", kind="OperationFailed")
+    for pause_s in ASK_AGAIN_S:
+        await asyncio.sleep(pause_s)
+        try:
+            asked = await orders.fetch_order(symbol, order_id=canceled.id)
+        except Retryable as failure:
+            error = failure
+            continue
+        if asked is not None and asked.is_final and asked.filled is not None:
+            return asked
+    raise error
 
 
 def _rest_of(payload: EditPayload, order: Order, rest: Decimal) -> CreatePayload:
