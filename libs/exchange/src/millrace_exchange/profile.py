@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from millrace_core.names import ExchangeId
+from millrace_exchange.misread_events import MisreadEvents
 from millrace_exchange.order_ids import (
     LEAST_PAGE,
     ClientOrderIds,
@@ -271,6 +272,8 @@ class ExchangeProfile:
     ids: IdScopes = field(default_factory=IdScopes)
     lists: ListAnswers = field(default_factory=ListAnswers)
     required: RequiredFields = field(default_factory=RequiredFields)
+    misread: MisreadEvents = field(default_factory=MisreadEvents)
+    """What ccxt misreads in the events of an account's orders and trades."""
     book: BookRules = BookRules()
     history: History = History()
     open_orders: OpenOrderPages = field(default_factory=OpenOrderPages)

@@ -7,6 +7,7 @@ Source: docs.bitfinex.com: "Submit Order", "WS Inputs, New Order", "WS Inputs, U
 from typing import Final
 
 from millrace_core.names import ExchangeId
+from millrace_exchange.misread_events import MisreadEvents
 from millrace_exchange.order_ids import ClientOrderIds, ListAnswers, OpenOrderPages, RequiredFields
 from millrace_exchange.profile import BookRules, ExchangeProfile, History, HistoryWindow, RateLimit, RequestLimits
 
@@ -41,6 +42,8 @@ PROFILE: Final = ExchangeProfile(
     ),
     # "Retrieve Orders" takes neither a limit nor a place to begin, nor a kind of market.
     open_orders=OpenOrderPages(page=None, covers="account"),
+    # "Trades" of an account: the fee is below zero where it was charged; ccxt turns that of answers alone.
+    misread=MisreadEvents(fees_are_changes=True),
     history=History(
         # ccxt: 25 unless a limit is sent, 2,500 at most (its own comment on trades says 1,000).
         own_trades=HistoryWindow(page=1_000),

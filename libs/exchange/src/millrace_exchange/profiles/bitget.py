@@ -8,6 +8,7 @@ from typing import Final
 
 from millrace_core.clock import DAY_MS
 from millrace_core.names import ExchangeId
+from millrace_exchange.misread_events import MisreadEvents
 from millrace_exchange.order_ids import ClientOrderIds, ListAnswers, OpenOrderPages, RequiredFields
 from millrace_exchange.profile import (
     AccountKind,
@@ -42,6 +43,8 @@ PROFILE: Final = ExchangeProfile(
     book=BookRules(whole_frame_limits=frozenset({1, 5, 15})),
     # "Get Current Orders": "limit number default 100 max 100"; idLessThan: those before this order.
     open_orders=OpenOrderPages(page=100, next_by="oldest_id", parameter="idLessThan"),
+    # A rebate is a fee of the other sign; ccxt leaves the sign out of what is streamed.
+    misread=MisreadEvents(order={"fee": None, "fees": None}, trade=frozenset({"fee", "fees"})),
     history=History(
         # Get-Fills, Get-History-Orders: "within 90 days", an interval of 90 days at most, 100 rows.
         own_trades=_BY_QUARTER,

@@ -7,6 +7,7 @@ Source: docs.cdp.coinbase.com, Advanced Trade API: "Create order", "Edit order",
 from typing import Final
 
 from millrace_core.names import ExchangeId
+from millrace_exchange.misread_events import MisreadEvents
 from millrace_exchange.order_ids import ClientOrderIds, ListAnswers, OpenOrderPages, RequiredFields
 from millrace_exchange.profile import (
     PUBLIC_ACTIONS,
@@ -46,6 +47,8 @@ PROFILE: Final = ExchangeProfile(
     # "List Orders": ccxt asks for 100; `cursor` of the answer is that of the next page.
     # Without product_type: of all.
     open_orders=OpenOrderPages(page=100, next_by="cursor", parameter="cursor", cursor="cursor", covers="account"),
+    # Channel "user": it has no size of the order. ccxt takes `cumulative_quantity` for that.
+    misread=MisreadEvents(order={"amount": None}),
     history=History(own_trades=HistoryWindow(page=100), closed_orders=HistoryWindow(page=100)),
     # As ccxt 4.5.90 builds the request: the amount stands in a field of its own, or with its unit.
     quote_amounts=frozenset({"buy"}),

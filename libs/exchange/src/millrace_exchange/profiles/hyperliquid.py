@@ -9,6 +9,7 @@ from typing import Final
 
 from millrace_core.clock import DAY_MS
 from millrace_core.names import ExchangeId
+from millrace_exchange.misread_events import MisreadEvents
 from millrace_exchange.order_ids import ClientOrderIds, ListAnswers, OpenOrderPages, RequiredFields
 from millrace_exchange.profile import BookRules, ExchangeProfile, History, HistoryWindow, RateLimit, RequestLimits
 
@@ -36,6 +37,8 @@ PROFILE: Final = ExchangeProfile(
     # frontendOpenOrders takes neither a limit nor a place to begin. Without `dex` it lists spot and the first of the
     # exchanges of perpetuals; coins of the others are written `<dex>:<coin>`.
     open_orders=OpenOrderPages(page=None, covers="account", apart=":"),
+    # WsFill: `feeToken`. ccxt reads it in answers, and takes USDC for it in the stream.
+    misread=MisreadEvents(fee_currency="feeToken"),
     history=History(
         # userFillsByTime: "at most 2000 fills per response and only the 10000 most recent fills are available".
         own_trades=HistoryWindow(page=2_000),

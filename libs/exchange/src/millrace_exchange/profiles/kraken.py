@@ -7,6 +7,7 @@ Source: docs.kraken.com: "Spot Client Order Identifiers", "Amend Order", "Spot R
 from typing import Final
 
 from millrace_core.names import ExchangeId
+from millrace_exchange.misread_events import MisreadEvents
 from millrace_exchange.order_ids import ClientOrderIds, IdScopes, ListAnswers, OpenOrderPages, RequiredFields
 from millrace_exchange.profile import (
     BookRules,
@@ -53,6 +54,17 @@ PROFILE: Final = ExchangeProfile(
     ),
     # "Get Open Orders" takes neither a limit nor a place to begin.
     open_orders=OpenOrderPages(page=None, covers="account"),
+    # "Executions". ccxt takes `order_userref` for our id, what was filled for the amount where that is not said, and
+    # dollars for the currency of the fees.
+    misread=MisreadEvents(
+        order={
+            "clientOrderId": "cl_ord_id",
+            "amount": "order_qty",
+            "filled": "cum_qty",
+            "fee": None,
+            "fees": None,
+        }
+    ),
     history=History(own_trades=_BY_FIFTY, closed_orders=_BY_FIFTY),
     # Channel `executions`, fees: a list of asset and qty; ccxt takes the first.
     trade_fees=(FeeFields("fees", "asset", "qty"),),

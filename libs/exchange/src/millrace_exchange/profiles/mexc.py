@@ -8,6 +8,7 @@ from typing import Final
 
 from millrace_core.clock import DAY_MS
 from millrace_core.names import ExchangeId
+from millrace_exchange.misread_events import MisreadEvents
 from millrace_exchange.order_ids import ClientOrderIds, ListAnswers, OpenOrderPages, RequiredFields
 from millrace_exchange.profile import BookRules, ExchangeProfile, History, HistoryWindow, RateLimit, RequestLimits
 
@@ -37,6 +38,9 @@ PROFILE: Final = ExchangeProfile(
     ),
     # "Current Open Orders" takes a symbol alone. Of contracts ccxt asks for 100.
     open_orders=OpenOrderPages(page=None, contracts=OpenOrderPages(page=100)),
+    # "Spot Account Orders": `amount` is what the whole order is worth. "Spot Account Deals": ccxt looks for a field
+    # `m`, and takes each trade for a taker's.
+    misread=MisreadEvents(order={"cost": "cumulativeAmount"}, trade=frozenset({"takerOrMaker"})),
     history=History(
         # "Only the transaction records in the past 1 month", 100 at most. A day at a time is always short enough.
         own_trades=HistoryWindow(reach_ms=30 * DAY_MS, width_ms=DAY_MS, page=100),

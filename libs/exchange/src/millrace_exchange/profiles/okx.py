@@ -8,6 +8,7 @@ from typing import Final
 
 from millrace_core.clock import DAY_MS
 from millrace_core.names import ExchangeId
+from millrace_exchange.misread_events import MisreadEvents
 from millrace_exchange.order_ids import ClientOrderIds, ListAnswers, OpenOrderPages, RequiredFields
 from millrace_exchange.profile import (
     BookRules,
@@ -35,6 +36,9 @@ PROFILE: Final = ExchangeProfile(
     # "Order List", orders-pending: limit 100; after: "records earlier than the requested ordId".
     # Without instType: of all.
     open_orders=OpenOrderPages(page=100, next_by="oldest_id", parameter="after", covers="account"),
+    # Channel "orders": `fillFee` is below zero where it was charged. ccxt takes the cost of all its order's fills for a
+    # trade's.
+    misread=MisreadEvents(trade=frozenset({"cost"}), fees_are_changes=True),
     history=History(
         # ccxt asks fills-history: 3 months, 100 a page, and sends no limit together with `since`.
         own_trades=HistoryWindow(reach_ms=90 * DAY_MS, page=100),

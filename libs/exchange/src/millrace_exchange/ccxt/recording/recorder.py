@@ -11,8 +11,10 @@ from ccxt.async_support.base.ws.cache import ArrayCache, ArrayCacheByTimestamp
 
 from millrace_core.actions import ACTIONS, BALANCE, CANDLES, MY_TRADES, ORDERS, TICKER, TRADES
 from millrace_core.clock import now_ns
-from millrace_exchange.ccxt.conversion import balances_of, order_of, ticker_of, trade_of
+from millrace_core.market import Trade
+from millrace_exchange.ccxt.conversion import balances_of, ticker_of, trade_of
 from millrace_exchange.ccxt.record_fees import with_all_fees
+from millrace_exchange.ccxt.recording.account_events import AccountEvents
 from millrace_exchange.ccxt.recording.book_recorder import BookRecorder
 from millrace_exchange.ccxt.recording.books import RecordedBook
 from millrace_exchange.ccxt.recording.contract_recorder import ContractRecorder
@@ -35,6 +37,7 @@ class Recorder:
         self._listeners: dict[StreamKey, ExchangeListener] = {}
         self.books = BookRecorder(ccxt, profile.book)
         self._contracts = ContractRecorder()
+        self._account = AccountEvents(ccxt, profile.misread)
         self.received_ns = 0
         """When the frame at hand was read, wall clock."""
         self._newest_ticker: dict[str, dict[str, Any]] = {}
@@ -85,26 +88,26 @@ class Recorder:
         count = cache.getLimit(None, None)
         new = cache[-count:] if count else []
         if cache is self._ccxt.myTrades:
-            self._trades(MY_TRADES.name, new)
+            self._trades(MY_TRADES.name, new, self._account.trade)
         elif new and "filled" in new[-1]:
             self._orders(new)
         else:
-            self._trades(TRADES.name, new)
+            self._trades(TRADES.name, new, trade_of)
         return True
 
-    def _trades(self, action: str, new: list[dict[str, Any]]) -> None:
+    def _trades(self, action: str, new: list[dict[str, Any]], read: Callable[[dict[str, Any]], Trade]) -> None:
         for symbol, trades in _by_symbol(new):
             if listener := self._listeners.get((action, symbol, None)):
                 places = self._trade_fees if action == MY_TRADES.name else ()
-                complete = [trade_of(with_all_fees(trade, places)) for trade in trades]
+                complete = [read(with_all_fees(trade, places)) for trade in trades]
                 listener.traded(complete, self._event(trades[-1]["timestamp"]))
 
     def _orders(self, new: list[dict[str, Any]]) -> None:
         for symbol, orders in _by_symbol(new):
             if listener := self._listeners.get((ORDERS.name, symbol, None)):
                 at = orders[-1].get("lastUpdateTimestamp") or orders[-1].get("lastTradeTimestamp")
-                complete = [order_of(with_all_fees(order, self._order_fees, self._fee_worth)) for order in orders]
-                listener.orders_changed(complete, self._event(at))
+                complete = [with_all_fees(order, self._order_fees, self._fee_worth) for order in orders]
+                listener.orders_changed([self._account.order(each) for each in complete], self._event(at))
 
     def _named_candles(self, result: list[Any]) -> bool:
         # Some exchanges resolve with `[symbol, timeframe, cache]`.

@@ -1,0 +1,63 @@
+"""The events of an account's orders and trades, as the exchange means them."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from millrace_core.decimals import number
+from millrace_core.market import Trade
+from millrace_core.orders import Order
+from millrace_exchange.ccxt.conversion import ANSWERED, order_of, trade_of
+from millrace_exchange.misread_events import MisreadEvents
+
+Row = dict[str, Any]
+
+
+class AccountEvents:
+    """Reads what ccxt has made of one exchange's events, and mends what it misreads."""
+
+    def __init__(self, ccxt: Any, misread: MisreadEvents) -> None:
+        self._ccxt = ccxt
+        self._misread = misread
+
+    def order(self, row: Row) -> Order:
+        """Return an order.
+
+        Raises:
+            ValueError: it has no id.
+        """
+        fields = self._misread.order
+        if not fields:
+            return order_of(row)
+        texts = {name: self._text(row["info"], field) for name, field in fields.items()}
+        numbers = {name: text for name, text in texts.items() if name in _NUMBERS}
+        mended = {name: None if text is None else number(text) for name, text in numbers.items()}
+        return order_of({**row, **texts, **mended, ANSWERED: {**row.get(ANSWERED, {}), **numbers}})
+
+    def trade(self, row: Row) -> Trade:
+        """Return one of the account's own trades."""
+        misread = self._misread
+        if misread.trade:
+            row = self._ccxt.safe_trade({**row, **dict.fromkeys(misread.trade)}, self._ccxt.markets.get(row["symbol"]))
+        return trade_of({**row, "fee": self._fee(row)} if misread.fees_are_changes or misread.fee_currency else row)
+
+    def _fee(self, row: Row) -> Row | None:
+        fee, misread = row.get("fee"), self._misread
+        if not fee or fee.get("cost") is None:
+            return None
+        if misread.fees_are_changes:
+            fee = {**fee, "cost": _opposite(fee["cost"])}
+        if misread.fee_currency is not None:
+            fee = {**fee, "currency": self._ccxt.safe_currency_code(self._text(row["info"], misread.fee_currency))}
+        return fee
+
+    def _text(self, record: Any, field: str | None) -> str | None:
+        return self._ccxt.safe_string(record, field) if isinstance(record, Mapping) and field is not None else None
+
+
+def _opposite(cost: float) -> float:
+    """Return a number with the other sign and every digit."""
+    text = str(cost)
+    return number(text.removeprefix("-") if text.startswith("-") else f"-{text}") if cost else 0.0
+
+
+_NUMBERS: Final = ("price", "triggerPrice", "amount", "filled", "remaining", "average", "cost")

@@ -1,0 +1,19 @@
+"""What ccxt misreads in the events of an account's orders and trades; part of its exchange's profile."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MisreadEvents:
+    """Where ccxt reads an account's events otherwise than the exchange means them, and than it reads its answers."""
+
+    order: Mapping[str, str | None] = field(default_factory=dict)
+    """By ccxt's name, the field of the exchange's own record of an order that says it; None where no field does: then
+    an answer tells it."""
+    trade: frozenset[str] = frozenset()
+    """ccxt's names of what is left out of a trade. Its fee comes with an answer then, and its cost is worked out."""
+    fees_are_changes: bool = False
+    """Whether the fee of a trade is the change of the balance: what was charged is below zero."""
+    fee_currency: str | None = None
+    """Field of the exchange's own record of a trade with the currency of its fee."""

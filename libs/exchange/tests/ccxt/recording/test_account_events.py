@@ -1,0 +1,305 @@
+"""What an account's events say, as each exchange documents them: ccxt reads some otherwise than it reads answers."""
+
+from typing import Any, Final
+
+import pytest
+
+from millrace_core.actions import MY_TRADES, ORDERS
+from millrace_core.market import Trade
+from millrace_core.names import ExchangeId
+from millrace_core.orders import Order
+from millrace_exchange import EventTimes, profile_of
+from millrace_exchange.ccxt.loading import load_exchange
+from millrace_exchange.ccxt.recording.recorded_exchange import recorded
+from millrace_exchange.request_gate import RequestGate
+
+SYMBOL: Final = "BTC/USDT"
+MARKET_IDS: Final = {"okx": "BTC-USDT", "coinbase": "BTC-USDT", "bitfinex": "tBTCUST", "hyperliquid": "@1"}
+
+
+class Taker:
+    """Stands for a connection and its listener."""
+
+    def __init__(self, ccxt: Any) -> None:
+        self.orders: list[Order] = []
+        self.trades: list[Trade] = []
+        self.subscriptions: dict[str, Any] = {}
+        self.futures: dict[str, Any] = {}
+        self.url = ""
+        self._recorder = ccxt.recorder
+        for action in (ORDERS, MY_TRADES):
+            self._recorder.add((action.name, SYMBOL, None), self)
+
+    def resolve(self, result: Any, _message_hash: str) -> None:
+        """Take what ccxt applied."""
+        self._recorder.deliver(result, self)
+
+    def orders_changed(self, orders: list[Order], event: EventTimes) -> None:
+        """Take orders."""
+        self.orders += orders
+
+    def traded(self, trades: list[Trade], event: EventTimes) -> None:
+        """Take trades."""
+        self.trades += trades
+
+
+def taken(exchange: str, method: str, *calls: tuple[Any, ...]) -> Taker:
+    """Have one of ccxt's methods read frames as if they came over a connection."""
+    profile = profile_of(ExchangeId(exchange))
+    loaded: Any = load_exchange(exchange)
+    ccxt = recorded(loaded)({}, profile, RequestGate(profile))
+    market_id = MARKET_IDS.get(exchange, "BTCUSDT")
+    market = {"id": market_id, "symbol": SYMBOL, "base": "BTC", "quote": "USDT", "type": "spot", "spot": True}
+    ccxt.set_markets([ccxt.safe_market_structure({**market, "precision": {"price": 0.1, "amount": 0.1}})])
+    taker = Taker(ccxt)
+    for arguments in calls:
+        getattr(ccxt, method)(taker, *arguments)
+    return taker
+
+
+# Channel "orders": fillFee is below zero where it is charged, accFillSz is of all fills, fillSz of this one.
+OKX: Final = {
+    "arg": {"channel": "orders", "instType": "SPOT"},
+    "data": [
+        {
+            "instType": "SPOT",
+            "instId": "BTC-USDT",
+            "ordId": "7",
+            "tradeId": "42",
+            "side": "buy",
+            "ordType": "limit",
+            "px": "100",
+            "sz": "3",
+            "state": "partially_filled",
+            "accFillSz": "2",
+            "avgPx": "100",
+            "fillSz": "0.5",
+            "fillPx": "100",
+            "fillTime": "1700000000000",
+            "fillFee": "-0.0005",
+            "fillFeeCcy": "BTC",
+            "execType": "T",
+            "fee": "-0.0005",
+            "feeCcy": "BTC",
+            "uTime": "1700000000000",
+            "cTime": "1700000000000",
+        }
+    ],
+}
+# "Trades": FEE is the change of the balance.
+BITFINEX: Final = [0, "tu", [42, "tBTCUST", 1_700_000_000_000, 7, 0.5, 100, "EXCHANGE LIMIT", 100, -1, -0.0005, "BTC"]]
+# WsUserFills: fees of spot buys are charged in what was bought.
+HYPERLIQUID: Final = {
+    "channel": "userFills",
+    "data": {
+        "user": "0x1",
+        "fills": [
+            {
+                "coin": "@1",
+                "px": "100",
+                "sz": "0.5",
+                "side": "B",
+                "time": 1_700_000_000_000,
+                "oid": 7,
+                "tid": 42,
+                "fee": "0.0005",
+                "feeToken": "BTC",
+            }
+        ],
+    },
+}
+# privateDeals: isMaker tells who was there first.
+MEXC_TRADE: Final = {
+    "symbol": "BTCUSDT",
+    "privateDeals": {
+        "price": "100",
+        "quantity": "0.5",
+        "amount": "50",
+        "tradeType": 1,
+        "isMaker": True,
+        "tradeId": "42",
+        "orderId": "7",
+        "feeAmount": "0.0005",
+        "feeCurrency": "BTC",
+        "time": 1_700_000_000_000,
+    },
+}
+
+
+# "Fill channel": a rebate is above zero, what was charged below; ccxt's events have both above.
+BITGET_TRADE: Final = {
+    "arg": {"instType": "SPOT", "channel": "fill", "instId": "default"},
+    "data": [
+        {
+            "orderId": "7",
+            "tradeId": "42",
+            "symbol": "BTCUSDT",
+            "orderType": "limit",
+            "side": "buy",
+            "priceAvg": "100",
+            "size": "0.5",
+            "amount": "50",
+            "tradeScope": "maker",
+            "feeDetail": [{"deduction": "no", "feeCoin": "BTC", "totalFee": "0.0005"}],
+            "cTime": "1700000000000",
+            "uTime": "1700000000000",
+        }
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("exchange", "method", "arguments"),
+    [
+        ("okx", "handle_orders", (OKX,)),
+        ("bitfinex", "handle_my_trade", (BITFINEX, {})),
+        ("hyperliquid", "handle_my_trades", (HYPERLIQUID,)),
+        ("mexc", "handle_my_trade", (MEXC_TRADE,)),
+    ],
+    ids=["okx", "bitfinex", "hyperliquid", "mexc"],
+)
+def test_a_trade_has_its_own_cost_and_the_fee_charged(exchange: str, method: str, arguments: Any) -> None:
+    """Not the cost of its order's other fills, nor a fee that was received, or in another currency."""
+    [trade] = taken(exchange, method, arguments).trades
+    assert (trade.id, trade.order, trade.side, trade.price, trade.amount) == ("42", "7", "buy", 100, 0.5)
+    assert trade.cost == 50
+    assert trade.fee is not None
+    assert (trade.fee.currency, trade.fee.cost) == ("BTC", 0.0005)
+
+
+def test_a_fee_whose_sign_is_lost_is_not_told() -> None:
+    """Bitget: an answer has it."""
+    [trade] = taken("bitget", "handle_my_trades", (BITGET_TRADE,)).trades
+    assert (trade.id, trade.price, trade.amount, trade.cost, trade.fee) == ("42", 100, 0.5, 50, None)
+
+
+def test_who_was_there_first_is_not_made_up() -> None:
+    """MEXC: ccxt calls each trade a taker's."""
+    [trade] = taken("mexc", "handle_my_trade", (MEXC_TRADE,)).trades
+    assert trade.taker_or_maker is None
+
+
+KRAKEN: Final = {
+    "order_id": "7",
+    "symbol": SYMBOL,
+    "cl_ord_id": "f",
+    "order_userref": 0,
+    "side": "buy",
+    "order_type": "limit",
+    "limit_price": 100,
+    "order_qty": 3,
+    "timestamp": "2023-11-14T22:13:20.000000Z",
+}
+KRAKEN_FILLS: Final = {"cum_qty": 2, "cum_cost": 200, "avg_price": 100, "fee_usd_equiv": 0.3}
+HITBTC: Final = {
+    "id": 7,
+    "client_order_id": "f",
+    "symbol": "BTCUSDT",
+    "side": "buy",
+    "status": "partiallyFilled",
+    "type": "limit",
+    "time_in_force": "GTC",
+    "quantity": "3",
+    "quantity_cumulative": "2",
+    "price": "100",
+    "post_only": False,
+    "created_at": "2023-11-14T22:13:20Z",
+    "updated_at": "2023-11-14T22:13:21Z",
+    "report_type": "trade",
+    "trade_id": 42,
+    "trade_quantity": "0.5",
+    "trade_price": "100",
+    "trade_fee": "0.05",
+    "trade_taker": True,
+}
+COINBASE: Final = {
+    "order_id": "7",
+    "client_order_id": "f",
+    "product_id": "BTC-USDT",
+    "order_side": "BUY",
+    "order_type": "Limit",
+    "limit_price": "100",
+    "cumulative_quantity": "2",
+    "leaves_quantity": "1",
+    "avg_price": "100",
+    "filled_value": "200",
+    "total_fees": "0.3",
+    "status": "OPEN",
+    "creation_time": "2023-11-14T22:13:20Z",
+}
+MEXC_ORDER: Final = {
+    "symbol": "BTCUSDT",
+    "sendTime": 1_700_000_000_000,
+    "privateOrders": {
+        "id": "7",
+        "clientId": "f",
+        "price": "100",
+        "quantity": "3",
+        "amount": "300",
+        "avgPrice": "100",
+        "orderType": 1,
+        "tradeType": 1,
+        "remainQuantity": "1",
+        "cumulativeQuantity": "2",
+        "cumulativeAmount": "200",
+        "status": 3,
+        "createTime": 1_700_000_000_000,
+    },
+}
+BITGET_ORDER: Final = {
+    "arg": {"instType": "SPOT", "channel": "orders", "instId": "default"},
+    "data": [
+        {
+            "instId": "BTCUSDT",
+            "orderId": "7",
+            "clientOid": "f",
+            "side": "buy",
+            "orderType": "limit",
+            "price": "100",
+            "newSize": "3",
+            "accBaseVolume": "2",
+            "priceAvg": "100",
+            "fillPrice": "100",
+            "status": "partially_filled",
+            "feeDetail": [{"feeCoin": "BTC", "fee": "0.0005"}],
+            "cTime": "1700000000000",
+            "uTime": "1700000000000",
+        }
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("exchange", "method", "frames"),
+    [
+        (
+            "kraken",
+            "handle_orders",
+            [
+                {
+                    "channel": "executions",
+                    "data": [{**KRAKEN, "exec_type": "new", "order_status": "new", "cum_qty": 0}],
+                },
+                {"data": [{**KRAKEN, **KRAKEN_FILLS, "exec_type": "amended", "order_status": "partially_filled"}]},
+            ],
+        ),
+        ("hitbtc", "handle_order", [{"method": "spot_order", "params": HITBTC}]),
+        ("coinbase", "handle_order", [{"channel": "user", "events": [{"orders": [COINBASE]}]}]),
+        ("mexc", "handle_order", [MEXC_ORDER]),
+        ("bitget", "handle_order", [BITGET_ORDER]),
+    ],
+    ids=["kraken", "hitbtc", "coinbase", "mexc", "bitget"],
+)
+def test_an_order_is_the_exchanges(exchange: str, method: str, frames: Any) -> None:
+    """What is said of it is right; what is not said, or lost by ccxt, is not made up."""
+    order = taken(exchange, method, *[(frame,) for frame in frames]).orders[-1]
+    # ccxt names HitBTC's orders by our ids, in answers too.
+    assert order.id == ("f" if exchange == "hitbtc" else "7")
+    assert (order.client_order_id, order.side, order.status) == ("f", "buy", "open")
+    assert order.price == 100
+    assert order.filled == 2
+    assert order.amount in (3, None)
+    assert order.remaining in (1, None)
+    assert order.cost in (200, None)
+    assert order.average in (100, None)
+    assert order.fees == []
