@@ -5,12 +5,12 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from millrace_bus import Bus, Update
-from millrace_core.clock import MINUTE_MS, now_ms
+from millrace_core.clock import MINUTE_MS, now_ms, now_ns
 from millrace_core.config.common import Credentials
 from millrace_core.market import Candle, CandlesSnapshot
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
 from millrace_core.states import CandlesState
-from millrace_exchange import Exchange
+from millrace_exchange import EventTimes, Exchange
 from millrace_exchange.profile import ExchangeProfile
 from millrace_gatherer.streams import run_stream, stream_of
 from millrace_gatherer.streams.candles import LOST
@@ -34,6 +34,47 @@ class NewestAlone:
     async def fetch_candles(self, *_: Any) -> list[Candle]:
         """Return ten candles."""
         return [(self._newest_ms - n * MINUTE_MS, 1.0, 1.0, 1.0, 1.0, 1.0) for n in range(9, -1, -1)]
+
+
+class OldAnswer:
+    """An exchange whose answer is on its way while its stream ends one candle and begins the next."""
+
+    def __init__(self) -> None:
+        self._listener: Any = None
+        self._followed = asyncio.Event()
+
+    async def candles(self, _symbol: str, _timeframe: str, listener: Any) -> None:
+        """Stream what happens while the answer is under way."""
+        self._listener = listener
+        self._followed.set()
+        await asyncio.Event().wait()
+
+    async def fetch_candles(self, *_: Any) -> list[Candle]:
+        """Return a candle as it was before its end."""
+        await self._followed.wait()
+        for candle in ((0, 1.0, 3.0, 1.0, 3.0, 9.0), (MINUTE_MS, 3.0, 3.0, 3.0, 3.0, 1.0)):
+            self._listener.candles_changed([candle], EventTimes(None, now_ns()))
+        return [(0, 1.0, 2.0, 1.0, 2.0, 5.0)]
+
+
+async def test_an_answer_of_before_its_end_does_not_replace_a_candle(bus: Bus) -> None:
+    """The stream has brought its last trades meanwhile: nothing would ever bring them again."""
+    name = StreamName(Tenant("T"), X, Action("watchOHLCV"), SYMBOL)
+    unit = StreamUnitConfig(name, Credentials(), 1_000, 60.0, checksum_every=1, timeframes=(("1m", 10),))
+    exchange = cast(Exchange, SimpleNamespace(market=OldAnswer(), profile=ExchangeProfile(exchange=X)))
+    health = UnitHealthReporter("candles", changed=lambda: None, errors=ErrorLog())
+    is_live = asyncio.Event()
+    follower = bus.follow(name, lambda _update: is_live.set() if follower.status == "live" else None)
+    running = asyncio.create_task(run_stream(stream_of(unit, exchange, bus, health)))
+    try:
+        async with asyncio.timeout(60):
+            await is_live.wait()
+        candles = cast(CandlesState, follower.state).timeframes["1m"]
+        assert [(candle[4], candle[5]) for candle in candles.values()] == [(3.0, 9.0), (3.0, 1.0)]
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+        await follower.close()
 
 
 async def test_candles_that_the_exchange_no_longer_returns_are_counted(bus: Bus) -> None:

@@ -1,6 +1,7 @@
 """Candles of one symbol, in all wanted timeframes."""
 
 from collections.abc import Callable, Sequence
+from math import inf
 from typing import ClassVar, Final, NoReturn, cast
 
 import msgspec
@@ -50,8 +51,8 @@ class CandlesStream(Stream):
     def __init__(self, unit: StreamUnitConfig, exchange: Exchange, bus: Bus, health: UnitHealthReporter) -> None:
         self._candles: dict[str, dict[int, Candle]] = {name: {} for name, _ in unit.timeframes}
         self._readable = Readable(msgspec.json.Decoder(Candle), health, is_possible_candle)
-        self._newest_streamed: dict[str, int] = {}
-        """The newest candle that the stream itself brought, by timeframe."""
+        self._streamed: dict[str, tuple[int, int]] = {}
+        """The first and the newest candle that the stream itself brought, by timeframe."""
         self._known_until: dict[str, int] = {}
         """The newest candle that was known before the stream was followed, or resumed, by timeframe."""
         super().__init__(unit, exchange, bus, health)
@@ -78,7 +79,7 @@ class CandlesStream(Stream):
         return CandlesSnapshot(timeframes=timeframes, as_of=as_of)
 
     def _begin(self) -> None:
-        self._newest_streamed.clear()
+        self._streamed.clear()
         self._known_until = {name: max(candles) for name, candles in self._candles.items() if candles}
 
     async def _keep_whole(self) -> NoReturn:
@@ -115,17 +116,23 @@ class CandlesStream(Stream):
         log.error(LOST, symbol=self.symbol, timeframe=timeframe)
 
     def _answered(self, timeframe: str, candles: Sequence[Candle]) -> None:
-        # Of a candle that is still open the stream knows more than the answer.
-        newest = self._newest_streamed.get(timeframe)
-        answered = [candle for candle in candles if candle[0] != newest]
+        answered = [candle for candle in candles if self._tells_more(timeframe, candle)]
         self._publish_changed(timeframe, answered, EventTimes(None, now_ns()), is_live=False)
+
+    def _tells_more(self, timeframe: str, answered: Candle) -> bool:
+        """Tell whether an answer may know more of a candle than the stream, which may have ended it meanwhile."""
+        first, newest = self._streamed.get(timeframe, (inf, inf))
+        known = self._candles[timeframe].get(answered[0])
+        # Of a candle that is still open the stream knows more; what was traded in one that ended never becomes less.
+        return answered[0] != newest and (known is None or answered[0] < first or answered[5] > known[5])
 
     def _received(self, timeframe: str, candles: Sequence[Candle], event: EventTimes) -> None:
         self.on_message()
         if readable := self._readable.only(candles):
             # Exchanges may send older ones again.
-            newest = max(candle[0] for candle in readable)
-            self._newest_streamed[timeframe] = max(newest, self._newest_streamed.get(timeframe, newest))
+            seen = [*self._streamed.get(timeframe, ())]
+            opened = [candle[0] for candle in readable]
+            self._streamed[timeframe] = min(opened + seen[:1]), max(opened + seen[1:])
             self._publish_changed(timeframe, readable, event, is_live=True)
 
     def _publish_changed(self, timeframe: str, candles: Sequence[Candle], event: EventTimes, *, is_live: bool) -> None:
