@@ -136,6 +136,8 @@ class History:
     own_trades: HistoryWindow = HistoryWindow()
     closed_orders: HistoryWindow = HistoryWindow()
     public_trades: HistoryWindow = HistoryWindow()
+    answers_public_trades: bool = True
+    """Whether ccxt's `fetch_trades` returns a market's trades; else it returns those of an account."""
     public_trades_params: Mapping[str, Any] = field(default_factory=dict)
     """ccxt parameters that make `fetch_trades` return the same trades, under the same ids, as the stream."""
     public_trades_id: str | None = None

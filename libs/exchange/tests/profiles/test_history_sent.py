@@ -43,3 +43,14 @@ async def test_as_many_rows_asked_as_make_an_answer_full(recorded: Callable[...,
     assert exchange.sent
     asked = all(page in {params.get(each) for each in NAMES.get(name, ("limit",))} for _, params in exchange.sent)
     assert asked == ((name, what) not in BY_DEFAULT)
+
+
+@pytest.mark.parametrize("name", sorted(filter(_has_its_own, profiles())))
+async def test_no_trades_of_an_account_are_taken_for_a_markets(recorded: Callable[..., Any], name: str) -> None:
+    """ccxt's `fetch_trades` returns the account's own on an exchange that has no request for a market's."""
+    exchange = recorded(name)
+    with suppress(Exception):
+        await exchange.ccxt.fetch_trades(exchange.symbol)
+    assert exchange.sent
+    is_of_account = any(exchange.ccxt.walletAddress in params.values() for _, params in exchange.sent)
+    assert is_of_account != exchange.profile.history.answers_public_trades

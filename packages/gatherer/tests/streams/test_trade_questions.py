@@ -13,7 +13,7 @@ from millrace_core.market import Trade
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
 from millrace_exchange import EventTimes, Exchange
 from millrace_exchange.order_ids import IdScopes
-from millrace_exchange.profile import ExchangeProfile
+from millrace_exchange.profile import ExchangeProfile, History
 from millrace_gatherer.streams import run_stream, stream_of
 from millrace_gatherer.streams.trades import FEW
 from millrace_gatherer.units import StreamUnitConfig
@@ -120,3 +120,28 @@ async def test_few_that_do_not_reach_back_are_followed_by_as_many_as_there_are(s
         while stream.take_snapshot("").trades[-1].id != str(BEFORE + 3 * FEW):
             await asyncio.sleep(0)
     assert market.limits == [None, FEW, None]
+
+
+async def test_what_nobody_answers_is_not_asked_for(bus: Bus, market: Market) -> None:
+    """The stream's own first messages tell whether trades were lost; that none was, nothing proves."""
+    market.profile = ExchangeProfile(exchange=EXCHANGE, history=History(answers_public_trades=False))
+    name = StreamName(Tenant("T"), EXCHANGE, Action("watchTrades"), SYMBOL)
+    unit = StreamUnitConfig(name, Credentials(), 1_000, snapshot_interval_s=60.0, checksum_every=1)
+    health = UnitHealthReporter("unit", changed=lambda: None, errors=ErrorLog())
+    stream = stream_of(unit, cast(Exchange, market), bus, health)
+    running = asyncio.create_task(run_stream(stream))
+    # The second begins with what the first ended with, the third does not.
+    lost = []
+    for first, last in ((1, 5), (5, 8), (20_000, 20_001)):
+        listener = await market.listener
+        market.listener = asyncio.get_running_loop().create_future()
+        listener.traded(trades(first, last), EventTimes(None, now_ns()))
+        async with asyncio.timeout(10):
+            while stream.take_snapshot("").trades[-1:] != trades(last, last):
+                await asyncio.sleep(0.01)
+        lost.append(health.report().counters.get("lost", 0))
+        stream.fail("another connection")
+    running.cancel()
+    await asyncio.wait({running})
+    assert [trade.id for trade in stream.take_snapshot("").trades] == [*map(str, range(1, 9)), "20000", "20001"]
+    assert (lost, market.limits) == ([0, 0, 1], [])

@@ -40,6 +40,8 @@ PROFILE: Final = ExchangeProfile(
     # WsFill: `feeToken`. ccxt reads it in answers, and takes USDC for it in the stream.
     misread=MisreadEvents(fee_currency="feeToken"),
     history=History(
+        # There is no request for them: ccxt's fetch_trades asks for `userFills`, those of one account.
+        answers_public_trades=False,
         # userFillsByTime: "at most 2000 fills per response and only the 10000 most recent fills are available".
         own_trades=HistoryWindow(page=2_000),
         # historicalOrders: "at most 2000 most recent historical orders".

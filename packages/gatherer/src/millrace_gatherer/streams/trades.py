@@ -41,6 +41,7 @@ OVERLAP_MS: Final = 60_000
 """How far before the last complete answer to ask: the difference of two clocks, and how late a trade may be listed."""
 
 BEYOND_REACH: Final = "own trades may be lost: the exchange does not answer for so long ago"
+UNANSWERED: Final = "the exchange answers no question about trades: an interruption may hide some"
 RENUMBERED: Final = "the exchange numbers its trades anew; following the new numbers"
 
 
@@ -94,6 +95,11 @@ class TradesStream(Stream):
 
     def filled(self) -> None:
         """Note that nothing is missing up to the latest question."""
+
+    @property
+    def _unproved(self) -> str | None:
+        """Why nothing proves that none is missing; None if something does."""
+        return None
 
     def _says_all(self, streamed: Trade) -> bool:
         """Tell whether the stream said all of a trade that an answer would say."""
@@ -234,7 +240,7 @@ class TradesStream(Stream):
         self._filling = False
         self._keep_holding()
         self.filled()
-        self.live()
+        self.live(self._unproved)
 
     def _answered(self, trades: list[Trade]) -> list[Trade]:
         """Return the leading ones of these that an answer has, or of which the stream said all."""
@@ -288,12 +294,22 @@ class PublicTradesStream(TradesStream):
     def _new_sequence(self, profile: ExchangeProfile) -> TradeSequence:
         return TradeSequence(consecutive=profile.ids.numbers_public_trades)
 
+    @property
+    def _unproved(self) -> str | None:
+        """Why nothing proves that none is missing; None if something does."""
+        return None if self.exchange.profile.history.answers_public_trades else UNANSWERED
+
     async def subscribe(self) -> None:
         """Follow the exchange's trades of the symbol."""
         await self.exchange.market.trades(self.symbol, self)
 
     async def ask(self, after: Trade | None, *, few: bool) -> list[Trade]:
-        """Ask for the newest trades, `few` or as many as the exchange answers, or for those after one where it can."""
+        """Ask for the newest trades, `few` or as many as the exchange answers, or for those after one where it can.
+
+        Where it answers none, the first message after a subscription holds the newest.
+        """
+        if self._unproved is not None:
+            return [*self._held]
         fetch = self.exchange.market.fetch_trades
         return await fetch(self.symbol, limit=FEW) if few else await fetch(self.symbol, after)
 
