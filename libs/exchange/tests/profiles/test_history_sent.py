@@ -47,7 +47,7 @@ async def test_as_many_rows_asked_as_make_an_answer_full(recorded: Callable[...,
 
 @pytest.mark.parametrize("name", sorted(filter(_has_its_own, profiles())))
 async def test_no_trades_of_an_account_are_taken_for_a_markets(recorded: Callable[..., Any], name: str) -> None:
-    """ccxt's `fetch_trades` returns the account's own on an exchange that has no request for a market's."""
+    """Where an exchange has no request for a market's trades, ccxt's `fetch_trades` returns the account's own."""
     exchange = recorded(name)
     with suppress(Exception):
         await exchange.ccxt.fetch_trades(exchange.symbol)

@@ -167,7 +167,7 @@ def test_a_trade_has_its_own_cost_and_the_fee_charged(exchange: str, method: str
     assert (trade.fee.currency, trade.fee.cost) == ("BTC", 0.0005)
 
 
-def test_a_fee_whose_sign_is_lost_is_not_told() -> None:
+def test_a_fee_whose_sign_is_lost_is_left_out() -> None:
     """Bitget: an answer has it."""
     [trade] = taken("bitget", "handle_my_trades", (BITGET_TRADE,)).trades
     assert (trade.id, trade.price, trade.amount, trade.cost, trade.fee) == ("42", 100, 0.5, 50, None)

@@ -9,7 +9,7 @@ from millrace_core.orders import Order
 from millrace_exchange.ccxt.conversion import ANSWERED, order_of, trade_of
 from millrace_exchange.misread_events import MisreadEvents
 
-Row = dict[str, Any]
+Row = Mapping[str, Any]
 
 
 class AccountEvents:

@@ -4,7 +4,7 @@ ccxt announces every message that it has applied by resolving a future with what
 where this listens: synchronous, after the change and before the next one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from ccxt.async_support.base.ws.cache import ArrayCache, ArrayCacheByTimestamp
@@ -95,7 +95,7 @@ class Recorder:
             self._trades(TRADES.name, new, trade_of)
         return True
 
-    def _trades(self, action: str, new: list[dict[str, Any]], read: Callable[[dict[str, Any]], Trade]) -> None:
+    def _trades(self, action: str, new: list[dict[str, Any]], read: Callable[[Mapping[str, Any]], Trade]) -> None:
         for symbol, trades in _by_symbol(new):
             if listener := self._listeners.get((action, symbol, None)):
                 places = self._trade_fees if action == MY_TRADES.name else ()
