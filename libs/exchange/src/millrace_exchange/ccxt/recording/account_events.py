@@ -38,7 +38,10 @@ class AccountEvents:
         misread = self._misread
         if misread.trade:
             row = self._ccxt.safe_trade({**row, **dict.fromkeys(misread.trade)}, self._ccxt.markets.get(row["symbol"]))
-        return trade_of({**row, "fee": self._fee(row)} if misread.fees_are_changes or misread.fee_currency else row)
+        if misread.fees_are_changes or misread.fee_currency:
+            # ccxt has the same one in a list too.
+            row = {**row, "fee": self._fee(row), "fees": []}
+        return trade_of(row)
 
     def _fee(self, row: Row) -> Row | None:
         fee, misread = row.get("fee"), self._misread
