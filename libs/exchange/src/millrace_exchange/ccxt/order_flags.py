@@ -24,6 +24,8 @@ def check_flags(ccxt: Any, profile: ExchangeProfile, payload: CreatePayload) -> 
         _refuse(
             profile, "amountBase: a market buy is sized by its cost here (amountQuote); or place a limit order (IOC)"
         )
+    if payload.time_in_force is None and not payload.post_only:
+        return
     kinds = ccxt.feature_value(payload.symbol, "createOrder", "timeInForce")
     if not isinstance(kinds, dict):
         return
