@@ -378,10 +378,10 @@ async def test_an_order_that_was_edited_in_place_is_found_by_its_number() -> Non
     exposure = exposure_of(ReportedExchange())
     exposure.approved("other", placed(base="7"))
     exposure.answered("other", done("12", "open"))
-    for our_id, replaces in (("a", None), ("b", "11"), ("c", "a")):
-        exposure.approved(our_id, placed(replaces=replaces, replaced_left=None if replaces is None else Decimal(5)))
+    for our_id, replaces, left in (("a", None, None), ("b", "11", Decimal(3)), ("c", "a", Decimal(5))):
+        exposure.approved(our_id, placed(replaces=replaces, replaced_left=left))
         exposure.answered(our_id, done("11", "open"))
-    assert (exposure.open_orders(), holding(exposure)) == (2, 12)
+    assert (exposure.open_orders(), holding(exposure)) == (2, 2 + 5 + 7)
 
 
 async def test_the_source_of_an_order_is_that_of_its_request_here_or_else_what_redis_knows(clock: list[float]) -> None:
