@@ -69,6 +69,8 @@ class Account:
         """Further orders that were written."""
         self.refusal: Unresolvable | None = None
         """Why nothing becomes known of a request."""
+        self.shown = "open"
+        """How the exchange shows an order that could not be canceled."""
         self.halted_after: int | None = None
         """From so many tries on the request must not be sent any more."""
 
@@ -106,6 +108,10 @@ class Account:
         if self.refusal is not None:
             raise self.refusal
         return Resolution(Response(intent.request_id, "done", order=Order(id="7")), (Order(id="6"),))
+
+    async def order_named(self, payload: CancelPayload) -> Order:
+        """Show the order as it is."""
+        return Order(id="7", symbol=payload.symbol, status=self.shown)
 
     def fatal(self, error: Fatal) -> None:
         """Note why the account cannot trade."""
@@ -261,6 +267,15 @@ async def test_not_all_orders_are_cancelled_again_because_of_a_late_one() -> Non
     account = _Sweeping(LIMITED, LOST)
     assert await swept_during(account, ORDER) == "done"
     assert (account.canceled, account.sweeps) == (["KCS/USDT"], 1)
+
+
+@pytest.mark.parametrize(("shown", "said"), [("open", ["unknown", "done"]), ("closed", ["done"])])
+async def test_a_late_order_whose_cancel_is_refused_is_looked_at(shown: str, said: list[str]) -> None:
+    """It may have been filled. If it is still open, not all are cancelled."""
+    account = _Sweeping(NO_FUNDS)
+    account.shown = shown
+    await swept_during(account, ORDER)
+    assert account.said == said
 
 
 async def test_an_order_under_way_is_cancelled_though_the_cancel_alls_answer_was_lost() -> None:

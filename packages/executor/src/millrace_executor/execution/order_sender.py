@@ -189,15 +189,22 @@ class OrderSender:
         """Cancel one order, again if need be: all of them once more would include orders that were requested since.
 
         Raises:
-            OutcomeUnknown: it may still be open when the validity ends.
+            OutcomeUnknown: it is still open, or may be when the validity ends.
             Fatal: the account cannot trade any more.
         """
-        backoff = Backoff(TRY_AGAIN)
+        backoff, late = Backoff(TRY_AGAIN), CancelPayload(symbol=symbol, order_id=order_id)
         while True:
             try:
-                return (await self._client.cancel_order(CancelPayload(symbol=symbol, order_id=order_id))).orders
-            except Rejected:
-                return ()  # It was filled, or canceled with the rest: nothing is left to cancel.
+                return (await self._client.cancel_order(late)).orders
+            except Rejected as refusal:
+                # Mostly it was filled, or canceled with the rest.
+                order = await self._resolver.order_named(late)
+                if order is not None and not order.is_final:
+                    text = f"the order {order_id} is still open: {refusal}"
+                    raise OutcomeUnknown(
+                        text, exchange=refusal.exchange, action="cancelAllOrders", kind=refusal.kind
+                    ) from refusal
+                return () if order is None else (order,)
             except (Retryable, OutcomeUnknown) as error:
                 self._resolver.report(error)
                 pause_s = backoff.failed(at_least_s=error.retry_after_s)
