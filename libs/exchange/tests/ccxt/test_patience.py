@@ -46,15 +46,19 @@ async def test_a_question_that_hangs_may_be_asked_again_before_long(account: tup
     assert await exchange.account.fetch_my_trades(SYMBOL) == []
 
 
-async def test_a_slow_exchange_is_waited_for() -> None:
-    """After answers that did not come in time the limit grows; then it is as the last answer took."""
+@pytest.mark.parametrize("by_post", [False, True])
+async def test_a_slow_exchange_is_waited_for(by_post: bool) -> None:
+    """After answers that did not come in time the limit grows; then it is as the last answer took.
+
+    Kraken, Bitfinex and Hyperliquid take their questions by POST.
+    """
     patience, loop, allowed_s = Patience(1.0), asyncio.get_running_loop(), list[float]()
 
     async def ask(*, answers: bool) -> None:
         sending, began_s = Sending(), loop.time()
         async with asyncio.timeout(100) as limit:
             with sending.of("fetchBalance"), patience.limiting("fetchBalance", limit, sending):
-                stamp(changes=False)
+                stamp(changes=by_post)
                 allowed_s.append((limit.when() or 0.0) - began_s)
                 await asyncio.sleep(0)
                 if not answers:

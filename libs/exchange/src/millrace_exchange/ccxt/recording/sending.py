@@ -33,7 +33,7 @@ class Sending:
         self.action = ""
         """The action that is under way; empty before and after it."""
         self.on_asked: Callable[[], None] | None = None
-        """Called when something was sent that changes nothing."""
+        """Called when something was sent; set while a question is asked, which some exchanges take by POST."""
         self.has_changed = False
         """Whether a request was sent that may have changed something."""
 
@@ -77,7 +77,7 @@ def stamp(*, changes: bool = True) -> None:
             raise
     current.has_changed |= changes
     current.at_ns = now_ns()
-    if not changes and current.on_asked is not None:
+    if current.on_asked is not None:
         current.on_asked()
 
 
