@@ -26,6 +26,8 @@ class ClientOrderIds:
     """What the exchange does with a second order under the same id. `open_orders`: refused only while the first is
     open, so that after a fill a second order is placed. `always`: refused. `returns_first`: the first order is
     returned."""
+    of_contracts: bool = True
+    """Whether ccxt sends the id with orders in contracts too; there are none where it does not."""
     parameters: tuple[str, ...] = ("clientOrderId",)
     """Names under which ccxt's methods take the id."""
     fetches: bool = False

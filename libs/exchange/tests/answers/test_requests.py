@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -11,6 +12,7 @@ from libs.exchange.tests.answers.conftest import BINANCE, Account, market_of
 from libs.exchange.tests.answers.reply import Reply
 from libs.exchange.tests.answers.server import ScriptedServer
 from libs.exchange.tests.answers.test_faulty_answers import EXCHANGES, create, edit, outcome_of
+from msgspec.structs import replace
 
 from millrace_core.names import ExchangeId
 from millrace_core.requests import CancelAllPayload, CancelPayload, CreatePayload, EditPayload
@@ -202,6 +204,61 @@ async def test_a_flag_that_the_market_does_not_have_is_refused(
     with pytest.raises(Rejected, match=field):
         await ours.create_order(payload, ours.our_id)
     assert server.requests == []
+
+
+async def test_no_order_in_a_contract_leaves_without_our_id(
+    server: ScriptedServer, account: Callable[[str], Account]
+) -> None:
+    """HTX's contracts take numbers: ccxt leaves ours out, and sends it once more under its own name of it."""
+    ours = account("htx")
+    ours.ccxt.set_markets([market_of(ours.ccxt, "BTC/USDT:USDT")])
+    payload = CreatePayload(symbol="BTC/USDT:USDT", side="buy", type="limit", amount_base=ONE, price=Decimal(20))
+    with pytest.raises(Rejected, match="cannot carry our id"):
+        await ours.create_order(payload, ours.our_id)
+    assert server.requests == []
+
+
+async def test_an_order_that_only_reduces_does_not_close_the_position(
+    server: ScriptedServer, account: Callable[[str], Account]
+) -> None:
+    """On Coinbase ccxt would close all of it at the market, whatever amount and price the order has."""
+    ours = account("coinbase")
+    ours.ccxt.set_markets([market_of(ours.ccxt, "BTC/USDT:USDT")])
+    payload = CreatePayload(
+        symbol="BTC/USDT:USDT", side="sell", type="limit", amount_base=ONE, price=Decimal(20), reduce_only=True
+    )
+    with pytest.raises(Rejected, match="reduceOnly"):
+        await ours.create_order(payload, ours.our_id)
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("exchange", EXCHANGES)
+async def test_an_order_that_only_makes_stays_one(
+    exchange: str, server: ScriptedServer, account: Callable[[str], Account]
+) -> None:
+    """Good till canceled is what it is anyway; at once or not at all is what it cannot be."""
+    server.reply, ours = Reply(b"{}"), account(exchange)
+    maker = CreatePayload(
+        symbol=ours.symbol, side="sell", type="limit", amount_base=Decimal(12), price=Decimal(20), post_only=True
+    )
+    sent = []
+    for time_in_force in (None, "GTC"):
+        await ours.fresh()
+        with pytest.raises(ExchangeError):
+            await ours.create_order(replace(maker, time_in_force=time_in_force), ours.our_id)
+        sent.append(_without_time(server.requests[-1]))
+    assert sent[0] == sent[1]
+    server.requests.clear()
+    for time_in_force in ("IOC", "FOK"):
+        with pytest.raises(Rejected):
+            await ours.create_order(replace(maker, time_in_force=time_in_force), ours.our_id)
+    assert server.requests == []
+
+
+def _without_time(request: bytes) -> str:
+    """Return a request without what differs each time: numbers of requests, times and signatures."""
+    text = re.sub(r'"(signature|nonce|timestamp|id)": ?(\{[^}]*\}|"[^"]*"|\d+)', "", request.decode())
+    return re.sub(r"(nonce|timestamp|signature|Timestamp|Signature)=[^& ]*", "", text)
 
 
 @pytest.mark.parametrize(("exchange", "word"), [("kucoin", "cancelAll"), ("hitbtc", "order"), ("gate", "orders")])

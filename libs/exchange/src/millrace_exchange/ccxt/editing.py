@@ -49,6 +49,8 @@ class OrderEditor:
             self._refuse(f"an edit is not supported on {profile.exchange}: cancel the order and create another")
         edit_params(profile, payload, client_order_id)  # Refuses what must not be sent, before anything is asked.
         found = await self._orders.found("editOrder", payload)
+        if not profile.client_order_ids.of_contracts and not self._ccxt.market(payload.symbol).get("spot"):
+            self._refuse("$.payload.symbol: what replaces an order in a contract cannot carry our id here")
         self._check_known(payload, found.order)
         total = self._total(payload, found.order)
         if total is not None and self._only_reduces(payload, found.order, total):

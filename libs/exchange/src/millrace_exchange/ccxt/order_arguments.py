@@ -46,7 +46,8 @@ def create_arguments(
         raise _rejected(profile, "createOrder", reason)
     terms: dict[str, Any] = profile.client_order_ids.params(client_order_id)
     post_only = payload.post_only and profile.post_only_type is None
-    if payload.time_in_force is not None:
+    if payload.time_in_force is not None and not (payload.post_only and payload.time_in_force == "GTC"):
+        # Beside post-only it says nothing; Hyperliquid would be sent it in the place of post-only, Binance refuses it.
         terms["timeInForce"] = payload.time_in_force
     if post_only:
         terms["postOnly"] = True

@@ -54,6 +54,8 @@ PROFILE: Final = ExchangeProfile(
     quote_amounts=frozenset({"buy"}),
     # A market buy has no amount of base there.
     spot_buys_by_cost=True,
+    # ccxt sends "Close position" in place of the order, with the amount under a name that Coinbase does not know.
+    reduce_only_orders=False,
     # "Edit order": a new size or price, of limit orders that are good till canceled only.
     edit="amend",
     requests=RequestLimits(

@@ -24,9 +24,12 @@ PROFILE: Final = ExchangeProfile(
     exchange=ExchangeId("htx"),
     # ccxt's former name of it.
     aliases=frozenset({ExchangeId("huobi")}),
-    # client-order-id: letters, digits, - and _, 64 at most (contracts take integers, which this is not). "Uniqueness …
-    # will no longer be verified"; a question finds the latest, and a closed one for 2 hours only.
-    client_order_ids=ClientOrderIds(uniqueness="not_enforced", fetches=True, finds_closed=False, cancels=True),
+    # client-order-id: letters, digits, - and _, 64 at most. "Uniqueness … will no longer be verified"; a question finds
+    # the latest, and a closed one for 2 hours only. Of contracts ccxt takes integers alone: ours would stand in the
+    # request under a name that HTX does not know.
+    client_order_ids=ClientOrderIds(
+        uniqueness="not_enforced", of_contracts=False, fetches=True, finds_closed=False, cancels=True
+    ),
     lists=ListAnswers(
         are_bare=False, rows_in=frozenset({"data", "list", "orders", "trades"}), balances_in=frozenset({"data", "list"})
     ),
