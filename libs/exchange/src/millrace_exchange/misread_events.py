@@ -2,6 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class ValuedOrders(NamedTuple):
+    """Orders that are sized in quote currency, and counted in it by the exchange's events."""
+
+    field: str
+    """Field of the exchange's own record that tells them from others."""
+    value: str
+    """What it says of them."""
+    executed: str
+    """Field with what was spent; ccxt takes it for the amount that was filled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -11,9 +23,14 @@ class MisreadEvents:
     order: Mapping[str, str | None] = field(default_factory=dict)
     """By ccxt's name, the field of the exchange's own record of an order that says it; None where no field does: then
     an answer tells it."""
+    valued_orders: ValuedOrders | None = None
+    """Orders of which ccxt takes values for amounts; None where it takes them for what they are."""
     trade: frozenset[str] = frozenset()
     """ccxt's names of what is left out of a trade. Its fee comes with an answer then, and its cost is worked out."""
     fees_are_changes: bool = False
     """Whether the fee of a trade is the change of the balance: what was charged is below zero."""
     fee_currency: str | None = None
     """Field of the exchange's own record of a trade with the currency of its fee."""
+    wallet: tuple[str, str] | None = None
+    """Kind and name of the wallet that orders use, where events tell of others too (`wallets`, `wallet_type`), and ccxt
+    takes each for all that is held."""

@@ -9,6 +9,7 @@ from typing import Final
 
 from millrace_core.clock import DAY_MS
 from millrace_core.names import ExchangeId
+from millrace_exchange.misread_events import MisreadEvents, ValuedOrders
 from millrace_exchange.order_ids import ClientOrderIds, ListAnswers, OpenOrderPages, RequiredFields
 from millrace_exchange.profile import (
     PUBLIC_ACTIONS,
@@ -37,6 +38,8 @@ PROFILE: Final = ExchangeProfile(
     required=RequiredFields(
         trade={"order-id": frozenset({"trade-id"})}, balance={"balance": frozenset({"currency", "type"})}
     ),
+    # "Subscribe Order Updates": of a market buy `execAmt` and `remainAmt` are values.
+    misread=MisreadEvents(valued_orders=ValuedOrders("type", "buy-market", "execAmt")),
     # prevSeqNum is the seqNum before. ccxt applies nothing that does not follow, on spot with an exception that ends
     # the reading of the socket (off by the option), on contracts without a word. 150 levels unless 5, 20 or 400 are
     # asked for.

@@ -63,7 +63,10 @@ PROFILE: Final = ExchangeProfile(
             "filled": "cum_qty",
             "fee": None,
             "fees": None,
-        }
+        },
+        # "Balances": ccxt takes the sum over all wallets, or any wallet's, for what is there for orders; its answers
+        # tell the wallets apart.
+        wallet=("spot", "main"),
     ),
     history=History(own_trades=_BY_FIFTY, closed_orders=_BY_FIFTY),
     # Channel `executions`, fees: a list of asset and qty; ccxt takes the first.

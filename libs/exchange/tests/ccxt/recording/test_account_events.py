@@ -1,20 +1,28 @@
 """What an account's events say, as each exchange documents them: ccxt reads some otherwise than it reads answers."""
 
+import json
 from typing import Any, Final
 
 import pytest
 
-from millrace_core.actions import MY_TRADES, ORDERS
-from millrace_core.market import Trade
+from millrace_core.actions import BALANCE, MY_TRADES, ORDERS
+from millrace_core.market import Balances, Trade
 from millrace_core.names import ExchangeId
 from millrace_core.orders import Order
 from millrace_exchange import EventTimes, profile_of
 from millrace_exchange.ccxt.loading import load_exchange
 from millrace_exchange.ccxt.recording.recorded_exchange import recorded
+from millrace_exchange.ccxt.recording.recorder import UNREAD
 from millrace_exchange.request_gate import RequestGate
 
 SYMBOL: Final = "BTC/USDT"
-MARKET_IDS: Final = {"okx": "BTC-USDT", "coinbase": "BTC-USDT", "bitfinex": "tBTCUST", "hyperliquid": "@1"}
+MARKET_IDS: Final = {
+    "okx": "BTC-USDT",
+    "coinbase": "BTC-USDT",
+    "bitfinex": "tBTCUST",
+    "hyperliquid": "@1",
+    "htx": "btcusdt",
+}
 
 
 class Taker:
@@ -27,8 +35,10 @@ class Taker:
         self.futures: dict[str, Any] = {}
         self.url = ""
         self._recorder = ccxt.recorder
-        for action in (ORDERS, MY_TRADES):
-            self._recorder.add((action.name, SYMBOL, None), self)
+        self.balances: list[Balances] = []
+        self.missed: list[str] = []
+        for action, symbol in ((ORDERS, SYMBOL), (MY_TRADES, SYMBOL), (BALANCE, None)):
+            self._recorder.add((action.name, symbol, None), self)
 
     def resolve(self, result: Any, _message_hash: str) -> None:
         """Take what ccxt applied."""
@@ -42,15 +52,39 @@ class Taker:
         """Take trades."""
         self.trades += trades
 
+    def balance_changed(self, balances: Balances, event: EventTimes) -> None:
+        """Take balances."""
+        self.balances.append(balances)
 
-def taken(exchange: str, method: str, *calls: tuple[Any, ...]) -> Taker:
-    """Have one of ccxt's methods read frames as if they came over a connection."""
+    def message_missed(self, reason: str) -> None:
+        """Learn of what cannot be read."""
+        self.missed.append(reason)
+
+
+def opened(exchange: str) -> Any:
+    """Return ccxt's exchange with one market."""
     profile = profile_of(ExchangeId(exchange))
     loaded: Any = load_exchange(exchange)
     ccxt = recorded(loaded)({}, profile, RequestGate(profile))
     market_id = MARKET_IDS.get(exchange, "BTCUSDT")
-    market = {"id": market_id, "symbol": SYMBOL, "base": "BTC", "quote": "USDT", "type": "spot", "spot": True}
-    ccxt.set_markets([ccxt.safe_market_structure({**market, "precision": {"price": 0.1, "amount": 0.1}})])
+    market = {
+        "id": market_id,
+        "lowercaseId": market_id.lower(),
+        "symbol": SYMBOL,
+        "base": "BTC",
+        "baseId": "BTC",
+        "quote": "USDT",
+        "type": "spot",
+        "spot": True,
+        "precision": {"price": 0.1, "amount": 0.1},
+    }
+    ccxt.set_markets([ccxt.safe_market_structure(market)])
+    return ccxt
+
+
+def taken(exchange: str, method: str, *calls: tuple[Any, ...]) -> Taker:
+    """Have one of ccxt's methods read frames as if they came over a connection."""
+    ccxt = opened(exchange)
     taker = Taker(ccxt)
     for arguments in calls:
         getattr(ccxt, method)(taker, *arguments)
@@ -303,3 +337,63 @@ def test_an_order_is_the_exchanges(exchange: str, method: str, frames: Any) -> N
     assert order.cost in (200, None)
     assert order.average in (100, None)
     assert order.fees == []
+
+
+# "Balances": a snapshot tells of all wallets, an update of one.
+KRAKEN_WALLETS: Final = [
+    {"type": "spot", "id": "main", "balance": 300},
+    {"type": "earn", "id": "flex", "balance": 200},
+]
+KRAKEN_BALANCES: Final = [
+    {"type": "snapshot", "data": [{"asset": "USDT", "balance": 500, "wallets": KRAKEN_WALLETS}]},
+    {"type": "update", "data": [{"asset": "USDT", "wallet_type": "spot", "wallet_id": "main", "balance": 290}]},
+    {"type": "update", "data": [{"asset": "USDT", "wallet_type": "earn", "wallet_id": "flex", "balance": 210}]},
+]
+
+
+async def test_only_the_wallet_of_orders_counts() -> None:
+    """Kraken: what is lent out or staked cannot be traded, and answers tell it apart."""
+    ccxt = opened("kraken")
+    taker, client = Taker(ccxt), ccxt.client("ws://127.0.0.1:1")
+    for frame in KRAKEN_BALANCES:
+        client.handle_text_or_binary_message(json.dumps({"channel": "balances", **frame}))
+    await ccxt.close()
+    assert [balances["USDT"].total for balances in taker.balances] == [300, 290, 290]
+
+
+def test_balances_of_which_ccxt_reads_nothing_are_asked_for() -> None:
+    """HTX: ccxt takes a record for a list; nothing would tell that a balance changed."""
+    record = {"currency": "usdt", "accountId": 1, "balance": "300", "available": "290", "accountType": "trade"}
+    taker = taken("htx", "handle_balance", ({"action": "push", "ch": "accounts.update#2", "data": record},))
+    assert (taker.balances, taker.missed) == ([], [UNREAD])
+
+
+# "Subscribe Order Updates": of a market buy what was executed is a value.
+HTX_FILL: Final = {
+    "eventType": "trade",
+    "symbol": "btcusdt",
+    "tradePrice": "100",
+    "tradeVolume": "2",
+    "tradeTime": 1_700_000_000_000,
+    "orderId": 7,
+    "clientOrderId": "f",
+    "orderStatus": "filled",
+    "aggressor": True,
+    "tradeId": 42,
+}
+
+
+@pytest.mark.parametrize(
+    ("event", "filled", "cost"),
+    [
+        ({"type": "buy-market", "orderValue": "200", "execAmt": "200", "remainAmt": "0"}, None, 200),
+        ({"type": "buy-limit", "orderSize": "2", "execAmt": "2", "remainAmt": "0"}, 2, None),
+    ],
+    ids=["by value", "by amount"],
+)
+def test_what_was_spent_is_no_amount(event: dict[str, Any], filled: int | None, cost: int | None) -> None:
+    """HTX: what was filled never falls, so that a wrong number would stay."""
+    [order] = taken("htx", "handle_order", ({"ch": "orders#btcusdt", "data": {**HTX_FILL, **event}},)).orders
+    assert (order.id, order.status) == ("7", "closed")
+    assert order.filled == filled
+    assert order.cost == cost

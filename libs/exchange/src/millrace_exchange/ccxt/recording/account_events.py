@@ -25,10 +25,10 @@ class AccountEvents:
         Raises:
             ValueError: it has no id.
         """
-        fields = self._misread.order
+        fields = self._fields(row.get("info"))
         if not fields:
             return order_of(row)
-        texts = {name: self._text(row["info"], field) for name, field in fields.items()}
+        texts = {name: self._text(row.get("info"), field) for name, field in fields.items()}
         numbers = {name: text for name, text in texts.items() if name in _NUMBERS}
         mended = {name: None if text is None else number(text) for name, text in numbers.items()}
         return order_of({**row, **texts, **mended, ANSWERED: {**row.get(ANSWERED, {}), **numbers}})
@@ -42,6 +42,20 @@ class AccountEvents:
             # ccxt has the same one in a list too.
             row = {**row, "fee": self._fee(row), "fees": []}
         return trade_of(row)
+
+    def _fields(self, record: Any) -> Mapping[str, str | None]:
+        """Return what of an order is read otherwise than ccxt does."""
+        valued, fields = self._misread.valued_orders, self._misread.order
+        if valued is None or self._text(record, valued.field) != valued.value:
+            return fields
+        return {**fields, **dict.fromkeys(_AMOUNTS), "cost": valued.executed}
+
+    def correct(self, frame: Any) -> None:
+        """Leave wallets that orders do not use out of a frame about balances."""
+        wallet = self._misread.wallet
+        if wallet is not None and isinstance(frame, dict) and frame.get("channel") == "balances":
+            rows = [_of_wallet(row, wallet) for row in frame.get("data") or ()]
+            frame["data"] = [row for row in rows if row is not None]
 
     def _fee(self, row: Row) -> Row | None:
         fee, misread = row.get("fee"), self._misread
@@ -57,10 +71,22 @@ class AccountEvents:
         return self._ccxt.safe_string(record, field) if isinstance(record, Mapping) and field is not None else None
 
 
+def _of_wallet(row: Row, wallet: tuple[str, str]) -> Row | None:
+    """Return what a record says of a wallet; None if it is about another."""
+    if (wallets := row.get("wallets")) is not None:
+        return {**row, "balance": next((each["balance"] for each in wallets if _wallet(each, "") == wallet), 0)}
+    return row if _wallet(row, "wallet_") == wallet else None
+
+
+def _wallet(record: Row, prefix: str) -> tuple[Any, Any]:
+    return record.get(f"{prefix}type"), record.get(f"{prefix}id")
+
+
 def _opposite(cost: float) -> float:
     """Return a number with the other sign and every digit."""
     text = str(cost)
     return number(text.removeprefix("-") if text.startswith("-") else f"-{text}") if cost else 0.0
 
 
+_AMOUNTS: Final = ("amount", "filled", "remaining", "average")
 _NUMBERS: Final = ("price", "triggerPrice", "amount", "filled", "remaining", "average", "cost")

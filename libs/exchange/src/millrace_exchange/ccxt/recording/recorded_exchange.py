@@ -317,6 +317,7 @@ class RecordedExchange(PathIds, DigitKeeper):
             # A client of ccxt parses frames by itself, and would round their numbers.
             text = data.decode() if isinstance(data, bytes) and client.decompressBinary else data
             frame = parse_json(text) if is_json_encoded_object(text) else text
+            recorder.account.correct(frame)
             if (problem := self._account_problem(frame)) is None:
                 client.on_message_callback(client, frame)
             else:

@@ -22,6 +22,7 @@ from millrace_exchange.listeners import EventTimes, ExchangeListener
 from millrace_exchange.profile import ExchangeProfile
 
 _PRIVATE: Final = frozenset(name for name, action in ACTIONS.items() if action.is_private)
+UNREAD: Final = "the exchange sent something of the balances, and ccxt reads nothing of it"
 StreamKey = tuple[str, str | None, str | None]
 """Action (`watchOrderBook`, …), symbol, and of candles the timeframe."""
 
@@ -37,7 +38,7 @@ class Recorder:
         self._listeners: dict[StreamKey, ExchangeListener] = {}
         self.books = BookRecorder(ccxt, profile.book)
         self._contracts = ContractRecorder()
-        self._account = AccountEvents(ccxt, profile.misread)
+        self.account = AccountEvents(ccxt, profile.misread)
         self.received_ns = 0
         """When the frame at hand was read, wall clock."""
         self._newest_ticker: dict[str, dict[str, Any]] = {}
@@ -88,7 +89,7 @@ class Recorder:
         count = cache.getLimit(None, None)
         new = cache[-count:] if count else []
         if cache is self._ccxt.myTrades:
-            self._trades(MY_TRADES.name, new, self._account.trade)
+            self._trades(MY_TRADES.name, new, self.account.trade)
         elif new and "filled" in new[-1]:
             self._orders(new)
         else:
@@ -107,7 +108,7 @@ class Recorder:
             if listener := self._listeners.get((ORDERS.name, symbol, None)):
                 at = orders[-1].get("lastUpdateTimestamp") or orders[-1].get("lastTradeTimestamp")
                 complete = [with_all_fees(order, self._order_fees, self._fee_worth) for order in orders]
-                listener.orders_changed([self._account.order(each) for each in complete], self._event(at))
+                listener.orders_changed([self.account.order(each) for each in complete], self._event(at))
 
     def _named_candles(self, result: list[Any]) -> bool:
         # Some exchanges resolve with `[symbol, timeframe, cache]`.
@@ -157,7 +158,9 @@ class Recorder:
         info = result.get("info")
         difference = isinstance(info, dict) and info.get("e") in self._balance_difference_events
         listener = self._listeners.get((BALANCE.name, None, None))
-        if listener and not difference:
+        if listener and info in ([], {}):
+            listener.message_missed(UNREAD)
+        elif listener and not difference:
             listener.balance_changed(balances_of(result, self._net_field), self._event(result.get("timestamp")))
         return True
 
