@@ -34,8 +34,12 @@ def check_flags(ccxt: Any, profile: ExchangeProfile, payload: CreatePayload) -> 
         _refuse(
             profile, "amountBase: a market buy is sized by its cost here (amountQuote); or place a limit order (IOC)"
         )
-    if payload.time_in_force is None and not payload.post_only:
-        return
+    if payload.time_in_force is not None or payload.post_only:
+        _check_features(ccxt, profile, payload)
+
+
+def _check_features(ccxt: Any, profile: ExchangeProfile, payload: CreatePayload) -> None:
+    """Refuse a time in force that the market does not have, as far as ccxt knows."""
     kinds = ccxt.feature_value(payload.symbol, "createOrder", "timeInForce")
     if not isinstance(kinds, dict):
         return
