@@ -107,7 +107,8 @@ async def check_profit(platform: Platform, api: Api) -> None:
     count = Account()
     for trade in await platform.get_signed("/api/v3/myTrades", symbol=MARKET):
         amount = Decimal(trade["qty"]) * (1 if trade["isBuyer"] else -1)
-        count.fill(amount, Decimal(trade["price"]), Decimal(trade["commission"]), trade["commissionAsset"])
+        fees = [(Decimal(trade["commission"]), trade["commissionAsset"])]
+        count.fill(amount, Decimal(trade["price"]), fees)
 
     async def all_attributed() -> dict[str, Any] | None:
         rows = await api.all("/positions")

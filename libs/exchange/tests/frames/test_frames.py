@@ -215,8 +215,10 @@ async def test_no_wrong_book_is_shown_whatever_happens_to_frames(dialect: type[D
     async with playing(dialect(), Market(seed=7)) as player, reading(player) as reader:
         await play(player, reader, NO_FAULTS, 10)
         await play(player, reader, Faults(), FRAMES)
+        while reader.compared <= FRAMES // 5:
+            # On a busy machine more of them pass while a book is taken again.
+            await play(player, reader, Faults(), FRAMES // 5)
     assert player.injected > 3
-    assert reader.compared > FRAMES // 5
     assert reader.wrong == []
 
 
