@@ -177,7 +177,7 @@ class SharedBudget:
             connection.send(pack(*self._command([charge], user, forced=True)), [self._learning([charge])])
 
     def _send(self, charge: Charge, *, stop_ms: int = 0, seen: int = 0) -> None:
-        """Send what the exchange said, without waiting; of what is lost only a pause is sent again."""
+        """Send what the exchange said, without waiting. If it is lost, only a pause is sent again once Redis is back."""
         self._reconnecting.start()
         if (connection := self._reconnecting.connection) is not None:
             command = self._command([charge], _NOBODY, stop_ms=stop_ms, seen=seen)
