@@ -4,7 +4,7 @@ A rule that an exchange does not state is None: it is never guessed, and nothing
 """
 
 from collections.abc import Iterator
-from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal, localcontext
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, localcontext
 from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
@@ -15,7 +15,7 @@ from millrace_core.requests import CreatePayload, EditPayload
 
 _DIGITS: Final = 100
 """More than any number of a request has, which is below 1e30, beside a step of any exchange."""
-_EXACT: Final = Context(prec=_DIGITS)
+
 
 _SIZES: Final = (
     *("contract_size", "tick_size", "amount_step", "cost_step", "price_digits", "amount_digits"),
@@ -184,9 +184,10 @@ def _step(value: Decimal | float, step: Decimal | None, digits: int | None) -> D
 
 def _fits(number: Decimal, step: Decimal | None, digits: int | None) -> bool:
     """Tell whether a number is one that the exchange takes as it is."""
-    if step is not None:
-        return _EXACT.remainder(number, step) == 0
-    return digits is None or len(number.normalize(_EXACT).as_tuple().digits) <= digits
+    with localcontext(prec=_DIGITS):
+        if step is not None:
+            return number % step == 0
+        return digits is None or len(number.normalize().as_tuple().digits) <= digits
 
 
 def _text(value: Decimal | float) -> str:

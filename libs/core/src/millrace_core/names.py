@@ -128,8 +128,8 @@ class StreamName(NamedTuple):
         return tuple(dict.fromkeys(places))
 
     def _tail(self) -> str:
-        tenant, exchange, action, symbol = self
-        return f"{tenant}.{exchange}.{action}" if symbol is None else f"{tenant}.{exchange}.{action}.{symbol}"
+        parts = self if self.symbol is not None else self[:3]
+        return ".".join(part for part in parts if part is not None)
 
     @classmethod
     def parse(cls, name: str) -> "StreamName":

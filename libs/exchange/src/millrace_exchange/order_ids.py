@@ -42,10 +42,9 @@ class ClientOrderIds:
 
     def of(self, request_id: RequestId) -> str:
         """Return a request's client order id, the same at every attempt."""
-        if self.form == "hex":
-            return self.prefix + request_id
         number = int(request_id, 16)
-        return self.prefix + (_base62(number) if self.form == "base62" else str(number % 2**45))
+        forms = {"hex": request_id, "base62": _base62(number), "int45": str(number % 2**45)}
+        return self.prefix + forms[self.form]
 
     def params(self, client_order_id: str) -> dict[str, Any]:
         """Return the ccxt parameters that carry an id; a number where the exchange wants one."""

@@ -73,8 +73,6 @@ class RequestGate:
         self._gauges: set[Gauge] = set()
         self._next_report: asyncio.TimerHandle | None = None
         self._known_charges: dict[tuple[str, int | None], list[Charge]] = {}
-        self._pausing: dict[str, list[str]] = {}
-        """The keys of what may be paused, by the action that each pause stops."""
 
     async def enter(self, action: str, weight: int | None = None) -> None:
         """Return once a request may be sent; `weight` is the endpoint's own, where it is known.
@@ -108,10 +106,7 @@ class RequestGate:
 
     def stopped_ms(self, action: str) -> int:
         """Return how much of a pause is left that concerns an action."""
-        keys = self._pausing.get(action)
-        if keys is None:
-            keys = self._pausing[action] = [self._address.key, *(limit.key for limit in self._counting(action))]
-        return self._access.budget.stopped_ms(keys)
+        return self._access.budget.stopped_ms([self._address.key, *(limit.key for limit in self._counting(action))])
 
     def answered(self, action: str | None, answer: Answer) -> None:
         """Learn from an answer what is left, and whether the exchange wants a pause; None if the action is unknown."""

@@ -73,4 +73,4 @@ async def _never_returning(coroutine: Coroutine[Any, Any, None]) -> None:
 
 
 def _name(coroutine: Coroutine[Any, Any, object]) -> str:
-    return getattr(coroutine, "__qualname__", None) or repr(coroutine)
+    return getattr(coroutine, "__qualname__", repr(coroutine))

@@ -80,8 +80,7 @@ class SharedBudget:
             return Verdict(stopped_ms, is_stopped=True)
         user = f"{_URGENT if urgent else _OTHER}{tenant}"
         if urgent and self._has_plenty(charges):
-            for charge in charges:
-                self._unanswered[charge.key] += charge.weight
+            self._unanswered.update({charge.key: charge.weight for charge in charges})
             self._report_soon(user, tuple(charges))
             return Verdict()
         reply = await self._ask(charges, user, URGENT_LIMIT_S if urgent else ANSWER_LIMIT_S)

@@ -101,8 +101,6 @@ class Pauses:
 
     def left_ms(self, keys: Sequence[str], now_ms: float) -> int:
         """Return how much of the longest is left, in whole ms, rounded up."""
-        if not self._until_ms:
-            return 0
         left = max((self._until_ms.get(key, 0) for key in keys), default=0) - now_ms
         return max(0, -int(-left // 1))
 

@@ -1,6 +1,5 @@
 """The shortcuts return what ccxt returns, for any input."""
 
-import hashlib
 from typing import Any
 
 from ccxt.base.decimal_to_precision import NO_PADDING, ROUND, TICK_SIZE, TRUNCATE, decimal_to_precision
@@ -23,12 +22,6 @@ def test_times_read_as_from_ccxt(timestamp: Any) -> None:
 def test_what_is_signed_is_what_ccxt_signs(params: dict[str, Any]) -> None:
     """Character for character: the signature is made of it."""
     assert Shortcuts.rawencode(params) == Exchange.rawencode(params)
-
-
-@given(st.binary(), st.binary(), st.sampled_from([hashlib.sha256, hashlib.sha512]), st.sampled_from(["hex", "base64"]))
-def test_signatures_are_those_of_ccxt(request: bytes, secret: bytes, algorithm: Any, form: str) -> None:
-    """Whatever an exchange's signatures are made by."""
-    assert Shortcuts.hmac(request, secret, algorithm, form) == Exchange.hmac(request, secret, algorithm, form)
 
 
 @given(st.integers(0, 10**9) | st.floats(0, 1e9), st.sampled_from([0.01, 0.0001, 1e-8, 5, 0.05]))

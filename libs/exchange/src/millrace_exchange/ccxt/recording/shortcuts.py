@@ -2,8 +2,6 @@
 
 import time
 from functools import lru_cache
-from hashlib import sha256
-from hmac import digest as hmac_digest
 from typing import Any, Final
 
 from ccxt.base.decimal_to_precision import decimal_to_precision
@@ -36,16 +34,9 @@ class Shortcuts:
     @staticmethod
     def rawencode(params: dict[str, Any] = {}, sort: bool = False) -> Any:  # noqa: B006 (as ccxt has it)
         """Return parameters as a query in which nothing is escaped."""
-        if not _PLAIN.issuperset(map(type, params.values())):
+        if not all(type(value) in _PLAIN for value in params.values()):
             return Exchange.rawencode(params, sort)
         return "&".join([f"{name}={value}" for name, value in params.items()])
-
-    @staticmethod
-    def hmac(request: bytes, secret: bytes, algorithm: Any = sha256, digest: str = "hex") -> Any:
-        """Return the signature of a request by a shared secret."""
-        if algorithm is not sha256 or digest != "hex":
-            return Exchange.hmac(request, secret, algorithm, digest)
-        return hmac_digest(secret, request, "sha256").hex()
 
 
 # 1 and 1.0 are kept apart because ccxt prints them before it rounds.
