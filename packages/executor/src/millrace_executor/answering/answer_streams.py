@@ -47,10 +47,6 @@ class _AnswerWriter:
             return False
         return self.opening.cancelled() or self.opening.exception() is not None or self.writer.state == "closed"
 
-    def serves(self, tenure: Tenure) -> bool:
-        """Tell whether it publishes, or will, what is answered under a tenure."""
-        return self.tenure is tenure and not self.has_failed
-
     async def close(self) -> None:
         if self.idle is not None:
             self.idle.cancel()
@@ -76,9 +72,7 @@ class AnswerStreams:
 
     def expect(self, name: StreamName, tenure: Tenure) -> None:
         """Begin to open a stream, so that its answer need not wait for that."""
-        stream = self._streams.get(name)
-        if stream is None or not stream.serves(tenure):
-            self._release(name, self._stream(name, tenure))
+        self._release(name, self._stream(name, tenure))
 
     async def open(self, name: StreamName, tenure: Tenure) -> None:
         """Open a stream: executors that held the lease before publish no more answers there.
@@ -168,7 +162,7 @@ class AnswerStreams:
 
     def _stream(self, name: StreamName, tenure: Tenure) -> _AnswerWriter:
         stream = self._streams.get(name)
-        if stream is not None and not stream.serves(tenure):
+        if stream is not None and (stream.has_failed or stream.tenure is not tenure):
             self._discard(name, stream)
             stream = None
         if stream is None:
