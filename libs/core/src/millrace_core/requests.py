@@ -14,10 +14,8 @@ from msgspec import Meta
 
 from millrace_core.clock import DAY_MS
 from millrace_core.errors import MalformedRequest, Problem, RequestParts
-from millrace_core.exact_json import digits_of
 from millrace_core.ids import is_request_id
 from millrace_core.json_problems import (
-    MAX_DEPTH,
     TOO_DEEP,
     UNREADABLE,
     fields_of,
@@ -183,7 +181,6 @@ _HALTING: Final = ("halt", "resume")
 _SYMBOL_PATHS: Final = ("$.symbol", "$.payload.symbol")
 _NO_SYMBOL: Final = "halts have no symbol: leave it out; exchangeId and orderSource limit what is concerned"
 _decoder: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
-_encode: Final = msgspec.json.Encoder(decimal_format="number", enc_hook=digits_of).encode
 
 
 def parse_request(raw: bytes) -> Request:
@@ -201,9 +198,8 @@ def parse_request(raw: bytes) -> Request:
     except UNREADABLE as error:
         raise _diagnosis(raw, problem_of(error)) from error
     problems = _contradictions(request)
-    if not _is_as_written(request, raw):
-        # If a key occurs twice, the decoder silently keeps the last value.
-        problems += _silent_mistakes(raw)
+    # If a key occurs twice, the decoder silently keeps the last value.
+    problems += _silent_mistakes(raw)
     if problems:
         raise MalformedRequest(tuple(problems), _parts(fields_of(raw)))
     return request
@@ -248,14 +244,6 @@ def _parts(fields: dict[str, msgspec.Raw]) -> RequestParts:
         request_id=text_of(fields.get("requestId")),
         order_source=text_of(payload.get("orderSource")),
     )
-
-
-def _is_as_written(request: Request, raw: bytes) -> bool:
-    """Tell whether a program wrote a request as it is written here: then nothing in it was passed over.
-
-    This is the usual case, on the way of every order, and found out in a tenth of the time of looking for mistakes.
-    """
-    return raw.count(b"{") + raw.count(b"[") <= MAX_DEPTH and _encode(request) == raw
 
 
 def _silent_mistakes(raw: bytes) -> list[Problem]:
