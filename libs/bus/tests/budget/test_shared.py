@@ -130,22 +130,6 @@ async def test_what_was_used_without_an_answer_is_reported(
     assert not (await other.take([charge(key, weight=5)], "A")).is_granted
 
 
-async def test_what_was_granted_just_before_the_connection_ended_is_reported(
-    server: EmbeddedServer, budgets: list[SharedBudget], key: str
-) -> None:
-    """Redis is told of it after the request has left, over the next connection if need be."""
-    one, other = budgets
-    connection = await connect(Address.parse(server.url), "test")
-    assert (await one.take([charge(key)], "A")).is_granted
-    assert [(await one.take([charge(key)], "A", urgent=True)).is_granted for _ in range(3)] == [True] * 3
-    await connection.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
-    connection.abort()
-    async with asyncio.timeout(60):
-        while not (await other.take([charge(key, weight=0)], "A")).is_granted or other.used.get(key, 0) < 4:
-            await asyncio.sleep(0.02)
-    assert other.used[key] == 4
-
-
 async def test_a_script_that_the_server_forgot_is_loaded_again(
     killable: EmbeddedServer, budgets: list[SharedBudget], key: str
 ) -> None:

@@ -8,7 +8,7 @@ Every method that talks to an exchange raises `Retryable`, `Rejected`, `OutcomeU
 `millrace_exchange.errors`. A question never raises `OutcomeUnknown`.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Literal, NamedTuple, Protocol
 
@@ -201,7 +201,7 @@ class MarketRules(Protocol):
     """Market rules of an exchange: lots, ticks, filters."""
 
     @property
-    def symbols(self) -> Set[str]:
+    def symbols(self) -> frozenset[str]:
         """The unified symbols of its markets; empty before `Exchange.prepare`."""
 
     @property

@@ -29,8 +29,6 @@ AWAY_MS: Final = 1_000
 """How long Redis is not asked again after it did not answer."""
 FRESH_MS: Final = 200
 """How old the last answer may be for an urgent request to go without another one."""
-REPORT_AFTER_S: Final = 0.005
-"""How soon Redis is told of what was granted without asking it: not before the request that it was granted to left."""
 _STOP_WINDOW_MS: Final = 1_000
 
 _URGENT: Final = "u|"
@@ -58,8 +56,6 @@ class SharedBudget:
         """When Redis last said what was used of each limit."""
         self._unanswered: Counter[str] = Counter()
         """What was granted of each limit without waiting, and Redis has not answered to yet."""
-        self._granted: Counter[tuple[str, tuple[Charge, ...]]] = Counter()
-        """How often each user was granted each sum of charges without waiting, and Redis was not told of it yet."""
         self._peers = 1
         self._owed: Counter[_Owed] = Counter()
         """The same, as it is to be reported."""
@@ -81,7 +77,7 @@ class SharedBudget:
         user = f"{_URGENT if urgent else _OTHER}{tenant}"
         if urgent and self._has_plenty(charges):
             self._unanswered.update({charge.key: charge.weight for charge in charges})
-            self._report_soon(user, tuple(charges))
+            self._send(charges, user, forced=True)
             return Verdict()
         reply = await self._ask(charges, user, URGENT_LIMIT_S if urgent else ANSWER_LIMIT_S)
         # A pause may have begun meanwhile.
@@ -94,7 +90,7 @@ class SharedBudget:
     def stop(self, key: str, ms: int) -> None:
         """Grant nothing that is charged to a limit for a time, in any process."""
         self._pauses.add(key, monotonic_ms(), ms)
-        self._send(Charge(key, _STOP_WINDOW_MS, 0, 0, 0), stop_ms=ms)
+        self._send([Charge(key, _STOP_WINDOW_MS, 0, 0, 0)], _NOBODY, stop_ms=ms)
 
     def stopped_ms(self, keys: Sequence[str]) -> int:
         """Return how much of the longest pause of some limits is left."""
@@ -103,7 +99,7 @@ class SharedBudget:
     def observe(self, key: str, window_ms: int, used: int) -> None:
         """Take over how much of a limit the exchange itself has counted, if it is more than is known here."""
         if used > self._used.get(key, 0):
-            self._send(Charge(key, window_ms, 0, 0, 0), seen=used)
+            self._send([Charge(key, window_ms, 0, 0, 0)], _NOBODY, seen=used)
 
     def _has_plenty(self, charges: Sequence[Charge]) -> bool:
         """Tell whether half of each limit was left a moment ago."""
@@ -148,26 +144,8 @@ class SharedBudget:
         self._learn(charges, reply)
         return list(reply)
 
-    def _report_soon(self, user: str, charges: tuple[Charge, ...]) -> None:
-        if not self._granted:
-            asyncio.get_running_loop().call_later(REPORT_AFTER_S, self._report_now)
-        self._granted[user, charges] += 1
-
-    def _report_now(self) -> None:
-        """Report what was granted without waiting; if there is no connection, the next one is told."""
-        if (connection := self._reconnecting.connection) is not None:
-            self._report_granted(connection)
-
-    def _report_granted(self, connection: Connection) -> None:
-        granted, self._granted = self._granted, Counter()
-        for (user, charges), times in granted.items():
-            summed = [charge._replace(weight=times * charge.weight) for charge in charges]
-            command = self._command(summed, user, forced=True)
-            connection.send(pack(*command), [self._learning(summed, forced=True)])
-
     def _report_owed(self, connection: Connection) -> None:
-        """Report what was granted without asking Redis, and what was used while it did not answer."""
-        self._report_granted(connection)
+        """Report what was used while Redis did not answer."""
         if not self._owed:
             return
         owed, self._owed, self._alone = self._owed, Counter(), LocalBudget()
@@ -175,12 +153,14 @@ class SharedBudget:
             charge = Charge(key, window_ms, weight, 0, 0)
             connection.send(pack(*self._command([charge], user, forced=True)), [self._learning([charge])])
 
-    def _send(self, charge: Charge, *, stop_ms: int = 0, seen: int = 0) -> None:
-        """Send what the exchange said, without waiting. If it is lost, only a pause is sent again once Redis is back."""
+    def _send(
+        self, charges: Sequence[Charge], user: str, *, forced: bool = False, stop_ms: int = 0, seen: int = 0
+    ) -> None:
+        """Send without waiting. What is lost is not sent again: a pause is, once Redis is back."""
         self._reconnecting.start()
         if (connection := self._reconnecting.connection) is not None:
-            command = self._command([charge], _NOBODY, stop_ms=stop_ms, seen=seen)
-            connection.send(pack(*command), [self._learning([charge])])
+            command = self._command(charges, user, forced=forced, stop_ms=stop_ms, seen=seen)
+            connection.send(pack(*command), [self._learning(charges, forced=forced)])
 
     def _learning(self, charges: Sequence[Charge], *, forced: bool = False) -> ReplySink:
         def learn(reply: Any) -> None:

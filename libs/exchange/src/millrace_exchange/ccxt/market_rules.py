@@ -1,6 +1,5 @@
 """Market rules of an exchange, as ccxt knows them."""
 
-from collections.abc import Set
 from decimal import Decimal
 from typing import Any
 
@@ -20,11 +19,9 @@ class CcxtMarketRules:
         """By symbol; valid while ccxt has the same market, which it replaces when it loads them again."""
 
     @property
-    def symbols(self) -> Set[str]:
+    def symbols(self) -> frozenset[str]:
         """The unified symbols of its markets; empty before the exchange is prepared."""
-        # Every order asks for them: those of thousands of markets are not copied.
-        markets: dict[str, Any] = self._ccxt.markets or {}
-        return markets.keys()
+        return frozenset(self._ccxt.markets or ())
 
     @property
     def open_symbols(self) -> frozenset[str]:

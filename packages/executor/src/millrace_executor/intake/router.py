@@ -86,7 +86,7 @@ class RequestRouter:
 
     def _close(self, key: AccountKey) -> None:
         account = self._open.pop(key)
-        self._symbols[key] = frozenset(account.symbols) or self._symbols.get(key, ())
+        self._symbols[key] = account.symbols or self._symbols.get(key, ())
 
     def _forget(self, key: AccountKey) -> None:
         for timer in self._waiting.pop(key).values():
