@@ -25,7 +25,7 @@ LAST_CODE: Final = 5
 
 
 def serve(address: str, member: str, arguments: Sequence[str]) -> None:
-    """Print `READY`, then run pytest for whoever connects, one after the other, until killed.
+    """Print `READY`, then run pytest for each that connects, one after the other, until killed.
 
     `member` is the package of the module that changes: it is imported anew each time, as are the tests.
     """

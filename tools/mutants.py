@@ -160,7 +160,7 @@ def _run(command: str, *arguments: str | Path) -> None:
 
 @contextmanager
 def _serving_tests(target: Target, source: Path) -> Iterator[None]:
-    """Run the tests of a module for whoever asks, with its package in the folder `source`."""
+    """Run the tests of a module each time that it is asked to, with its package in the folder `source`."""
     (ROOT / ADDRESS).unlink(missing_ok=True)
     changes = {"PYTHONPATH": str(source), "PYTHONDONTWRITEBYTECODE": "1"}
     pytest = ["-x", "-q", "--assert=plain", "-p", "no:cacheprovider", *target.options, *map(str, target.tests)]

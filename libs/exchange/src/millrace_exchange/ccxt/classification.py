@@ -125,6 +125,11 @@ def is_limit(error: BaseException) -> bool:
     return isinstance(error, _LIMITED)
 
 
+def codes_in(answer: Mapping[str, Any]) -> set[str]:
+    """Return the exchange's own codes in an object of its answer."""
+    return {str(answer[key]) for key in _CODE_KEYS if isinstance(answer.get(key), str | int)}
+
+
 def redacted(text: str) -> str:
     """Return a text without the signatures and keys that ccxt prints in the URLs of failed requests."""
     return _SECRETS.sub(r"\1\2…", text)
@@ -135,7 +140,7 @@ def _rule(profile: ExchangeProfile, action: str, error: BaseException) -> ErrorR
         # An exchange may refuse a second order of the same id under the code of any other refusal.
         return None
     for answer in _objects(str(error)) if profile.error_rules else ():
-        codes = {str(answer[key]) for key in _CODE_KEYS if isinstance(answer.get(key), str | int)}
+        codes = codes_in(answer)
         for rule in profile.error_rules:
             if rule.code in codes and (not rule.actions or action in rule.actions) and _holds(rule.where, answer):
                 return rule

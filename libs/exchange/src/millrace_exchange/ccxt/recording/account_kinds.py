@@ -8,14 +8,13 @@ learnt counts only if the exchange said it.
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
-from typing import Any, Final
+from typing import Any
 
 from ccxt.base.errors import BadResponse
 
+from millrace_exchange.ccxt.classification import codes_in
 from millrace_exchange.ccxt.conversion import nodes
 from millrace_exchange.profile import AccountKind
-
-_CODES: Final = ("code", "label", "retCode")
 
 
 class _Learning:
@@ -80,5 +79,4 @@ def _is_known(ccxt: Any, kind: AccountKind) -> bool:
 def _is_said(kind: AccountKind, answers: list[Any]) -> bool:
     objects = [node for node in nodes(answers) if isinstance(node, Mapping)]
     said = {name for each in objects for name, value in each.items() if value is not None}
-    codes = {str(each[name]) for each in objects for name in _CODES if isinstance(each.get(name), str | int)}
-    return said >= kind.fields or not codes.isdisjoint(kind.refusals)
+    return said >= kind.fields or any(codes_in(each) & kind.refusals for each in objects)
