@@ -2,10 +2,13 @@
 
 import os
 import socket
+import subprocess
+import threading
 
 from millrace_bus.server.ports import free_port, owner_of, port_is_free
 
 _OTHERS = 3_000
+_PROCESSES = 100
 
 
 def test_a_listener_is_found() -> None:
@@ -40,3 +43,15 @@ def test_a_port_given_out_is_given_to_nobody_else() -> None:
                 assert client.getsockname()[1] not in ports
     for port in ports:
         socket.create_server(("127.0.0.1", port)).close()
+
+
+def test_a_port_is_free_though_other_threads_start_processes() -> None:
+    """Each of them has our open sockets, the listener that we ask for a port among them, until its program runs."""
+    starting = threading.Thread(target=lambda: [subprocess.run(["true"], check=True) for _ in range(_PROCESSES)])  # noqa: S607
+    starting.start()
+    held = []
+    while starting.is_alive():
+        port = free_port(0)
+        held += [] if port_is_free("127.0.0.1", port) else [port]
+    starting.join()
+    assert held == []

@@ -25,9 +25,17 @@ def free_port(preferred: int = 0) -> int:
     Without that, any other program could be given the port while our server starts. So a connection is made
     there and closed from the server's side: while it waits for late packets (`TIME_WAIT`), the system gives the port
     to nobody who asks for any port. A server that names it, with `SO_REUSEADDR` as all of ours do, may listen there.
+
+    A process that another thread starts meanwhile holds a copy of our listener until it runs its own program. Such a
+    port is left to it, and another one taken.
     """
-    if preferred and port_is_free(_HOST, preferred):
-        return preferred
+    port = preferred
+    while not port or not port_is_free(_HOST, port):
+        port = _kept_port()
+    return port
+
+
+def _kept_port() -> int:
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((_HOST, 0))
