@@ -1,5 +1,6 @@
 """Limits in a running executor, against the simulator's account and a book on Redis."""
 
+import asyncio
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +12,8 @@ from millrace_core.ids import MessageId, new_request_id
 from millrace_core.market import BookSnapshot
 from millrace_core.names import PUBLIC, Action, ExchangeId, StreamName, Symbol
 from millrace_core.requests import CreateOrder, CreatePayload, EditOrder, EditPayload
+from millrace_executor.answering.intent_ledger import IntentLedger
+from millrace_executor.answering.intents import Intent
 
 KCS = Symbol("KCS/USDT")
 BOOK = StreamName(PUBLIC, ExchangeId("binance"), Action("watchOrderBook"), KCS)
@@ -108,6 +111,23 @@ async def cancel(platform: Any, request_id: str) -> None:
     await platform.publish({"action": "cancelOrder", "exchangeId": "binance", "payload": payload})
     answers = await platform.answers("cancelOrder")
     assert (await answers.number(1)).response.status == "done"
+
+
+async def test_an_order_may_follow_the_answer_that_makes_room_for_it(platform: Any, monkeypatch: Any) -> None:
+    """However long the executor still works on the request that was answered."""
+    await start(platform, maxOpenOrders=1)
+    first = await ask(platform, order(), 1)
+    settle, goes_on = IntentLedger.update, asyncio.Event()
+
+    async def held(self: IntentLedger, intent: Intent) -> None:
+        if intent.stream.action == "cancelOrder":
+            await goes_on.wait()
+        await settle(self, intent)
+
+    monkeypatch.setattr(IntentLedger, "update", held)
+    await cancel(platform, first.request_id)
+    assert (await ask(platform, order(), 2)).status == "done"
+    goes_on.set()
 
 
 async def test_a_copy_counts_nothing(platform: Any) -> None:

@@ -4,7 +4,7 @@ A crash may come between any two. In this order, the executor that runs next fin
 of an answer finds the order, and an intent is settled only if Redis holds its answer.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 
@@ -43,7 +43,9 @@ class Responder:
         ledger: IntentLedger,
         health: UnitHealthReporter,
         writes: RefusedWrites,
+        on_answer: Callable[[Intent, Response], None] | None = None,
     ) -> None:
+        """`on_answer` learns each final answer before anybody can read it."""
         self._tenure = tenure
         self._tenant = tenure.fence.tenant
         self._exchange = exchange
@@ -52,6 +54,7 @@ class Responder:
         self._ledger = ledger
         self._health = health
         self._until_taken = writes.until_taken
+        self._on_answer = on_answer
 
     async def unanswered(self, intents: Sequence[Intent]) -> list[Intent]:
         """Return the intents without a final answer.
@@ -78,6 +81,8 @@ class Responder:
         for order in orders:
             await self._merge(intent, order, seen)
         await self.merge(seen)
+        if self._on_answer is not None:
+            self._on_answer(intent, answer)
         await self._publish(intent.stream, answer, trace)
         await self._ledger.update(intent.settled(answer.status))
         self._health.count(answer.status)

@@ -70,8 +70,17 @@ class AccountExecutor:
         self._halts = halts
         self._health = health
         self._queue = OrderQueue()
+        self._risk = AccountRisk(account, exchange, bus, controls)
         self._responder = Responder(
-            tenure, account.exchange, bus=bus, streams=streams, ledger=self.ledger, health=health, writes=writes
+            tenure,
+            account.exchange,
+            bus=bus,
+            streams=streams,
+            ledger=self.ledger,
+            health=health,
+            writes=writes,
+            # Before it is published: its reader may ask for the next order at once.
+            on_answer=lambda intent, answer: self._risk.answered(intent.client_order_id or "", answer),
         )
         resolver = Resolver(exchange, health, tenure.server_ms, digest)
         client = LeasedExecution(exchange.execution, tenure)
@@ -81,7 +90,6 @@ class AccountExecutor:
         self._recovery = StartupRecovery(
             self.ledger, self._responder, resolver, self._queue, self.tasks, health, tenure.answering
         )
-        self._risk = AccountRisk(account, exchange, bus, controls)
         self._ready = asyncio.Event()
         self._unfinished: dict[AcceptedRequest, None] = {}
 
@@ -146,9 +154,7 @@ class AccountExecutor:
         try:
             answer = await self._end(accepted, our_id, decision, turn)
         finally:
-            if answer is not None:
-                self._risk.answered(our_id, answer)
-            elif isinstance(decision, Approved):
+            if answer is None and isinstance(decision, Approved):
                 self._risk.unanswered(our_id)
 
     async def _end(
