@@ -1,4 +1,4 @@
-"""CPU time for each market message: our gatherer with its own feed and with ccxt, that feed, decoding, and ccxt alone.
+"""CPU time for each market message: our gatherer with its own feed and with ccxt, and the least that each part takes.
 
 One simulator sends four symbols' books and trades; each reader runs by itself, warms up, and is then measured.
 """
@@ -28,7 +28,7 @@ CCXT_TARGET = 1.15
 
 
 async def run(folder: Path) -> list[Figure]:
-    """Measure all five in turn, then the latency with many symbols, then one worker and two."""
+    """Measure all six in turn, then the latency with many symbols, then one worker and two."""
     port = free_port(0)
     settings = folder / "simulator.json"
     settings.write_text(json.dumps(BUSY))
@@ -38,11 +38,12 @@ async def run(folder: Path) -> list[Figure]:
         await EmbeddedServer.start(folder / "valkey") as valkey,
     ):
         await listening(port, 20)
-        native, alone, decode, through_ccxt, ccxt = await interleaved(
+        native, alone, decode, lean, through_ccxt, ccxt = await interleaved(
             ROUNDS,
             lambda: _gatherer(valkey.url, url, "native"),
             lambda: _peer("native_feed", url),
             lambda: _peer("decode_only", url),
+            lambda: _peer("decode_only", url, valkey.url),
             lambda: _gatherer(valkey.url, url, "ccxt"),
             lambda: _peer("bare_ccxt", url),
         )
@@ -50,6 +51,8 @@ async def run(folder: Path) -> list[Figure]:
     return [
         Figure(name, "µs", native, decode, peer, NATIVE_TARGET, higher_is_better=False),
         Figure(f"{name} feed alone", "µs", alone, decode, peer, higher_is_better=False),
+        Figure(name, "µs", native, lean, "the same, journaled and published as it came", higher_is_better=False),
+        Figure("feed, CPU a message, published as it came", "µs", lean, decode, peer, higher_is_better=False),
         Figure("feed, CPU a message, ccxt", "µs", through_ccxt, ccxt, "ccxt.pro alone", CCXT_TARGET, False),
         *await feed_latency.run(folder),
         *await feed_workers.run(folder),
@@ -91,9 +94,9 @@ async def _streams(redis: Any) -> list[str]:
     return [name for name in names if not name.startswith("stream.snapshot.")]
 
 
-async def _peer(name: str, exchange: str) -> float:
+async def _peer(name: str, exchange: str, *more: str) -> float:
     """Return the µs of CPU that a peer takes for each message; it measures itself on SIGUSR1."""
-    async with started(f"benchmarks.peers.{name}", exchange, ",".join(SYMBOLS)) as process:
+    async with started(f"benchmarks.peers.{name}", exchange, ",".join(SYMBOLS), *more) as process:
         assert process.stdout is not None
         async with asyncio.timeout(60):
             await process.stdout.readline()
