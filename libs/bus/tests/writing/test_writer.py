@@ -6,6 +6,7 @@ import weakref
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import redis.asyncio
 
@@ -422,3 +423,22 @@ async def test_a_writer_that_redis_keeps_refusing_is_not_live(
 async def _refusals(client: Any) -> int:
     stats = await client.info("errorstats")
     return int(stats.get("errorstat_OOM", {"count": 0})["count"])
+
+
+async def test_what_redis_refused_between_two_messages_that_it_took_is_not_lost(
+    killable: EmbeddedServer, bus: Bus, answers: StreamName
+) -> None:
+    """Out of memory concerns one command: what waits in the same pipeline may be taken. Each answer comes once."""
+    writer = bus.writer(answers, None)
+    await writer.open()
+    async with redis.asyncio.Redis.from_url(killable.url) as client, asyncio.timeout(60):
+        used = (await client.info("memory"))["used_memory"]
+        await client.config_set("maxmemory", used + 4_000_000)
+        for number, text in enumerate(("small", "x" * 8_000_000, "small")):
+            writer.response({"number": number, "text": text})
+        while not await _refusals(client):
+            await asyncio.sleep(0.01)
+        await client.config_set("maxmemory", 0)
+        await writer.drained()
+    messages = [message for _, message in await _journal(killable.url, str(answers)) if message.type == "response"]
+    assert sorted(msgspec.json.decode(message.data)["number"] for message in messages) == [0, 1, 2]

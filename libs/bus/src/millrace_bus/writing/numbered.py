@@ -61,6 +61,8 @@ class NumberedStream:
         """By the monotonic clock, s."""
         self.refusal: asyncio.Future[CommandRefused] = asyncio.get_running_loop().create_future()
         """For the current session: done once Redis refused a message, which ends the session."""
+        self.has_hole = False
+        """Whether Redis took a message of the current session after it had refused one before it."""
         self.snapshot_due: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done once the next snapshot is due, by the number of deltas since the last."""
         self.last = MessageId(now_ms(), 0)
@@ -72,6 +74,9 @@ class NumberedStream:
         self._publish_commands = commands(str(name), retention=retention)
         self._sinks = sinks(self._publish_commands, self._took)
         self._snapshot_commands = PublishCommands(name.snapshot, retention=2, exact=True)
+        self._answered = 0
+        """Number of the last message of the session that Redis has answered, by taking or by refusing it."""
+        self._refused_one = False
         self._snapshots = self._since_snapshot = 0
         self._snapshot_after = max(1, retention // 2)
 
@@ -191,6 +196,7 @@ class NumberedStream:
         """Begin a session in which Redis holds everything up to `after`; send the later messages."""
         self.acknowledged.restart(MessageId(self.last.epoch, after), last=self.last.seq)
         self.refusal = asyncio.get_running_loop().create_future()
+        self._answered, self._refused_one, self.has_hole = after, False, False
         self._connection = connection
         for seq, message in self.kept.after(after):
             self._outbox.put(self._publish_commands.write(f"{self.last.epoch}-{seq}", message), self._sinks)
@@ -227,10 +233,16 @@ class NumberedStream:
             self.snapshot_due.set_result(None)
 
     def _took(self, reply: Any) -> None:
-        if type(reply) is bytes:
-            self.acknowledged.one()
-        else:
+        self._answered += 1
+        if type(reply) is not bytes:
+            self._refused_one |= isinstance(reply, CommandRefused)
             self._took_snapshot(reply)
+        elif self._refused_one:
+            # The refused one can have its place in the journal no more. This one has its own, and needs no other.
+            self.has_hole = True
+            self.kept.forget(self._answered)
+        else:
+            self.acknowledged.one()
 
     def _took_snapshot(self, reply: Any) -> None:
         if isinstance(reply, Disconnected):

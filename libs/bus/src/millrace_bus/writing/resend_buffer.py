@@ -12,7 +12,7 @@ KEPT_NS = 5_000_000_000
 class ResendBuffer:
     """The newest messages of one epoch, to be written again if Redis lost them.
 
-    Numbered without gaps; bounded in count and, once acknowledged, in age.
+    Numbered without gaps, but for those that were forgotten; bounded in count and, once acknowledged, in age.
     """
 
     def __init__(self, most: int) -> None:
@@ -44,6 +44,10 @@ class ResendBuffer:
     def after(self, seq: int) -> list[tuple[int, bytes]]:
         """Return the kept messages after a number, in order."""
         return [(number, message) for number, _, message in self._entries if number > seq]
+
+    def forget(self, seq: int) -> None:
+        """Forget one message: it will not be written again."""
+        self._entries = deque(entry for entry in self._entries if entry[0] != seq)
 
     def clear(self) -> None:
         """Forget everything: another epoch begins."""

@@ -39,13 +39,19 @@ def decide(
     first_kept: int | None,
     newest: MessageId | None,
     newest_snapshot: MessageId | None,
+    hole: int | None = None,
 ) -> Resend | NewEpoch | Intruded | Fenced:
-    """Decide how to resume: from our last message, how many snapshots we wrote, the oldest kept message, and Redis."""
+    """Decide how to resume: from our last message, how many snapshots we wrote, the oldest kept message, and Redis.
+
+    `hole` is the number after which Redis refused a message and took a later one; None if it did not.
+    """
     found = max(epoch_of(newest), epoch_of(newest_snapshot))
     if found > last.epoch:
         return Fenced(found)
     if _is_beyond(newest, last) or _is_beyond(newest_snapshot, MessageId(last.epoch, snapshots)):
         return Intruded(found)
+    if hole is not None:
+        return NewEpoch(max(found, last.epoch), hole)
     held = newest.seq if newest is not None and newest.epoch == last.epoch else 0
     if held >= last.seq:
         return Resend(last.seq)

@@ -259,7 +259,8 @@ class StreamWriter:
         if not self._claimed:
             await self._open_epoch(connection, max(epoch_of(newest), epoch_of(newest_snapshot)), 0)
             return
-        match decide(stream.last, stream.snapshots, stream.kept.first, newest, newest_snapshot):
+        hole = stream.acknowledged.seq if stream.has_hole else None
+        match decide(stream.last, stream.snapshots, stream.kept.first, newest, newest_snapshot, hole):
             case Resend(after):
                 self.counters.resent += stream.last.seq - after
                 self._go_live(connection, after)
