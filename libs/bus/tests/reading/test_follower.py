@@ -283,6 +283,21 @@ async def test_answers_are_followed_from_now_on(bus: Bus, other: Bus, answers: S
     assert [update.data["requestId"] for update in received.updates if update.kind == "response"] == ["a"]
 
 
+async def test_answers_are_followed_once_a_foreign_entry_is_gone(
+    server: EmbeddedServer, bus: Bus, other: Bus, answers: StreamName, received: Any
+) -> None:
+    """No writer can write after its id until the key is deleted; what it writes then is not below what was read."""
+    async with redis.asyncio.Redis.from_url(server.url) as client:
+        await client.xadd(str(answers), {"data": "?"}, id="9999999999999-1")
+        follower = other.follow(answers, received)
+        await follower.ready()
+        await client.delete(str(answers))
+    writer = bus.writer(answers, None)
+    await writer.open()
+    writer.response({"requestId": "1"})
+    await received.until(lambda: "response" in received.kinds)
+
+
 async def test_old_answers_come_from_the_start(bus: Bus, other: Bus, answers: StreamName, make_received: Any) -> None:
     """With `from_start` everything in the journal comes; without, nothing of it."""
     writer = bus.writer(answers, None)

@@ -126,7 +126,8 @@ class GapRecovery:
     def took_newest(self, need: Need, newest: MessageId | None) -> None:
         """Take the id of the journal's newest entry; None if the journal is empty."""
         if need is self.need:
-            self._at = newest or BEGINNING
+            # After an id that ends the journal for every writer, only another journal can begin: below it.
+            self._at = BEGINNING if newest is None or newest.is_last else newest
             self._is_begun = self._anchored = True
             self._drain()
 
