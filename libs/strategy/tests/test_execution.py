@@ -119,13 +119,18 @@ def test_each_order_is_cancelled_at_once(venue: Venue) -> None:
     assert venue.cancelled == ["order-1", "order-2"]
 
 
-def test_a_cancellation_that_came_to_nothing_is_repeated(venue: Venue) -> None:
+@pytest.mark.parametrize("set_back_s", [0, 3_600])
+def test_a_cancellation_that_came_to_nothing_is_repeated(
+    venue: Venue, monkeypatch: pytest.MonkeyPatch, set_back_s: int
+) -> None:
     """It is sent again while the order is still open, and not before 2 s."""
     order = working(venue)
     order.set("9.9", 2)
     first = venue.accept()
     order.clear()
     order.clear()
+    for clock in (venue.strategy.clock, venue.strategy._timers):
+        monkeypatch.setattr(clock, "_now_ns", lambda: venue.harness.host.now_ns() - set_back_s * 1_000_000_000)
     venue.harness.advance(1_999)
     assert venue.cancelled == [first.id]
     venue.harness.advance(1)

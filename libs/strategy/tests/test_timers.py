@@ -3,6 +3,8 @@ import pytest
 from millrace_strategy import Strategy
 from millrace_strategy.events import TimerEvent
 from millrace_strategy.testing import StrategyHarness
+from millrace_strategy.timers import Timers
+from millrace_strategy.virtual_host import VirtualHost
 
 
 class _Ticking(Strategy):
@@ -108,3 +110,21 @@ def test_timers_that_were_cancelled_are_not_kept() -> None:
     strategy.after(2_000, name="last")
     strategy._timers.stop()
     assert not strategy._timers._timers
+
+
+@pytest.mark.parametrize("set_by_ms", [-3_600_000, 3_600_000])
+def test_a_timer_beats_on_when_the_clock_is_set(set_by_ms: int) -> None:
+    """Forwards or back: neither an hour without a beat, nor all beats of an hour at once."""
+    host, set_ms, fired = VirtualHost(), 0, []
+    timers = Timers(
+        now_ns=lambda: host.now_ns() + set_ms * 1_000_000,
+        call_later=host.call_later,
+        fire=lambda timer, due_ms: fired.append((timer.name, due_ms)) or setattr(timer, "is_waiting", False),
+    )
+    timers.every(1_000, None, "beat")
+    host.advance(2_500)
+    set_ms = set_by_ms
+    fired.clear()
+    host.advance(5_000)
+    assert 5 <= len(fired) <= 6
+    assert fired[-1][1] == pytest.approx(host.now_ns() // 1_000_000 + set_ms, abs=1_000)

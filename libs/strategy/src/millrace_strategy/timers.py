@@ -9,6 +9,8 @@ from millrace_core.clock import NS_PER_MS, Clock
 
 Callback = Callable[[], Awaitable[None] | None]
 Ms = TypeVar("Ms", int, float)
+_EARLIEST_MS: Final = 100
+"""No loop calls that much too early, unless the clock was set back."""
 _FEW: Final = 64
 """Timers of which none has to be dropped."""
 
@@ -106,7 +108,10 @@ class Timers:
         if timer.every_ms is None:
             self._timers.discard(timer)
         else:
-            beats = 1 + max(0, self._now_ms() - due_ms) // timer.every_ms
+            now_ms = self._now_ms()
+            if due_ms - now_ms > _EARLIEST_MS:
+                due_ms = now_ms  # The clock was set back: the rhythm begins anew.
+            beats = 1 + max(0, now_ms - due_ms) // timer.every_ms
             timer.due_ms = due_ms + beats * timer.every_ms
             self._arm(timer)
         if not timer.is_waiting:

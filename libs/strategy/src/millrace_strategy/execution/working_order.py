@@ -85,7 +85,8 @@ class WorkingOrder(StrategyPart):
         """Fees in base currency, of the same orders."""
         self._requests: dict[str, None] = {}
         self._pause: Timer | None = None
-        self._cancel_at_ms = 0
+        self._cancel_again: Timer | None = None
+        """Set while the exchange may still carry out the last cancellation."""
         self._largest = self._too_small = _ZERO
         """The largest amount that the exchange has taken, and the largest that it has refused; see `REFUSED_RESTS`."""
         self._said_left = False
@@ -271,7 +272,10 @@ class WorkingOrder(StrategyPart):
         return self._time_in_force in ("IOC", "FOK")
 
     def _order_ended(self) -> None:
-        self._key, self._cancel_at_ms = None, 0
+        self._key = None
+        if self._cancel_again is not None:
+            self._cancel_again.cancel()
+            self._cancel_again = None
         wanted = self._wanted
         if wanted is not None and wanted == self._placed:
             if self._is_tried_once:
@@ -300,11 +304,13 @@ class WorkingOrder(StrategyPart):
             del self._requests[old]
 
     def _cancel(self, order: StrategyOrder) -> None:
-        now_ms = self.strategy.clock.now_ms()
-        if now_ms >= self._cancel_at_ms:
-            self._cancel_at_ms = now_ms + CANCEL_AGAIN_MS
+        def over() -> None:
+            self._cancel_again = None
+            self._step()
+
+        if self._cancel_again is None:
             self.strategy.trader.cancel_order(order)
-            self.strategy.after(CANCEL_AGAIN_MS, self._step, name="cancel again")
+            self._cancel_again = self.strategy.after(CANCEL_AGAIN_MS, over, name="cancel again")
 
     def _count(self, order: StrategyOrder) -> None:
         known = self._counted.get(order.key, Reported())
