@@ -1,8 +1,9 @@
 """How long a strategy's hooks take: by hook, the slowest of each, and a word about those that are too slow."""
 
+import time
 from typing import Any, Final
 
-from millrace_core.clock import NS_PER_MS, now_ns
+from millrace_core.clock import NS_PER_MS
 from millrace_service import UnitHealthReporter
 from millrace_strategy import HOOK_NAMES, Event
 
@@ -43,7 +44,7 @@ class HookTimes:
                 self._health.gauge(f"slowestMs.{hook}", round(slowest / NS_PER_MS, 3))
 
     def _report(self, event: Event, ns: int, took: str) -> None:
-        hook, now = HOOK_NAMES[type(event)], now_ns()
+        hook, now = HOOK_NAMES[type(event)], time.monotonic_ns()
         if now < self._next_report_ns.get(hook, 0):
             return
         self._next_report_ns[hook] = now + REPORT_EVERY_NS

@@ -1,10 +1,10 @@
 """The host of a live strategy: this process's event loop and the wall clock."""
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from millrace_core.clock import now_ns
 from millrace_core.names import ExchangeId, Symbol
 from millrace_core.requests import OrderRequest
 from millrace_core.strategy_inputs import HookCancelled
@@ -87,7 +87,7 @@ class LiveHost:
     def hook_failed(self, event: Event, error: BaseException, in_a_row: int) -> None:
         """Count the error, and log it with its event, at most one a second."""
         self._health.count("hookErrors")
-        now = now_ns()
+        now = time.monotonic_ns()
         if now < self._next_log_ns:
             self._unlogged += 1
             return
