@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import time
 import weakref
 from pathlib import Path
 from typing import Any
@@ -231,10 +232,15 @@ async def test_when_redis_forgets_all_the_stream_is_there_again(
     bus: Bus,
     published: Any,
     forget_all: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A young stream is written again from its first message."""
+    """A young stream is written again from its first message, also if the clock was set meanwhile."""
     await published.writer.open()
     published.bid(10.0, 1.0)
+    await published.writer.drained()
+    in_an_hour_ns = time.time_ns() + 3_600 * 10**9
+    monkeypatch.setattr(time, "time_ns", lambda: in_an_hour_ns)
+    published.bid(10.0, 1.5)
     await published.writer.drained()
     await forget_all(killable)
     published.bid(10.0, 2.0)
@@ -242,6 +248,7 @@ async def test_when_redis_forgets_all_the_stream_is_there_again(
     journal = await _journal(killable.url, str(published.writer.name))
     assert [message.message_id.seq for _, message in journal] == list(range(1, published.writer.last.seq + 1))
     assert await _journal(killable.url, published.writer.name.snapshot)
+    assert published.writer.counters.epochs == 1
 
 
 async def test_an_outage_too_long_to_keep_opens_a_new_epoch(

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from millrace_bus.connection.script import MISSING, Script
 from millrace_bus.errors import BusError, CommandRefused, Disconnected, MessageTooLarge, RequestExpired, TooManyRequests
 from millrace_bus.reading.journal_index import REGISTER_EVERY_S, registering
 from millrace_bus.writing.resend_buffer import KEPT_NS
-from millrace_core.clock import now_ms, now_ns
+from millrace_core.clock import now_ms
 from millrace_core.ids import RequestId, new_request_id
 from millrace_core.messages import encode
 from millrace_core.names import Tenant, trader_actions
@@ -69,6 +70,7 @@ class _Sent:
     request_id: RequestId
     message: bytes
     at_ns: int
+    """By the monotonic clock."""
     on_lost: OnLost | None = None
     taken: "asyncio.Future[None] | None" = None
     """Done once Redis has acknowledged it, or it is given up."""
@@ -213,7 +215,7 @@ class Requests:
         message = encode(whole)
         if len(message) > LARGEST_REQUEST:
             raise MessageTooLarge(trader_actions(tenant), len(message), LARGEST_REQUEST)
-        sent = _Sent(request_id, message, now_ns(), on_lost, taken)
+        sent = _Sent(request_id, message, time.monotonic_ns(), on_lost, taken)
         out = self._tenants.get(tenant) or self._tenants.setdefault(tenant, _Tenant(tenant))
         out.make_room(sent.at_ns, is_connected=self._outbox.is_up)
         out.sent.append(sent)

@@ -106,15 +106,14 @@ class NumberedStream:
         Raises:
             MessageTooLarge: it has no number, and readers miss nothing but what it would have told.
         """
-        at_ns = now_ns()
         epoch, seq = self.last
         entry_id = f"{epoch}-{seq + 1}"
         # An answer carries its request's way: `published` there is when the tick that caused it was.
-        trace = trace if kind == "response" else trace.published_at(at_ns)
+        trace = trace if kind == "response" else trace.published_at(now_ns())
         message = self._encoded(Outgoing(entry_id, kind, timestamp, trace, data))
         self.last = last = MessageId(epoch, seq + 1)
         if not self.kept.append(
-            seq + 1, at_ns, message, self.acknowledged.seq, is_connected=self._connection is not None
+            seq + 1, time.monotonic_ns(), message, self.acknowledged.seq, is_connected=self._connection is not None
         ):
             self.counters.dropped += 1
         self.counters.messages += 1
