@@ -2,10 +2,11 @@
 
 import asyncio
 import json
-from pathlib import Path
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from tests.support.platform import Platform, running, until
 
 from millrace_bus import Bus, Update
@@ -13,6 +14,15 @@ from millrace_core.names import StreamName
 
 NEW = "stream.PUBLIC.binance.watchTrades.SOL/USDT"
 BUSY = {"eventsPerSecond": 500, "limits": {"enforce": False}}
+
+pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="module")]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def platform(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Platform]:
+    """A gatherer, which each test leaves with a good configuration."""
+    async with running(tmp_path_factory.mktemp("platform"), ("gatherer",), simulator=BUSY) as platform:
+        yield platform
 
 
 async def running_streams(platform: Platform) -> list[str]:
@@ -27,10 +37,9 @@ async def running_streams(platform: Platform) -> list[str]:
     return names
 
 
-@pytest.mark.system
-async def test_an_added_symbol_streams_and_disturbs_no_other(tmp_path: Path) -> None:
+async def test_an_added_symbol_streams_and_disturbs_no_other(platform: Platform) -> None:
     """A plain SET adds a symbol; no other stream has a gap, a new epoch or a reconnect."""
-    async with running(tmp_path, ("gatherer",), simulator=BUSY) as platform, Bus.connect(platform.server.url) as bus:
+    async with Bus.connect(platform.server.url) as bus:
         names = [StreamName.parse(f"stream.{unit}") for unit in await running_streams(platform)]
         updates: list[Update] = []
         followers = [bus.follow(name, updates.append) for name in names]
@@ -60,30 +69,28 @@ async def more_than(updates: list[Update], number: int) -> bool:
     return len(updates) > number
 
 
-@pytest.mark.system
-async def test_an_invalid_config_changes_nothing_and_reports_all_its_errors(tmp_path: Path) -> None:
+async def test_an_invalid_config_changes_nothing_and_reports_all_its_errors(platform: Platform) -> None:
     """The last good one stays in force; the heartbeat names each mistake with its path; a mended one is taken."""
-    async with running(tmp_path, ("gatherer",), simulator=BUSY) as platform:
-        before = await running_streams(platform)
-        good = platform.configs["gatherer"]
-        broken = json.loads(json.dumps(good))
-        broken["agent"]["status"] = "paused"
-        points = broken["workplans"][0]["dataPoints"]
-        points.append("watchPaint")
-        broken["workplans"][0]["assetPairs"] = []
-        broken["colour"] = "blue"
-        await platform.configure("gatherer", broken)
+    before = await running_streams(platform)
+    good = platform.configs["gatherer"]
+    broken = json.loads(json.dumps(good))
+    broken["agent"]["status"] = "paused"
+    points = broken["workplans"][0]["dataPoints"]
+    points.append("watchPaint")
+    broken["workplans"][0]["assetPairs"] = []
+    broken["colour"] = "blue"
+    await platform.configure("gatherer", broken)
 
-        async def errors() -> set[str]:
-            heartbeat: dict[str, Any] = await platform.heartbeat("gatherer") or {}
-            return {error["path"] for error in heartbeat.get("configErrors", [])}
+    async def errors() -> set[str]:
+        heartbeat: dict[str, Any] = await platform.heartbeat("gatherer") or {}
+        return {error["path"] for error in heartbeat.get("configErrors", [])}
 
-        found = await until(errors, "the errors are in the heartbeat", platform=platform)
-        assert {"$.agent.status", f"$.workplans[0].dataPoints[{len(points) - 1}].action", "$.colour"} <= found
-        assert await running_streams(platform) == before
-        await platform.configure("gatherer", good)
+    found = await until(errors, "the errors are in the heartbeat", platform=platform)
+    assert {"$.agent.status", f"$.workplans[0].dataPoints[{len(points) - 1}].action", "$.colour"} <= found
+    assert await running_streams(platform) == before
+    await platform.configure("gatherer", good)
 
-        async def mended() -> bool:
-            return not await errors()
+    async def mended() -> bool:
+        return not await errors()
 
-        await until(mended, "the mended configuration is taken", platform=platform)
+    await until(mended, "the mended configuration is taken", platform=platform)

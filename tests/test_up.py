@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -67,8 +68,11 @@ def pid_of(service: str, parent: int) -> int:
 
 
 @pytest.mark.system
-async def test_a_killed_service_is_started_again_and_the_others_run_on(tmp_path: Path) -> None:
-    """It is told, the service's lines name it, and Ctrl-C ends everything in order."""
+async def test_a_killed_service_is_started_again_and_alerts_as_soon_as_they_are_configured(tmp_path: Path) -> None:
+    """It is told, the service's lines name it, the others run on, and Ctrl-C ends everything in order.
+
+    Nobody has to start alerts besides; without a configuration no process of theirs runs.
+    """
     async with up(tmp_path) as lines:
         await lines.until("executor  |", "agent started")
         gatherer, executor = pid_of("gatherer", lines.process.pid), pid_of("executor", lines.process.pid)
@@ -77,17 +81,8 @@ async def test_a_killed_service_is_started_again_and_the_others_run_on(tmp_path:
         await lines.until("executor  |", "agent started")
         assert pid_of("executor", lines.process.pid) != executor
         assert pid_of("gatherer", lines.process.pid) == gatherer
-        lines.process.send_signal(signal.SIGINT)
-        await lines.process.communicate()
-        assert lines.process.returncode == 0
-
-
-@pytest.mark.system
-async def test_alerts_run_as_soon_as_they_are_configured(tmp_path: Path) -> None:
-    """Nobody has to start them besides; without a configuration no process of theirs runs."""
-    async with up(tmp_path) as lines:
-        url = (await lines.until(" run on ")).split(" run on ")[1].split(";")[0]
         assert not any("alerts" in line for line in lines.seen)
+        (url,) = re.findall(r" run on (\S+);", "".join(lines.seen))
         async with Bus.connect(url, name="test") as bus:
             receivers = {"PUBLIC": {"operator": "json://127.0.0.1:9/alerts"}}
             await bus.put_config(AgentId("ALERTS"), json.dumps({"agent": {"id": "ALERTS"}, "receivers": receivers}))

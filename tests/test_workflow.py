@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from tests.support.platform import ROOT, Platform, running, until
 
 REQUESTS = "StrankaXY.traderActions"
@@ -18,6 +19,16 @@ BY_HAND = (
     '{"action":"createOrder","exchangeId":"binance","payload":{"symbol":"KCS/USDT","side":"buy","type":"market",'
     '"amountBase":1,"price":25,"orderSource":"James"}}'
 )
+
+pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="module")]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def platform(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Platform]:
+    """All but strategies."""
+    folder = tmp_path_factory.mktemp("platform")
+    async with running(folder, ("gatherer", "executor"), simulator=LIVELY) as platform:
+        yield platform
 
 
 class Tap:
@@ -58,15 +69,11 @@ async def tapped(platform: Platform, *channels: str) -> AsyncIterator[Tap]:
             await asyncio.wait([listening])
 
 
-@pytest.mark.system
-async def test_a_decision_comes_all_the_way_back_to_its_strategy(tmp_path: Path) -> None:
+async def test_a_decision_comes_all_the_way_back_to_its_strategy(platform: Platform, tmp_path: Path) -> None:
     """Decision → request → order at the exchange → answer → hash → the gatherer's update → the strategy's own list."""
     diary = tmp_path / "diary.jsonl"
     plugins = ROOT / "tests" / "support" / "strategies"
-    async with (
-        running(tmp_path, ("gatherer", "executor"), simulator=LIVELY) as platform,
-        tapped(platform, REQUESTS, ANSWERS, ORDERS) as tap,
-    ):
+    async with tapped(platform, REQUESTS, ANSWERS, ORDERS) as tap:
         config = platform.example("magicbox")
         config["workplans"][0]["plugins"] = [{"pluginName": "Witness", "configuration": {"diary": str(diary)}}]
         await platform.configure("magicbox", config)
@@ -82,7 +89,7 @@ async def test_a_decision_comes_all_the_way_back_to_its_strategy(tmp_path: Path)
         assert {"delivered", "decided", "accepted", "sent", "acknowledged"} <= set(answer["trace"])
         order_id = answer["data"]["order"]["id"]
 
-        [at_exchange] = await platform.get_signed("/api/v3/allOrders", symbol="KCSUSDT")
+        [at_exchange] = await platform.get_signed("/api/v3/allOrders", symbol="KCSUSDT", orderId=order_id)
         assert str(at_exchange["orderId"]) == order_id
         assert at_exchange["clientOrderId"] == request["requestId"]
 
@@ -99,6 +106,7 @@ async def test_a_decision_comes_all_the_way_back_to_its_strategy(tmp_path: Path)
 
         await until(lambda: saw(diary, order_id, open_=True), "the strategy has it among its open orders")
         await until(lambda: saw(diary, order_id, open_=False), "the strategy sees it filled", timeout=30)
+        await platform.end("magicbox")
 
 
 async def saw(diary: Path, order_id: str, *, open_: bool) -> bool:
@@ -109,13 +117,9 @@ async def saw(diary: Path, order_id: str, *, open_: bool) -> bool:
     return any(line["orders"].get(order_id, [""])[0] == "closed" and order_id not in line["open"] for line in lines)
 
 
-@pytest.mark.system
-async def test_a_person_buys_with_nothing_but_publish(tmp_path: Path) -> None:
+async def test_a_person_buys_with_nothing_but_publish(platform: Platform) -> None:
     """README's example buys 1 KCS, and the order's hash names its source."""
-    async with (
-        running(tmp_path, ("gatherer", "executor"), simulator=LIVELY) as platform,
-        tapped(platform, ANSWERS) as tap,
-    ):
+    async with tapped(platform, ANSWERS) as tap:
         await until(lambda: platform.redis.publish(REQUESTS, BY_HAND), "the request is received", platform=platform)
         answer = await tap.first(ANSWERS, status="done")
         assert answer["data"]["orderSource"] == "James"
@@ -124,5 +128,5 @@ async def test_a_person_buys_with_nothing_but_publish(tmp_path: Path) -> None:
 
         record = await platform.redis.hgetall(f"order.{{StrankaXY}}.{order['id']}")
         assert record["orderSource"] == "James"
-        [trade] = await platform.get_signed("/api/v3/myTrades", symbol="KCSUSDT")
+        [trade] = await platform.get_signed("/api/v3/myTrades", symbol="KCSUSDT", orderId=order["id"])
         assert (float(trade["qty"]), trade["isBuyer"]) == (1.0, True)

@@ -210,6 +210,7 @@ async def test_a_server_that_cannot_save_is_still_read(killable: EmbeddedServer,
             await asyncio.sleep(0.05)
     async with Bus.connect(killable.url) as new:
         await new.ready(3)
+    await raw.config_set("save", "")  # else it tries to save at its end, and does not end
 
 
 @pytest.mark.parametrize("index", [AGENTS_INDEX, CONFIGS_INDEX, TENANTS_INDEX])

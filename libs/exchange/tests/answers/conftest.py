@@ -112,6 +112,7 @@ def account_at(place: str, server: ScriptedServer) -> Account:
     gate = RequestGate(profile)
     ccxt = recorded(load_exchange(exchange))(constructor_settings(keys, profile), profile, gate)
     ccxt.enableRateLimit = False
+    ccxt.timeout_on_exit = 0  # it would wait for the ends of TLS connections
     ccxt.urls = overridden_urls(ccxt.urls, {"base": server.url})
     ccxt.options |= OPTIONS
     ccxt.walletAddress, ccxt.privateKey = "0x" + "0" * 40, "0x" + "1" * 64
