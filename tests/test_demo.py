@@ -48,34 +48,10 @@ async def all_running(process: asyncio.subprocess.Process) -> list[int]:
     return members
 
 
-async def has_begun(process: asyncio.subprocess.Process) -> None:
-    """Wait until the exchange answers and the new tokens are printed."""
-    assert process.stdout is not None
-    async with asyncio.timeout(60):
-        while b"token of" not in await process.stdout.readline():
-            pass
-
-
 def fills(folder: Path) -> int:
     """Count the fills in the exchange's journal."""
     journal = folder / "data" / "exchange.journal"
     return journal.read_bytes().count(b'"fill":{') if journal.exists() else 0
-
-
-async def reported(process: asyncio.subprocess.Process, folder: Path) -> dict[str, Any]:
-    """Press Ctrl-C once orders have been filled; return the report of the run, in which nothing failed."""
-    await has_begun(process)
-    before = fills(folder)
-
-    async def has_filled() -> bool:
-        return fills(folder) >= before + FILLS
-
-    await until(has_filled, "orders are filled", timeout=60)
-    process.send_signal(signal.SIGINT)
-    output, _ = await process.communicate()
-    assert process.returncode == 0, output.decode()
-    report: dict[str, Any] = json.loads((folder / "report.json").read_text())
-    return report
 
 
 def alive(pids: list[int]) -> list[int]:
@@ -94,28 +70,9 @@ async def all_gone(pids: list[int]) -> None:
 
 
 @pytest.mark.system
-async def test_the_demo_shows_live_books_and_filled_orders(tmp_path: Path) -> None:
-    """Twenty seconds are enough for books, orders, fills and latencies, without a gap or an error."""
-    async with demo(tmp_path, "--for", "20", "--report", str(tmp_path / "report.json")) as process:
-        members = await all_running(process)
-        output, _ = await process.communicate()
-    assert process.returncode == 0, output.decode()
-    assert alive(members) == []
-    report: dict[str, Any] = json.loads((tmp_path / "report.json").read_text())
-    assert report["liveBooksAfterSeconds"] is not None
-    assert report["filledOrderAfterSeconds"] is not None
-    assert report["orders"].get("closed", 0) > 0, report
-    assert report["answers"]["done"] > 0
-    assert report["gaps"] == 0
-    assert report["untrusted"] == []
-    assert {"received→published", "decided→accepted", "sent→acknowledged"} <= set(report["latencyMs"])
-    assert set(report["answers"]) <= {"done", "rejected"}, report["errors"]
-
-
-@pytest.mark.system
 @pytest.mark.timeout(240)
 async def test_a_demo_goes_on_where_one_that_was_killed_ended(tmp_path: Path) -> None:
-    """A kill leaves no process behind. On the same folder: books, fills, no error; then Ctrl-C ends everything."""
+    """A kill leaves no process behind; on the same folder twenty seconds are enough for all that a demo shows."""
     async with demo(tmp_path, "--quiet") as process:
         members = await all_running(process)
         journal, seen = tmp_path / "data" / "exchange.journal", b""
@@ -130,12 +87,24 @@ async def test_a_demo_goes_on_where_one_that_was_killed_ended(tmp_path: Path) ->
         process.kill()
         await process.communicate()
         await all_gone(members)
-    async with demo(tmp_path, "--report", str(tmp_path / "report.json")) as process:
+    async with demo(tmp_path, "--for", "20", "--report", str(tmp_path / "report.json")) as process:
         members = await all_running(process)
-        report = await reported(process, tmp_path)
-        assert alive(members) == []
+        output, _ = await process.communicate()
+    assert process.returncode == 0, output.decode()
+    assert alive(members) == []
+    check_report(json.loads((tmp_path / "report.json").read_text()))
+
+
+def check_report(report: dict[str, Any]) -> None:
+    """Check that books, orders, fills and latencies were seen, without a gap or an error."""
+    assert report["liveBooksAfterSeconds"] is not None
+    assert report["filledOrderAfterSeconds"] is not None
     assert report["orders"].get("closed", 0) > 0, report
-    assert (report["errorCount"], report["untrusted"]) == (0, [])
+    assert report["answers"]["done"] > 0
+    assert report["gaps"] == 0
+    assert (report["errorCount"], report["untrusted"]) == (0, []), report
+    assert {"received→published", "decided→accepted", "sent→acknowledged"} <= set(report["latencyMs"])
+    assert set(report["answers"]) <= {"done", "rejected"}, report["errors"]
 
 
 @pytest.mark.system
@@ -174,4 +143,4 @@ async def test_a_new_strategy_trades_in_the_demo(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         output, _ = await process.communicate()
     assert process.returncode == 0, output.decode()
-    assert json.loads((tmp_path / "report.json").read_text())["orders"]["closed"] > 0
+    check_report(json.loads((tmp_path / "report.json").read_text()))
