@@ -155,18 +155,21 @@ SHOWN = (
 @pytest.mark.parametrize("holder", [FIRST, STRANGER, PUBLIC] if IN_FULL else [PUBLIC])
 async def test_no_page_of_the_console_shows_or_hears_one(scene: Scene, holder: Tenant) -> None:
     """What is loaded, and every frame that follows until the page has asked for everything."""
-    url, leaks = f"http://localhost:{scene.console_port}", []
+    url, few = f"http://localhost:{scene.console_port}", asyncio.Semaphore(5)
     await listening(scene.console_port, 60)
     cookies = aiohttp.CookieJar(unsafe=True)
     async with aiohttp.ClientSession(url, cookie_jar=cookies, timeout=PATIENCE) as http:
         await sign_in(http, url, scene.tokens[holder])
-        for path in (*(page.link.path for page in PAGES), *SPECIAL_PAGES):
+
+        async def leaks_of(path: str) -> list[str]:
             page = OpenPage(http, f"{path}{'&' if '?' in path else '?'}tenant={FIRST}")
-            async with page.shown():
+            async with few, page.shown():
                 assert len(page.received) > 1
             but = ("misplaced",) if path.startswith(("/configuration", "/tenants", "/redis")) else ()
-            leaks += scene.canaries.leaks("\n".join(page.received), f"{holder} at {path}", but=but)
-    assert leaks == []
+            return scene.canaries.leaks("\n".join(page.received), f"{holder} at {path}", but=but)
+
+        paths = (*(page.link.path for page in PAGES), *SPECIAL_PAGES)
+        assert [leak for leaks in await asyncio.gather(*map(leaks_of, paths)) for leak in leaks] == []
 
 
 SPECIAL_PAGES = (
