@@ -326,7 +326,10 @@ class ExchangeProfile:
     """What a request may add in `params`: nothing that changes size, price, kind, account or endpoint of the order, and
     nothing that ccxt would send under a name which the exchange does not know, and would ignore."""
     post_only_type: str | None = None
-    """The order type that is post-only by itself, where ccxt would send its parameter `postOnly` along with it."""
+    """The order type that is post-only by itself on spot, where ccxt would send its parameter `postOnly` along with
+    it."""
+    amends_to_taking: bool = False
+    """Whether an amended order that is post-only stays so only if the amendment says it again."""
     order_transport: Literal["rest", "websocket"] = "rest"
     """Transport for orders: the faster one whose answers are complete."""
     request_socket: str | None = None

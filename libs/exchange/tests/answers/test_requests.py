@@ -232,6 +232,27 @@ async def test_an_order_that_only_reduces_does_not_close_the_position(
     assert server.requests == []
 
 
+MAKING: dict[str, tuple[str, str | None]] = {
+    "binance": ("type=LIMIT_MAKER", "type=LIMIT& timeInForce=GTX"),
+    "binance by socket": ("type=LIMIT_MAKER", "type=LIMIT& timeInForce=GTX"),
+    "binanceusdm": ("type=LIMIT& timeInForce=GTX",) * 2,
+    "bitfinex": ('"flags":4096',) * 2,
+    "bitget": ('"force":"post_only"',) * 2,
+    "bybit": ('"timeInForce":"PostOnly"',) * 2,
+    "coinbase": ('"limit_limit_gtc" "post_only":true',) * 2,
+    "gate": ('"time_in_force":"poc"', '"tif":"poc"'),
+    "hitbtc": ('"post_only":true',) * 2,
+    "htx": ('"type":"sell-limit-maker"', None),
+    "hyperliquid": ('"tif":"Alo"',) * 2,
+    "kraken": ("oflags=post", "oflags=post"),
+    "kucoin": ('"postOnly":true',) * 2,
+    "kucoinfutures": ('"postOnly":true',) * 2,
+    "mexc": ("type=LIMIT_MAKER", '"type":2,'),
+    "okx": ('"ordType":"post_only"',) * 2,
+}
+"""What makes an order one that only makes, as each exchange documents it: in a spot market, and in a contract."""
+
+
 @pytest.mark.parametrize("exchange", EXCHANGES)
 async def test_an_order_that_only_makes_stays_one(
     exchange: str, server: ScriptedServer, account: Callable[[str], Account]
@@ -248,17 +269,40 @@ async def test_an_order_that_only_makes_stays_one(
             await ours.create_order(replace(maker, time_in_force=time_in_force), ours.our_id)
         sent.append(_without_time(server.requests[-1]))
     assert sent[0] == sent[1]
+    in_spot, in_contract = MAKING[exchange]
+    assert all(part in sent[0] for part in in_spot.split())
     server.requests.clear()
     for time_in_force in ("IOC", "FOK"):
         with pytest.raises(Rejected):
             await ours.create_order(replace(maker, time_in_force=time_in_force), ours.our_id)
     assert server.requests == []
+    if in_contract is not None:
+        contract = "BTC/USDT:USDT"
+        ours.ccxt.set_markets([market_of(ours.ccxt, contract)])
+        await ours.fresh()
+        with pytest.raises(ExchangeError):
+            await ours.create_order(replace(maker, symbol=contract, time_in_force="GTC"), ours.our_id)
+        assert all(part in server.requests[-1].decode() for part in in_contract.split())
 
 
 def _without_time(request: bytes) -> str:
     """Return a request without what differs each time: numbers of requests, times and signatures."""
     text = re.sub(r'"(signature|nonce|timestamp|id)": ?(\{[^}]*\}|"[^"]*"|\d+)', "", request.decode())
     return re.sub(r"(nonce|timestamp|signature|Timestamp|Signature)=[^& ]*", "", text)
+
+
+async def test_an_amended_order_that_only_makes_stays_one(
+    server: ScriptedServer, account: Callable[[str], Account]
+) -> None:
+    """Kraken lets it take unless the amendment says it again. A request that said it of another would refuse that."""
+    server.reply, ours = Reply(b"{}"), account("kraken")
+    for post_only in (True, False):
+        await ours.fresh()
+        ours.order = replace(ours.order, post_only=post_only)
+        with pytest.raises(ExchangeError):
+            await edit(ours)
+        assert b"AmendOrder" in server.requests[-1]
+        assert (b"post_only=true" in server.requests[-1]) == post_only
 
 
 @pytest.mark.parametrize(("exchange", "word"), [("kucoin", "cancelAll"), ("hitbtc", "order"), ("gate", "orders")])

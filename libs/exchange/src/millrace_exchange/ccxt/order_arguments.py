@@ -39,17 +39,17 @@ def create_arguments(
     params = further_params(profile, "createOrder", payload)
     if payload.trigger_price is not None and not profile.trigger_orders:
         raise _rejected(profile, "createOrder", "$.payload.triggerPrice: trigger orders are not supported here yet")
-    if payload.trigger_price is not None and payload.post_only and profile.post_only_type is not None:
+    post_only_type = profile.post_only_type if payload.post_only and is_spot else None
+    if payload.trigger_price is not None and post_only_type is not None:
         raise _rejected(profile, "createOrder", "$.payload.postOnly: not possible with a triggerPrice here")
     if payload.amount_quote is not None and payload.side not in profile.quote_amounts:
         reason = f"$.payload.amountQuote: a {payload.side} is sized by amountBase here"
         raise _rejected(profile, "createOrder", reason)
     terms: dict[str, Any] = profile.client_order_ids.params(client_order_id)
-    post_only = payload.post_only and profile.post_only_type is None
     if payload.time_in_force is not None and not (payload.post_only and payload.time_in_force == "GTC"):
         # Beside post-only it says nothing; Hyperliquid would be sent it in the place of post-only, Binance refuses it.
         terms["timeInForce"] = payload.time_in_force
-    if post_only:
+    if payload.post_only and post_only_type is None:
         terms["postOnly"] = True
     if payload.reduce_only:
         terms["reduceOnly"] = True
@@ -61,7 +61,7 @@ def create_arguments(
         terms |= profile.spot_units.get("base" if payload.amount_quote is None else "quote", {})
     return OrderArguments(
         symbol=payload.symbol,
-        type=profile.post_only_type if payload.post_only and profile.post_only_type else payload.type,
+        type=post_only_type or payload.type,
         side=payload.side,
         amount=digits(payload.amount_base if payload.amount_base is not None else payload.amount_quote),
         price=digits(payload.price) if payload.type == "limit" else None,

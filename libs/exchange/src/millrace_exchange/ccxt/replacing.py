@@ -20,9 +20,9 @@ _TIMES_IN_FORCE: Final = frozenset({"GTC", "IOC", "FOK"})
 
 
 def kept_terms(profile: ExchangeProfile, found: FetchedOrder) -> dict[str, Any]:
-    """Return the parameters that a replacement needs so as not to lose a term; an amended order keeps all."""
+    """Return the parameters that an edit needs so as not to lose a term; mostly an amended order keeps all."""
     if profile.edit != "cancel_replace":
-        return {}
+        return {"postOnly": True} if profile.amends_to_taking and found.order.post_only else {}
     order, kept = found.order, _kept_fields(profile, found)
     if order.time_in_force in _TIMES_IN_FORCE and not order.post_only and order.type != "market":
         kept["timeInForce"] = order.time_in_force

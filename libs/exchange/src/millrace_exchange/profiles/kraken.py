@@ -77,6 +77,8 @@ PROFILE: Final = ExchangeProfile(
     quote_amounts=frozenset({"buy", "sell"}),
     # ccxt sends AmendOrder: the identifiers stay; a quantity below what was filled cancels the rest, so it counts all.
     edit="amend",
+    # AmendOrder, post_only: "an optional flag for limit_price amends", false unless sent.
+    amends_to_taking=True,
     edit_amount="total",
     edit_client_order_id="existing",
     requests=RequestLimits(
