@@ -254,8 +254,10 @@ class AccountKind:
     """ccxt's method that asks for it, once."""
     options: tuple[str, ...]
     """ccxt's options that keep what it learnt: true or false."""
-    fields: frozenset[str]
+    fields: frozenset[str] = frozenset()
     """Fields that the answers have."""
+    words: frozenset[str] = frozenset()
+    """What the answer may be, where it is a mere text."""
     refusals: frozenset[str] = frozenset()
     """The exchange's codes of refusals that say it too."""
 

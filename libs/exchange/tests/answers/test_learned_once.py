@@ -1,6 +1,7 @@
 """What ccxt asks once and keeps, the markets and the kind of the account: what proves nothing is not kept."""
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -9,16 +10,17 @@ from libs.exchange.tests.answers.conftest import Account
 from libs.exchange.tests.answers.faults import PROVE_NOTHING
 from libs.exchange.tests.answers.reply import Reply
 from libs.exchange.tests.answers.server import ScriptedServer
-from libs.exchange.tests.answers.test_faulty_answers import EXCHANGES, create, outcome_of
+from libs.exchange.tests.answers.test_faulty_answers import EXCHANGES, balance, create, outcome_of
 
 from millrace_exchange import ExchangeError, Retryable
 from millrace_exchange.ccxt.market_listing import MarketListing
+from millrace_exchange.profile import AccountKind
 from millrace_exchange.profiles import profiles
 
 KINDS: Final = sorted({profile.exchange for profile in profiles().values() if profile.account_kinds})
 
 
-SAID: Final[dict[str, tuple[dict[str, Any], dict[str, bool]]]] = {
+SAID: Final[dict[str, tuple[Any, dict[str, bool]]]] = {
     "kucoin": ({"code": "200000", "data": {"selfAccountMode": "CLASSIC"}}, {"hf": True, "uta": False}),
     "kucoinfutures": ({"code": "200000", "data": {"selfAccountMode": "UNIFIED"}}, {"uta": True}),
     "bybit": (
@@ -26,6 +28,7 @@ SAID: Final[dict[str, tuple[dict[str, Any], dict[str, bool]]]] = {
         {"enableUnifiedMargin": False, "enableUnifiedAccount": True},
     ),
     "gate": ({"user_id": 7, "key": {"mode": 2}}, {"unifiedAccount": True}),
+    "hyperliquid": ("unifiedAccount", {"enableUnifiedMargin": True}),
     "bitget": ({"code": "40084", "msg": "You are in Classic Account mode", "data": None}, {"uta": False}),
 }
 """What each exchange answers, and what ccxt makes of it."""
@@ -33,11 +36,24 @@ HIGH_FREQUENCY: Final = Reply(b'{"code":"200000","data":true}')
 """What KuCoin answers to its second question."""
 
 
+def _arguments(account: Account, kind: AccountKind) -> tuple[Any, ...]:
+    """Return what ccxt hands its method."""
+    if kind.method == "handle_uta_and_params":
+        return {}, "fetchBalance"
+    return ("fetchBalance",) if account.profile.exchange == "hyperliquid" else ()
+
+
 async def learn(account: Account) -> None:
     """Ask as ccxt does before its first request, or with the markets."""
     for kind in account.profile.account_kinds:
-        arguments = ({}, "fetchBalance") if kind.method == "handle_uta_and_params" else ()
-        await account._caller.call("fetchBalance", getattr(account.ccxt, kind.method), *arguments)
+        await account._caller.call("fetchBalance", getattr(account.ccxt, kind.method), *_arguments(account, kind))
+
+
+async def learn_for_a_stream(account: Account) -> None:
+    """Ask as ccxt's streams do."""
+    for kind in account.profile.account_kinds:
+        name = re.sub("_([a-z])", lambda found: found[1].upper(), kind.method)
+        await account._caller.call("fetchBalance", getattr(account.ccxt, name), *_arguments(account, kind))
 
 
 def forgetful(account: Account) -> Account:
@@ -62,13 +78,27 @@ async def test_the_kind_of_an_account_is_asked_for_until_the_exchange_says_it(
     for name, reply in PROVE_NOTHING.items():
         ours = forgetful(account(exchange))
         server.reply = reply
-        for request in (learn, create):
+        # On Hyperliquid orders are the same for all kinds.
+        for request in (learn, balance if exchange == "hyperliquid" else create):
             server.requests.clear()
             outcome = await outcome_of(ours, request)
-            changes = [each for each in server.requests if not each.startswith(b"GET")]
+            changes = [each for each in server.requests if not each.startswith((b"GET", b"POST /info"))]
             if not isinstance(outcome, Retryable) or changes or learned(ours) or not server.requests:
                 wrong.append(f"{request.__name__}, {name}: {outcome!r}, {learned(ours)}, {server.requests}")
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("exchange", KINDS)
+async def test_a_stream_learns_the_kind_of_its_account_for_certain_too(
+    exchange: str, server: ScriptedServer, account: Callable[[str], Account]
+) -> None:
+    """They call the same method by another name."""
+    ours = forgetful(account(exchange))
+    server.reply = PROVE_NOTHING["an empty object"]
+    outcome = await outcome_of(ours, learn_for_a_stream)
+    assert isinstance(outcome, Retryable)
+    assert learned(ours) == {}
+    assert server.requests
 
 
 @pytest.mark.parametrize("exchange", KINDS)

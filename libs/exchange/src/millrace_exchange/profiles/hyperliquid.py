@@ -11,7 +11,15 @@ from millrace_core.clock import DAY_MS
 from millrace_core.names import ExchangeId
 from millrace_exchange.misread_events import MisreadEvents
 from millrace_exchange.order_ids import ClientOrderIds, ListAnswers, OpenOrderPages, RequiredFields
-from millrace_exchange.profile import BookRules, ExchangeProfile, History, HistoryWindow, RateLimit, RequestLimits
+from millrace_exchange.profile import (
+    AccountKind,
+    BookRules,
+    ExchangeProfile,
+    History,
+    HistoryWindow,
+    RateLimit,
+    RequestLimits,
+)
 
 PROFILE: Final = ExchangeProfile(
     exchange=ExchangeId("hyperliquid"),
@@ -56,6 +64,14 @@ PROFILE: Final = ExchangeProfile(
     edit_client_order_id="new",
     # ccxt asks clearinghouseState, of perpetuals; spot has a wallet of its own.
     balances="contracts",
+    # userAbstraction: a text. Of a unified account ccxt asks for the balances of spot.
+    account_kinds=(
+        AccountKind(
+            method="is_unified_enabled",
+            options=("enableUnifiedMargin",),
+            words=frozenset({"unifiedAccount", "portfolioMargin", "disabled", "default", "dexAbstraction"}),
+        ),
+    ),
     requests=RequestLimits(
         limits=(RateLimit(name="REST weight", scope="ip", weight=1_200, window_ms=60_000),),
         # Fills and old orders weigh 20 and 1 for every 20 rows: 120 at most.

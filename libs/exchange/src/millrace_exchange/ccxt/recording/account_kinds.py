@@ -54,6 +54,7 @@ def note_failure(error: BaseException) -> None:
 def learn_certainly(ccxt: Any, kind: AccountKind) -> None:
     """Have a ccxt instance believe only what the exchange said of the kind of its account."""
     learn: Callable[..., Awaitable[Any]] = getattr(ccxt, kind.method)
+    of_class = getattr(type(ccxt), kind.method)
 
     async def learn_what_was_said(*arguments: Any, **named: Any) -> Any:
         learning = _Learning()
@@ -69,7 +70,10 @@ def learn_certainly(ccxt: Any, kind: AccountKind) -> None:
             raise learning.error or BadResponse(text)
         return returned
 
-    setattr(ccxt, kind.method, learn_what_was_said)
+    # ccxt has each method under a name in camel case too, by which its streams call it.
+    for name in dir(type(ccxt)):
+        if getattr(type(ccxt), name, None) is of_class:
+            setattr(ccxt, name, learn_what_was_said)
 
 
 def _is_known(ccxt: Any, kind: AccountKind) -> bool:
@@ -77,6 +81,8 @@ def _is_known(ccxt: Any, kind: AccountKind) -> bool:
 
 
 def _is_said(kind: AccountKind, answers: list[Any]) -> bool:
+    if kind.words:
+        return any(isinstance(answer, str) and answer in kind.words for answer in answers)
     objects = [node for node in nodes(answers) if isinstance(node, Mapping)]
     said = {name for each in objects for name, value in each.items() if value is not None}
     return said >= kind.fields or any(codes_in(each) & kind.refusals for each in objects)
