@@ -206,6 +206,20 @@ async def test_a_flag_that_the_market_does_not_have_is_refused(
     assert server.requests == []
 
 
+@pytest.mark.parametrize("exchange", ["coinbase", "hitbtc"])
+async def test_an_order_until_a_time_that_is_not_said_is_refused_at_once(
+    exchange: str, server: ScriptedServer, account: Callable[[str], Account]
+) -> None:
+    """ccxt refuses it with its class for anything; trying again until the validity ends would change nothing."""
+    ours = account(exchange)
+    payload = CreatePayload(
+        symbol=ours.symbol, side="buy", type="limit", amount_base=ONE, price=Decimal(20), time_in_force="GTD"
+    )
+    with pytest.raises(Rejected, match="GTD"):
+        await ours.create_order(payload, ours.our_id)
+    assert server.requests == []
+
+
 async def test_no_order_in_a_contract_leaves_without_our_id(
     server: ScriptedServer, account: Callable[[str], Account]
 ) -> None:

@@ -99,8 +99,8 @@ def classify(
         error_class = Retryable
     elif is_page and sent and error_class in (Rejected, Fatal):
         error_class = OutcomeUnknown
-    elif not sent and isinstance(error, _PARSERS) and not _is_question(action):
-        # ccxt stumbles over what the request holds, and would again.
+    elif not sent and _is_of_request(error) and not _is_question(action):
+        # ccxt refuses what the request holds, or stumbles over it, and would again.
         error_class = Rejected
     if error_class is OutcomeUnknown and (not (sent and changed) or _is_question(action) or _never_connected(error)):
         error_class = Retryable
@@ -195,6 +195,11 @@ def _is_duplicate(error: BaseException) -> bool:
 
 def _is_question(action: str) -> bool:
     return action.startswith(("fetch", "load", "watch"))
+
+
+def _is_of_request(error: BaseException) -> bool:
+    """Tell whether an error that came before anything was sent is about what the request holds."""
+    return isinstance(error, _PARSERS) or type(error) is ccxt.ExchangeError
 
 
 def _never_connected(error: BaseException) -> bool:
