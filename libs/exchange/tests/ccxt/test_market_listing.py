@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from aiohttp import web
@@ -18,6 +18,21 @@ from millrace_exchange.errors import ExchangeError, Fatal
 from millrace_exchange.ports import MarketFeed
 
 
+CONTRACT: Final = {
+    "symbol": "XBTUSDTM",
+    "type": "FFWCSX",
+    "baseCurrency": "XBT",
+    "quoteCurrency": "USDT",
+    "settleCurrency": "USDT",
+    "multiplier": 0.001,
+    "lotSize": 1,
+    "tickSize": 0.1,
+    "isInverse": False,
+    "nextFundingRateTime": 1,
+    "status": "Open",
+}
+
+
 class Listing:
     """An exchange in KuCoin's form that lists markets."""
 
@@ -28,10 +43,13 @@ class Listing:
         """How often it was asked, and how many of its next answers list no market."""
         self.failed: Callable[[], None] | None = None
         """Called with each answer, which then is a failure."""
+        self.has_contracts = False
         self.url = ""
 
     async def answer(self, request: web.Request) -> web.Response:
         """List the markets; everything else is empty."""
+        if request.path.endswith("/contracts/active"):
+            return web.json_response({"code": "200000", "data": [CONTRACT] if self.has_contracts else []})
         if not request.path.endswith("/symbols"):
             return web.json_response({"code": "200000", "data": []})
         self.asked += 1
@@ -203,6 +221,37 @@ async def test_an_answer_that_lacks_markets_is_believed_once_it_comes_twice(
     assert exchange.rules.symbols == {"KCS/USDT"}
     assert listing.asked >= asked + 2
     await exchange.close()
+
+
+async def test_a_kind_of_markets_is_missing_once_two_answers_agree(listing: Listing) -> None:
+    """Each kind is asked for by itself, and ccxt takes a broken answer for one without markets."""
+    listing.has_contracts, listing.faulty = True, 1
+    options = {"fetchMarkets": {"types": ["spot", "swap"]}}
+    exchange = await open_exchange("kucoin", Credentials(urls={"base": listing.url}, options=options))
+    await exchange.prepare()
+    assert exchange.rules.symbols == {"BTC/USDT:USDT"}
+    await exchange.market.fetch_trades("KCS/USDT")  # known at once
+    listed, asked = exchange.rules.symbols, listing.asked
+    assert listed == {"BTC/USDT:USDT", "KCS/USDT"}
+    assert isinstance(exchange, CcxtExchange)
+    listing.faulty = 2
+    with pytest.raises(ExchangeError, match="misses a kind"):
+        await exchange.caller.call("loadMarkets", exchange.caller.ccxt.load_markets, True)
+    assert exchange.rules.symbols == listed
+    await exchange.caller.call("loadMarkets", exchange.caller.ccxt.load_markets, True)
+    assert (exchange.rules.symbols, listing.asked) == ({"BTC/USDT:USDT"}, asked + 2)
+    await exchange.close()
+
+
+async def test_a_kind_that_an_exchange_does_not_have_is_asked_for_once_more_only(
+    exchange: Exchange, listing: Listing
+) -> None:
+    """Then the symbol is a mistake, as any other."""
+    asked = listing.asked
+    for _ in range(3):
+        with pytest.raises(Rejected, match="no market KCS/USDT:USDT"):
+            await exchange.market.fetch_trades("KCS/USDT:USDT")
+    assert listing.asked == asked + 1
 
 
 @pytest.mark.parametrize(

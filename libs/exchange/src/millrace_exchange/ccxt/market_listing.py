@@ -8,6 +8,7 @@ from typing import Any, Final, NoReturn
 from millrace_core.near_names import did_you_mean
 from millrace_exchange.ccxt.caller import CcxtCaller
 from millrace_exchange.errors import ExchangeError, Rejected
+from millrace_exchange.wallets import Wallet, wallet_of
 
 log = logging.getLogger("millrace.ccxt")
 
@@ -24,6 +25,8 @@ class MarketListing:
         self._caller = caller
         self._loaded_at = -LOOK_AGAIN_S
         self._looking = asyncio.Lock()
+        self._believed_to_lack: set[Wallet] = set()
+        """Kinds of markets of which two answers in a row listed none."""
         self._was_loaded = asyncio.Event()
         """Set, and replaced, when the markets have been loaded."""
         self._doubted = asyncio.Event()
@@ -79,8 +82,22 @@ class MarketListing:
     async def _look_for(self, symbol: str | None) -> None:
         if not self._markets:
             await self._load(again=False)
-        elif symbol is not None and symbol not in self._markets and _now() - self._loaded_at >= LOOK_AGAIN_S:
+        if symbol is None or symbol in self._markets:
+            return
+        if _now() - self._loaded_at >= LOOK_AGAIN_S:
             await self._load(again=True)
+        await self._make_sure_of_kind(symbol)
+
+    async def _make_sure_of_kind(self, symbol: str) -> None:
+        """Load the markets once more if no market of a symbol's kind is listed.
+
+        ccxt asks for each kind by itself, and takes an answer that lists nothing for one without any.
+        """
+        kind = wallet_of(symbol)
+        if kind in self._believed_to_lack or any(wallet_of(each) == kind for each in self._markets):
+            return
+        await self._load(again=True)
+        self._believed_to_lack.add(kind)
 
     async def _load(self, *, again: bool) -> None:
         self._loaded_at = _now()

@@ -95,17 +95,19 @@ class RecordedExchange(PathIds, DigitKeeper):
         await super().close(*arguments)  # type: ignore[misc]
 
     def set_markets(self, markets: Any, currencies: Any = None) -> Any:
-        """Hold the markets that an answer lists; none at all are never believed, few once the next answer agrees.
+        """Hold the markets that an answer lists.
 
-        It would end the stream of every market, and refuse every order.
+        None at all are never believed; few, or none of a kind that there was, are once the next answer agrees. They
+        would end the streams of all others, and refuse the orders there.
         """
-        known, listed = len(vars(self).get("markets") or ()), len(markets)
-        if not listed:
+        known = vars(self).get("markets") or {}
+        if not markets:
             # ccxt would keep that, and not ask again.
             raise BadResponse("the exchange lists no markets")
-        self._are_markets_doubted = 2 * listed < known and not self._are_markets_doubted
+        is_cut = 2 * len(markets) < len(known) or not _kinds(known) <= _kinds(markets)
+        self._are_markets_doubted = is_cut and not self._are_markets_doubted
         if self._are_markets_doubted:
-            raise BadResponse(f"the exchange lists {listed} markets in place of {known}")
+            raise BadResponse(f"the exchange lists {len(markets)} markets in place of {len(known)}, or misses a kind")
         return super().set_markets(markets, currencies)  # type: ignore[misc]
 
     async def handle_builder_fee_approval(self, *_account: Any) -> bool:
@@ -397,6 +399,12 @@ def _end_with_its_streams(client: Any) -> None:
         return error
 
     client.reject = reject_and_end
+
+
+def _kinds(markets: Any) -> set[Any]:
+    """Return which kinds of markets ccxt lists: each is asked for by itself."""
+    listed = markets.values() if isinstance(markets, dict) else markets
+    return {(each.get("type"), each.get("linear")) for each in listed}
 
 
 def _refuse_page(code: int, reason: Any, url: Any, *_: Any) -> None:
