@@ -91,6 +91,29 @@ async def test_the_same_malformed_request_is_answered_once(platform: Any) -> Non
     assert (await answers.number(2)).response.request_id == "cd" * 16
 
 
+async def test_a_request_id_has_one_answer_whichever_of_its_requests_is_malformed(platform: Any) -> None:
+    """The first that came counts, also after a restart. The other is not carried out, and the heartbeat says so."""
+    await platform.start()
+    answers = await platform.answers()
+    spoiled = ORDER | {"payload": ORDER["payload"] | {"side": "long"}}
+    good_first, spoiled_first = {"requestId": "ab" * 16}, {"requestId": "cd" * 16}
+    for _ in range(2):
+        for request in (ORDER | good_first, spoiled | good_first, spoiled | spoiled_first, ORDER | spoiled_first):
+            await platform.publish(request)
+            await answers.number(1 if request["requestId"] == "ab" * 16 else 2)
+        for request_id in ("ab" * 16, "cd" * 16):
+            text = f"the request id {request_id} was used before, for another request: createOrder of KCS/USDT"
+            await platform.heartbeat_where(
+                lambda beat, text=text: any(text in each.message for each in beat.last_errors)
+            )
+        await platform.stop()
+        await platform.start()
+    await platform.publish(ORDER)
+    assert await answers.statuses(3) == ["done", "rejected", "done"]
+    assert [each.response.request_id for each in answers.all[:2]] == ["ab" * 16, "cd" * 16]
+    assert len(platform.orders()) == 2
+
+
 async def test_an_account_that_is_not_configured_is_named(platform: Any) -> None:
     """A request for another exchange is rejected; the text says what the configuration lacks."""
     await platform.start()

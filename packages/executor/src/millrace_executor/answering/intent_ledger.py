@@ -115,12 +115,14 @@ class IntentLedger:
         """Tell whether a request was claimed before, as far as this process has seen."""
         return request_id in self._memory.settled or request_id in self._memory.open
 
-    async def names_another(self, request_id: RequestId, answer_to: StreamName) -> bool:
-        """Tell whether the request of this id was another one: it was answered, or is to be, on another stream."""
+    async def names_another(self, request_id: RequestId, answer_to: StreamName, *, is_malformed: bool = False) -> bool:
+        """Tell whether the request of this id was another one: malformed or not, or answered on another stream."""
         raw = await self._intents.get(self._tenant, self._exchange, request_id)
         intent = None if raw is None else decode_intent(raw)
         places = (answer_to, answer_to._replace(symbol=None))  # the latter, where the exchange did not list the symbol
-        return intent is not None and intent.stream.action != UNKNOWN and intent.stream not in places
+        if intent is None or intent.stream.action == UNKNOWN:
+            return False
+        return intent.is_malformed != is_malformed or intent.stream not in places
 
     async def claim(self, intent: Intent, *, waits: bool = True) -> bool:
         """Write an intent before anything is done; False if its request has one already and must be left alone.

@@ -47,6 +47,8 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
     status: ResponseStatus | None = None
     """The final answer's status, once settled."""
     trace: Trace = Trace()
+    is_malformed: bool = False
+    """Whether the request could not be carried out as it stood: a good one under its id is another one."""
     claim: str = ""
     """Random: identifies a claim as this process's own when it is repeated after an outage."""
 
@@ -65,6 +67,7 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
             keep_until=self.keep_until,
             client_order_id=self.client_order_id,
             status=status,
+            is_malformed=self.is_malformed,
         )
 
     def marked_unknown(self, sent_by_ms: int) -> "Intent":
@@ -111,6 +114,7 @@ def intent_of_malformed(malformed: MalformedArrival, answer_to: StreamName, now_
         begun_at=now_ms,
         keep_until=now_ms + KEPT_UNDATED_MS,
         verdict=malformed.answer,
+        is_malformed=True,
         claim=secrets.token_hex(8),
     )
 

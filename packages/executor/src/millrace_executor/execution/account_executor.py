@@ -18,6 +18,7 @@ from millrace_core.requests import CancelAllOrders, CancelOrder, CreateOrder, Ed
 from millrace_exchange import Exchange, ExchangeError, Fatal
 from millrace_executor.accepted_request import AcceptedRequest, AccountKey
 from millrace_executor.answering.answer_streams import AnswerStreams
+from millrace_executor.answering.copies import report_copy
 from millrace_executor.answering.intent_ledger import Exchanges, IntentLedger, UsedElsewhere
 from millrace_executor.answering.intents import Intent, intent_of
 from millrace_executor.answering.responder import Responder
@@ -149,7 +150,7 @@ class AccountExecutor:
             self._streams.expect(answer_to, self._tenure)
         decision, answer = await self._decision(accepted, our_id, turn), None
         if decision is None:
-            await self._report_copy(accepted)
+            await report_copy(self.ledger, self._health, accepted.request_id, accepted.answer_to)
             return
         try:
             answer = await self._end(accepted, our_id, decision, turn)
@@ -176,7 +177,7 @@ class AccountExecutor:
             # It has an answer of its own, in this account's ledger: nobody waits on the stream of the other.
             return await self._end(accepted, our_id, accepted.error_answer("rejected", "BadRequest", str(used)), turn)
         if not is_claimed:
-            await self._report_copy(accepted)
+            await report_copy(self.ledger, self._health, accepted.request_id, accepted.answer_to)
             return None
         try:
             if isinstance(decision, Response):
@@ -187,15 +188,6 @@ class AccountExecutor:
             raise
         except Exception as error:  # noqa: BLE001  What one request holds must not end the account's others.
             return await self._end_faulty(accepted, intent, turn, error)
-
-    async def _report_copy(self, accepted: AcceptedRequest) -> None:
-        """Count a copy, which gets no answer; tell people if it is another request under an id that was used before."""
-        self._health.count("duplicates")
-        if await self.ledger.names_another(accepted.request_id, accepted.answer_to):
-            action, symbol = accepted.answer_to.action, accepted.answer_to.symbol
-            text = f"the request id {accepted.request_id} was used before, for another request"
-            log.warning(f"{text}; this one is not carried out", action=action, symbol=symbol)
-            self._health.error(f"{text}: {action} of {symbol or 'all symbols'} under it is not carried out")
 
     async def _decision(self, accepted: AcceptedRequest, our_id: str, turn: Turn) -> Sendable | Response | None:
         """Decide about a request once its turn comes; None for a copy, whose turn is after that of the original."""

@@ -22,6 +22,7 @@ from millrace_executor.accepted_request import (
     unhandled,
 )
 from millrace_executor.answering.answer_streams import AnswerStreams
+from millrace_executor.answering.copies import report_copy
 from millrace_executor.answering.intent_ledger import IntentLedger
 from millrace_executor.answering.intents import KEPT_UNDATED_MS, Intent, intent_of, intent_of_malformed
 from millrace_executor.answering.responder import Responder
@@ -85,6 +86,8 @@ class RequestConsumer:
         self._is_filling = False
         self._unclaimed_resumes: set[RequestId] = set()
         """Resumes that Redis refused to write down, and that are answered as such."""
+        self._in_place: set[RequestId] = set()
+        """Requests that are being answered in place of their account at the moment."""
 
     async def run(self) -> None:
         """Consume requests until cancelled, or until the lease is lost."""
@@ -126,6 +129,7 @@ class RequestConsumer:
             self._health.count("malformed")
             self._tasks.start(self._answer_malformed(accepted, acknowledge))
         elif self._ledger.knows(accepted.request_id):
+            await report_copy(self._ledger, self._health, accepted.request_id, accepted.answer_to)
             await acknowledge()
         elif isinstance(accepted.request, Halt):
             # In force before the next request is read; its answer waits for Redis and the database.
@@ -211,38 +215,59 @@ class RequestConsumer:
 
     async def _answer_malformed(self, malformed: MalformedArrival, acknowledge: Acknowledge) -> None:
         intent = intent_of_malformed(malformed, self._router.known_part(malformed.answer_to), now_ms())
-        await self._answer_once(intent, malformed.answer)
+        await self._answer_in_ledger(malformed.answer_to.exchange, intent, malformed.answer)
         await acknowledge()
 
     def _answer_unrouted(self, accepted: AcceptedRequest, answer: Response) -> None:
         self._tasks.start(self._answer_for_account(accepted, answer))
 
     async def _answer_for_account(self, accepted: AcceptedRequest, answer: Response) -> None:
-        if accepted.request_id not in self._tenure.answering:
-            self._tenure.answering.add(accepted.request_id)
-            try:
-                await self._answer_in_ledger(accepted, answer)
-            finally:
-                self._tenure.answering.discard(accepted.request_id)
+        await self._answer_in_ledger(accepted.account.exchange, self._intent_of(accepted, answer), answer)
         await accepted.acknowledge()
 
-    async def _answer_in_ledger(self, accepted: AcceptedRequest, answer: Response) -> None:
-        """Answer in the ledger of the account, which knows whether it answered the request already.
+    async def _answer_in_ledger(self, exchange: ExchangeId, intent: Intent, answer: Response) -> None:
+        """Answer in the ledger of the account, which knows whether it answered a request of this id already.
 
         An exchange that does not exist has none: a sender may invent any number of them.
         """
-        exchange = accepted.account.exchange
-        intent = self._intent_of(accepted, answer)
         if not exchange_exists(exchange):
             await self._answer_once(intent, answer)
             return
-        ledger = IntentLedger(self._bus.intents, self._tenure, exchange, self._writes, expires_ms=KEPT_UNDATED_MS)
-        responder = self._responder_of(exchange, ledger)
+        ledger, request_id, answering = self._ledger_of(exchange), intent.request_id, self._tenure.answering
+        if request_id in self._in_place:
+            return
+        if ledger.knows(request_id) and request_id not in answering:
+            # The account settles it.
+            await report_copy(ledger, self._health, request_id, intent.stream, is_malformed=intent.is_malformed)
+            return
+        self._in_place.add(request_id)
+        try:
+            answering.add(request_id)
+            await self._answer_in_place(self._responder_of(exchange, ledger), ledger, intent, answer)
+            # If it was not answered, the consumer that reads it again does that, and the account never.
+            answering.discard(request_id)
+        finally:
+            self._in_place.discard(request_id)
+
+    async def _answer_in_place(
+        self, responder: Responder, ledger: IntentLedger, intent: Intent, answer: Response
+    ) -> None:
+        """Answer in place of an account, unless that has a request of this id."""
+        request_id = intent.request_id
+        if await ledger.claim(intent):
+            await responder.finish(intent, answer, intent.trace)
+            return
         # One that was claimed and not answered is what an executor left that ended in between.
-        is_new = await ledger.claim(intent)
-        left = [intent] if is_new else await responder.unanswered(await ledger.left(accepted.request_id))
+        left = await responder.unanswered(await ledger.left(request_id))
         for each in left:
             await responder.finish(each, each.verdict or answer, each.trace)
+        if not left:
+            await report_copy(ledger, self._health, request_id, intent.stream, is_malformed=intent.is_malformed)
+
+    def _ledger_of(self, exchange: ExchangeId) -> IntentLedger:
+        """Return the ledger of an account; of one that is not at work, nobody prunes what is remembered of it."""
+        expires_ms = 0 if exchange in self._tenure.ledgers() else KEPT_UNDATED_MS
+        return IntentLedger(self._bus.intents, self._tenure, exchange, self._writes, expires_ms=expires_ms)
 
     async def _answer_verdict(self, accepted: AcceptedRequest, answer: Response) -> None:
         await self._answer_once(self._intent_of(accepted, answer), answer)
