@@ -210,7 +210,7 @@ async def test_a_flag_that_the_market_does_not_have_is_refused(
 async def test_an_order_until_a_time_that_is_not_said_is_refused_at_once(
     exchange: str, server: ScriptedServer, account: Callable[[str], Account]
 ) -> None:
-    """ccxt refuses it with its class for anything; trying again until the validity ends would change nothing."""
+    """What ccxt refuses with its class for anything is final: trying again until the validity ends would change nothing."""
     ours = account(exchange)
     payload = CreatePayload(
         symbol=ours.symbol, side="buy", type="limit", amount_base=ONE, price=Decimal(20), time_in_force="GTD"

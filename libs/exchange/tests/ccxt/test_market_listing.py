@@ -17,7 +17,6 @@ from millrace_exchange.ccxt.exchange import CcxtExchange
 from millrace_exchange.errors import ExchangeError, Fatal
 from millrace_exchange.ports import MarketFeed
 
-
 CONTRACT: Final = {
     "symbol": "XBTUSDTM",
     "type": "FFWCSX",

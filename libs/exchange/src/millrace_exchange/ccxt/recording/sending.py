@@ -25,7 +25,7 @@ class Sending:
         self.contents: list[Any] = []
         """The JSON of each answer over HTTP; None of one that was no JSON."""
         self.status: int | None = None
-        """The HTTP status of the last answer."""
+        """The HTTP status of the answer to the last request; None until it is answered."""
         self.is_refusal = False
         """Whether ccxt found an error of the exchange in that answer."""
         self.rows: list[Any] = []
@@ -39,8 +39,8 @@ class Sending:
 
     @property
     def content(self) -> Any:
-        """The JSON of the last answer over HTTP; `NOTHING` if none has come."""
-        return self.contents[-1] if self.contents else NOTHING
+        """The JSON of the answer to the last request; `NOTHING` if none has come."""
+        return self.contents[-1] if self.contents and self.status is not None else NOTHING
 
     @contextmanager
     def of(self, action: str) -> Iterator[None]:
@@ -77,6 +77,8 @@ def stamp(*, changes: bool = True) -> None:
             raise
     current.has_changed |= changes
     current.at_ns = now_ns()
+    # What was answered to an earlier request of the same action says nothing of this one.
+    current.status, current.is_refusal = None, False
     if current.on_asked is not None:
         current.on_asked()
 
