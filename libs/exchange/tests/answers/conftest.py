@@ -83,6 +83,10 @@ class Account(CcxtExecutionClient):
             await self._line.close()
         await self.ccxt.close()
 
+    def lists(self, symbol: str) -> None:
+        """Have the exchange list a further market, which may be of another kind."""
+        self.ccxt.set_markets([*self.ccxt.markets.values(), market_of(self.ccxt, symbol)])
+
     def market(self, symbol: str, market_id: str) -> Any:
         """Return a further market."""
         return {**market_of(self.ccxt, symbol), "id": market_id}

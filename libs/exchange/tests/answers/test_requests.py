@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from libs.exchange.tests.answers.conftest import BINANCE, Account, market_of
+from libs.exchange.tests.answers.conftest import BINANCE, Account
 from libs.exchange.tests.answers.reply import Reply
 from libs.exchange.tests.answers.server import ScriptedServer
 from libs.exchange.tests.answers.test_faulty_answers import EXCHANGES, create, edit, outcome_of
@@ -129,7 +129,7 @@ async def test_no_contract_is_sized_by_quote_currency(
 ) -> None:
     """Ccxt would send the cost as a number of contracts."""
     ours, symbol = account(exchange), "BTC/USDT:USDT"
-    ours.ccxt.set_markets([market_of(ours.ccxt, symbol)])
+    ours.lists(symbol)
     payload = CreatePayload(symbol=symbol, side="buy", type="market", amount_quote=Decimal(100))
     with pytest.raises(Rejected, match="amountQuote"):
         await ours.create_order(payload, ours.our_id)
@@ -210,7 +210,7 @@ async def test_a_flag_that_the_market_does_not_have_is_refused(
 async def test_an_order_until_a_time_that_is_not_said_is_refused_at_once(
     exchange: str, server: ScriptedServer, account: Callable[[str], Account]
 ) -> None:
-    """What ccxt refuses with its class for anything is final: trying again until the validity ends would change nothing."""
+    """Ccxt refuses it with its class for anything; trying again until the validity ends would change nothing."""
     ours = account(exchange)
     payload = CreatePayload(
         symbol=ours.symbol, side="buy", type="limit", amount_base=ONE, price=Decimal(20), time_in_force="GTD"
@@ -225,7 +225,7 @@ async def test_no_order_in_a_contract_leaves_without_our_id(
 ) -> None:
     """HTX's contracts take numbers: ccxt leaves ours out, and sends it once more under its own name of it."""
     ours = account("htx")
-    ours.ccxt.set_markets([market_of(ours.ccxt, "BTC/USDT:USDT")])
+    ours.lists("BTC/USDT:USDT")
     payload = CreatePayload(symbol="BTC/USDT:USDT", side="buy", type="limit", amount_base=ONE, price=Decimal(20))
     with pytest.raises(Rejected, match="cannot carry our id"):
         await ours.create_order(payload, ours.our_id)
@@ -237,7 +237,7 @@ async def test_an_order_that_only_reduces_does_not_close_the_position(
 ) -> None:
     """On Coinbase ccxt would close all of it at the market, whatever amount and price the order has."""
     ours = account("coinbase")
-    ours.ccxt.set_markets([market_of(ours.ccxt, "BTC/USDT:USDT")])
+    ours.lists("BTC/USDT:USDT")
     payload = CreatePayload(
         symbol="BTC/USDT:USDT", side="sell", type="limit", amount_base=ONE, price=Decimal(20), reduce_only=True
     )
@@ -292,7 +292,7 @@ async def test_an_order_that_only_makes_stays_one(
     assert server.requests == []
     if in_contract is not None:
         contract = "BTC/USDT:USDT"
-        ours.ccxt.set_markets([market_of(ours.ccxt, contract)])
+        ours.lists(contract)
         await ours.fresh()
         with pytest.raises(ExchangeError):
             await ours.create_order(replace(maker, symbol=contract, time_in_force="GTC"), ours.our_id)
