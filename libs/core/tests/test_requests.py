@@ -60,6 +60,7 @@ def test_a_request_is_read_back_from_what_we_write() -> None:
         (raw({"amountQuote": 5}), "$.payload.amountBase"),
         (raw({"type": "limit", "price": None}), "$.payload.price"),
         (raw({"postOnly": True}), "$.payload.postOnly"),
+        (raw({"timeInForce": "PO"}), "$.payload.timeInForce"),
         (raw({"side": "hold"}), "$.payload.side"),
         (raw(requestId="7"), "$.requestId"),
         (raw(validFor=0), "$.validFor"),

@@ -308,8 +308,9 @@ def _create_problems(payload: CreatePayload) -> list[Problem]:
             problems.append(Problem("$.payload.price", "is required for a limit order"))
         if payload.amount_base is None and payload.amount_quote is not None:
             problems.append(Problem("$.payload.amountQuote", "a limit order takes amountBase instead"))
-    elif payload.post_only:
-        problems.append(Problem("$.payload.postOnly", "is not allowed for a market order: it always takes"))
+    elif payload.post_only or payload.time_in_force == "PO":
+        name = "postOnly" if payload.post_only else "timeInForce"
+        problems.append(Problem(f"$.payload.{name}", "makes no market order post-only: it always takes"))
     return problems
 
 

@@ -11,7 +11,7 @@ from millrace_exchange.errors import Rejected
 from millrace_exchange.profile import ExchangeProfile
 
 _STOPS: Final[Mapping[str, str]] = {"LIMIT": "STOP_LOSS_LIMIT", "MARKET": "STOP_LOSS"}
-_CONTRADICTIONS: Final = frozenset({("MARKET", "PO"), ("LIMIT_MAKER", "IOC"), ("LIMIT_MAKER", "FOK")})
+_CONTRADICTIONS: Final = frozenset({("LIMIT_MAKER", "IOC"), ("LIMIT_MAKER", "FOK")})
 _TIMED: Final = frozenset({"LIMIT", "STOP_LOSS_LIMIT"})
 _PRICED: Final = _TIMED | {"LIMIT_MAKER"}
 
@@ -31,8 +31,6 @@ def order_request(profile: ExchangeProfile, market: Mapping[str, Any], arguments
         **({"timeInForce": "GTC"} if kind in _TIMED else {}),
         **params,
     }
-    if params.get("timeInForce") == "PO":
-        del request["timeInForce"]
     if kind in _PRICED:
         request["price"] = str(arguments.price)
     if "quoteOrderQty" not in params:
@@ -52,10 +50,8 @@ def _kind(profile: ExchangeProfile, market: Mapping[str, Any], arguments: OrderA
     """Return Binance's type of an order."""
     kind, params = arguments.type.upper(), arguments.params
     if (kind, params.get("timeInForce")) in _CONTRADICTIONS:
-        raise _rejected(profile, "an order that only makes is no market order, and no IOC or FOK order")
-    if params.get("timeInForce") == "PO":
-        kind = "LIMIT_MAKER"
-    elif "stopPrice" in params:
+        raise _rejected(profile, "an order that only makes is no IOC or FOK order")
+    if "stopPrice" in params:
         kind = _STOPS.get(kind, kind)
     if kind not in market["info"]["orderTypes"]:
         raise _rejected(profile, f"{market['symbol']} has no orders of the type {kind}")
