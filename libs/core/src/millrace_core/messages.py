@@ -81,7 +81,7 @@ class Response(msgspec.Struct, frozen=True, rename="camel"):
     order_source: str | None = None
     error: RequestError | None = None
     orders: list[Order] | None = None
-    """The orders that `cancelAllOrders` canceled; None for other actions."""
+    """The orders that `cancelAllOrders` canceled, of one that failed too; None for other actions."""
 
 
 _decoder = msgspec.json.Decoder(Message)

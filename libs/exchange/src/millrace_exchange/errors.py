@@ -1,7 +1,8 @@
 """Errors of exchanges, classified by what they mean for the request.
 
 MillraceError
-├── ExchangeError            exchange, action, kind   root of all failures of an exchange or its connection
+├── ExchangeError            exchange, action, kind,  root of all failures of an exchange or its connection
+│   │                        canceled
 │   ├── Retryable            retry_after_ms,          nothing was done; the same may be tried again later
 │   │   │                    is_disconnected, is_vain
 │   │   └── IncompleteList   rows                     the exchange listed a part, and does not show the rest
@@ -17,6 +18,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from millrace_core.errors import MillraceError
+from millrace_core.orders import Order
 
 
 class UnknownExchange(MillraceError):
@@ -46,6 +48,8 @@ class ExchangeError(MillraceError):
         """The action, such as `createOrder`."""
         self.kind = kind
         """Name of ccxt's class for it, such as `InsufficientFunds`: for people to read, never to decide by."""
+        self.canceled: tuple[Order, ...] = ()
+        """Of a cancel-all: orders of which the exchange said that they were canceled, before or in spite of this."""
 
 
 class Retryable(ExchangeError):

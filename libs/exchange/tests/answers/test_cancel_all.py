@@ -125,6 +125,9 @@ async def test_a_symbol_whose_orders_cannot_be_canceled_keeps_no_others_open(
     outcome = await outcome_of(ours, lambda each: each.cancel_all_orders(CancelAllPayload()))
     assert isinstance(outcome, OutcomeUnknown)
     assert venue.open == [closed.decode()]
+    assert {order.symbol for order in outcome.canceled} == {"AAA/USDT", "BTC/USDT", "CCC/USDT"} - {
+        f"{closed.decode()[:3]}/USDT"
+    }
 
 
 async def test_orders_are_canceled_though_a_request_for_some_of_them_is_not_answered(

@@ -91,6 +91,7 @@ class Account:
     async def finish(self, intent: Intent, answer: Response, trace: Trace, seen: Sequence[Order]) -> None:
         """Note the final answer, and the further orders."""
         self.said.append(answer.status)
+        self.answer = answer
         self.seen += [order.id for order in seen]
 
     async def mark_unresolved(self, intent: Intent, kind: str, message: str) -> None:
@@ -229,6 +230,8 @@ class _Sweeping(Account):
         self._failures = list(failures)
         self.sweeps = 0
         self.answer_is_lost = False
+        self.parts: list[ExchangeError] = []
+        """What it fails with after a part was done, one after the other."""
         self.swept = asyncio.Event()
 
     async def cancel_all_orders(self, payload: CancelAllPayload) -> Acknowledgement:
@@ -237,6 +240,8 @@ class _Sweeping(Account):
         self.swept.set()
         if self.answer_is_lost:
             raise LOST
+        if self.parts:
+            raise self.parts.pop(0)
         return Acknowledgement((Order(id="7", symbol="ETH/USDT", status="canceled"),), 1, 2)
 
     async def cancel_order(self, payload: CancelPayload) -> Acknowledgement:
@@ -284,6 +289,36 @@ async def test_an_order_under_way_is_cancelled_though_the_cancel_alls_answer_was
     account.answer_is_lost = True
     assert await swept_during(account, ORDER) == "done"
     assert account.canceled == ["KCS/USDT"]
+
+
+def part_done(error: type[ExchangeError], order_id: str, **terms: Any) -> ExchangeError:
+    """Return why a cancel-all failed after it canceled an order."""
+    failure = error("held back", kind="RateLimitExceeded", **terms, **ABOUT)
+    failure.canceled = (Order(id=order_id, symbol="ETH/USDT", status="canceled"),)
+    return failure
+
+
+@pytest.mark.parametrize(
+    ("parts", "status", "canceled"),
+    [
+        ([part_done(Retryable, "1"), part_done(Retryable, "2", retry_after_ms=60_000)], "failed", ["1", "2"]),
+        ([part_done(Rejected, "1")], "rejected", ["1"]),
+        ([part_done(Retryable, "1")], "done", ["1", "7"]),
+        ([part_done(OutcomeUnknown, "1")], "done", ["1"]),
+    ],
+    ids=["until it is not valid any more", "refused", "then done", "unknown"],
+)
+async def test_an_answer_to_a_cancel_all_tells_what_every_try_canceled(
+    parts: list[ExchangeError], status: str, canceled: list[str]
+) -> None:
+    """Whatever became of the rest: people and programs go on from there."""
+    account = _Sweeping()
+    account.parts = list(parts)
+    queue, sweep = OrderQueue(), accepted(CancelAllOrders(exchange_id="binance"))
+    what = cast(CancelAllOrders, sweep.request)
+    await sender_of(account, queue).execute(sweep, intent_of(sweep, now_ms()), what, queue.enter(what, ""))
+    assert account.answer.status == status
+    assert [order.id for order in account.answer.orders or []] == canceled
 
 
 async def test_an_order_that_was_asked_for_after_a_cancel_all_stays_open() -> None:

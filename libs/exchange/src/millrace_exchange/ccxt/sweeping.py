@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
 from itertools import groupby
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final, NamedTuple, NoReturn, TypeVar
 
 from millrace_core.clock import elapsed_s, now_ns
 from millrace_core.orders import Order
@@ -33,6 +33,15 @@ _AT_ONCE: Final = 10
 """Orders that one request names: every exchange with such a request takes as many."""
 
 
+class _Sweep(NamedTuple):
+    """One cancel-all."""
+
+    params: dict[str, Any]
+    timed: Sending
+    canceled: list[Order]
+    """Orders of which the answers say that they were canceled."""
+
+
 class OrderSweeper:
     """Cancels the orders of one account."""
 
@@ -46,38 +55,39 @@ class OrderSweeper:
 
         Raises:
             OutcomeUnknown: some may still be open; the text says what the exchange refused.
-            Rejected, Fatal: none was canceled.
+            Rejected, Fatal: none was canceled, but for those that the error holds.
             Retryable: not all were canceled; it may be tried again.
         """
-        params, timed = further_params(self._profile, _ACTION, payload), Sending()
-        if self._profile.cancels_all_of_symbol and payload.symbol:
-            canceled = await self._all_of([payload.symbol], params, timed)
-        else:
-            canceled = await self._all_pages(payload.symbol, params, timed)
+        swept = _Sweep(further_params(self._profile, _ACTION, payload), Sending(), [])
+        try:
+            if self._profile.cancels_all_of_symbol and payload.symbol:
+                await self._all_of([payload.symbol], swept)
+            else:
+                await self._all_pages(payload.symbol, swept)
+        except ExchangeError as error:
+            error.canceled = tuple(swept.canceled)
+            raise
         acknowledged_ns = now_ns()
-        return Acknowledgement(tuple(canceled), timed.at_ns or acknowledged_ns, acknowledged_ns)
+        return Acknowledgement(tuple(swept.canceled), swept.timed.at_ns or acknowledged_ns, acknowledged_ns)
 
-    async def _all_pages(self, symbol: str | None, params: dict[str, Any], timed: Sending) -> list[Order]:
+    async def _all_pages(self, symbol: str | None, swept: _Sweep) -> None:
         """Cancel what is listed as open until a list is whole: an exchange may list only so many at a time."""
-        canceled: list[Order] = []
         for page in range(_MOST_PAGES):
             try:
                 listed, cut = await self._open(symbol)
                 if cut is not None and not listed:
                     raise cut
                 if self._profile.cancels_all_of_symbol:
-                    canceled += await self._all_of(self._symbols_of(listed), params, timed)
+                    await self._all_of(self._symbols_of(listed), swept)
                 else:
-                    canceled += await self._listed(listed, timed)
+                    await self._listed(listed, swept)
             except (Rejected, Retryable) as error:
                 if page == 0:
                     raise
                 self._not_done(f"not all open orders were canceled: {error}", error)
             if cut is None:
-                break
-        else:
-            self._not_done(f"orders are still open after {_MOST_PAGES} lists of them were canceled", None)
-        return canceled
+                return
+        self._not_done(f"orders are still open after {_MOST_PAGES} lists of them were canceled", None)
 
     async def _open(self, symbol: str | None) -> tuple[list[Order], IncompleteList | None]:
         """Return the orders that are listed as open, and why that may not be all; None if it is."""
@@ -92,28 +102,26 @@ class OrderSweeper:
             raise proves_nothing(self._profile, "fetchOpenOrders", "the answer does not say the symbol of an order")
         return sorted(symbols)
 
-    async def _all_of(self, symbols: Sequence[str], params: dict[str, Any], timed: Sending) -> list[Order]:
+    async def _all_of(self, symbols: Sequence[str], swept: _Sweep) -> None:
         """Cancel the orders of whole symbols, each in one request."""
-        return await self._each(symbols, lambda symbol: self._all_of_one(symbol, params, timed))
+        await self._each(symbols, lambda symbol: self._all_of_one(symbol, swept))
 
-    async def _each(self, symbols: Collection[str], cancel: Callable[[str], Awaitable[list[Order]]]) -> list[Order]:
+    async def _each(self, symbols: Collection[str], cancel: Callable[[str], Awaitable[None]]) -> None:
         """Cancel the orders of each symbol: one that cannot be canceled must not keep the others open.
 
         Raises:
             ExchangeError: what failed, once all were tried.
         """
-        canceled: list[Order] = []
         failures: dict[str, ExchangeError] = {}
         for symbol in symbols:
             try:
-                canceled += await cancel(symbol)
+                await cancel(symbol)
             except Fatal:
                 raise
             except ExchangeError as error:
                 failures[symbol] = error
         if failures:
             self._report(failures, are_all=len(failures) == len(symbols))
-        return canceled
 
     def _report(self, failures: Mapping[str, ExchangeError], *, are_all: bool) -> NoReturn:
         errors = list(failures.values())
@@ -128,48 +136,49 @@ class OrderSweeper:
         reasons = "; ".join(f"{symbol}: {error}" for symbol, error in failures.items())
         self._not_done(f"not all open orders were canceled: {reasons}", unknown or errors[0])
 
-    async def _all_of_one(self, symbol: str, params: dict[str, Any], timed: Sending) -> list[Order]:
+    async def _all_of_one(self, symbol: str, swept: _Sweep) -> None:
+        timed = swept.timed
         try:
             answer = await self._in_turn(
-                lambda: self._orders.change(_ACTION, self._ccxt.cancel_all_orders, symbol, dict(params), timed=timed)
+                lambda: self._orders.change(
+                    _ACTION, self._ccxt.cancel_all_orders, symbol, dict(swept.params), timed=timed
+                )
             )
-            canceled = CheckedAnswer(self._profile, _ACTION, timed).orders(answer, symbol)
+            answered = CheckedAnswer(self._profile, _ACTION, timed).orders(answer, symbol)
         except (OrderNotFound, OutcomeUnknown):
             # Perhaps nothing was open, perhaps the answer names no orders: the open ones tell.
-            canceled = []
-        if not canceled or not all(order.is_final for order in canceled):
+            answered = []
+        swept.canceled.extend(order for order in answered if order.is_final)
+        if not answered or not all(order.is_final for order in answered):
             await self._prove_none_of(symbol, None)
-        return [order for order in canceled if order.is_final]
 
-    async def _listed(self, listed: Sequence[Order], timed: Sending) -> list[Order]:
+    async def _listed(self, listed: Sequence[Order], swept: _Sweep) -> None:
         """Cancel orders by their ids."""
         by_symbol = groupby(sorted(listed, key=_symbol), key=_symbol)
         ids = {symbol: [order.id for order in orders] for symbol, orders in by_symbol}
-        return await self._each(ids, lambda symbol: self._those_of(symbol, ids[symbol], timed))
+        await self._each(ids, lambda symbol: self._those_of(symbol, ids[symbol], swept))
 
-    async def _those_of(self, symbol: str, ids: Sequence[str], timed: Sending) -> list[Order]:
+    async def _those_of(self, symbol: str, ids: Sequence[str], swept: _Sweep) -> None:
         """Cancel orders of a symbol, as many in a request as can be."""
-        canceled: list[Order] = []
         refusal: ExchangeError | None = None
         at_once = _AT_ONCE if self._ccxt.has.get("cancelOrders") is True else 1
         for first in range(0, len(ids), at_once):
             part = ids[first : first + at_once]
             try:
-                canceled += await self._in_turn(partial(self._some_of, symbol, part, timed))
+                await self._in_turn(partial(self._some_of, symbol, part, swept))
             except (Rejected, OutcomeUnknown) as error:
                 # Some may have ended by themselves: the list of open orders tells.
                 refusal = error
         await self._prove_none_of(symbol, refusal, frozenset(ids))
-        return canceled
 
-    async def _some_of(self, symbol: str, ids: Sequence[str], timed: Sending) -> list[Order]:
+    async def _some_of(self, symbol: str, ids: Sequence[str], swept: _Sweep) -> None:
         if len(ids) > 1:
             # What the answer says of each differs: which are left is asked for.
-            await self._orders.change(_ACTION, self._ccxt.cancel_orders, list(ids), symbol, timed=timed)
-            return []
+            await self._orders.change(_ACTION, self._ccxt.cancel_orders, list(ids), symbol, timed=swept.timed)
+            return
         acknowledged = await self._orders.cancel_order(CancelPayload(symbol=symbol, order_id=ids[0]))
-        timed.at_ns = timed.at_ns or acknowledged.sent_ns
-        return [order for order in acknowledged.orders if order.is_final]
+        swept.timed.at_ns = swept.timed.at_ns or acknowledged.sent_ns
+        swept.canceled.extend(order for order in acknowledged.orders if order.is_final)
 
     async def _in_turn(self, send: Callable[[], Awaitable[T]]) -> T:
         """Return what a request returns; one that limits hold back waits, since others are canceled already."""

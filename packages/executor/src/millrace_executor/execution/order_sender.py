@@ -5,7 +5,7 @@ asking.
 """
 
 from asyncio import sleep
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 from msgspec.structs import replace
@@ -36,6 +36,9 @@ from millrace_service import UnitHealthReporter
 
 Sendable = Approved | CancelOrder | CancelAllOrders
 """The requests that may be sent: orders and edits that risk approved, and any cancel."""
+
+_Orders = dict[tuple[str | None, str], Order]
+"""Orders by what tells them apart: some exchanges number those of each symbol."""
 
 TRY_AGAIN = BackoffPolicy(first_s=0.5, limit_s=5.0)
 """Pauses after a failed try, also where the exchange would take the request again at once."""
@@ -74,6 +77,7 @@ class OrderSender:
         """
         trace, backoff, is_refused = intent.trace, None, False
         seen: Sequence[Order] = ()
+        canceled: _Orders = {}
         answer = self._stop_reason(accepted)  # Again: the claim may have waited out an outage of Redis.
         while answer is None:
             try:
@@ -81,17 +85,20 @@ class OrderSender:
             except Stopped as stopped:
                 answer = stopped.answer
             except OutcomeUnknown as error:
+                canceled |= _by_symbol_and_id(error.canceled)
                 resolution = await self._resolution(error, intent)
                 if resolution is None:
                     return None
                 answer, seen = resolution
             except ExchangeError as error:
+                canceled |= _by_symbol_and_id(error.canceled)
                 backoff = backoff or Backoff(TRY_AGAIN)  # Only now: making one takes time on the way of every order.
                 answer = await self._after(error, accepted, backoff) or self._stop_reason(accepted)
                 is_refused = isinstance(error, Rejected)
             else:
                 trace = trace.at(sent=acknowledgement.sent_ns, acknowledged=acknowledgement.acknowledged_ns)
                 answer, seen = _done(accepted, acknowledgement, intent.client_order_id), acknowledgement.ended
+        answer = _with_canceled(answer, canceled)
         self._queue.answered(turn, answer.order)
         await self._responder.finish(intent, answer, trace, seen)
         if is_refused and isinstance(accepted.request, CancelOrder | EditOrder):
@@ -161,29 +168,32 @@ class OrderSender:
     async def _cancel_all(self, request: CancelAllOrders, turn: Turn, valid_until_ms: int) -> Acknowledgement:
         """Cancel all open orders now, and those that are still being placed as soon as they exist."""
         under_way = [each for each in turn.sweeps if not each.is_over]
+        orders: _Orders = {}
         try:
             canceled = await self._client.cancel_all_orders(request.payload)
-        except OutcomeUnknown:
+        except OutcomeUnknown as error:
             # Whatever became of it: what it did not meet is to be canceled too.
-            await self._cancel_placed(under_way, frozenset(), valid_until_ms)
+            orders |= _by_symbol_and_id(error.canceled)
+            await self._cancel_placed(under_way, orders, valid_until_ms)
+            error.canceled = tuple(orders.values())
             raise
         turn.end()
-        orders = _by_symbol_and_id(canceled.orders)
-        late = await self._cancel_placed(under_way, orders.keys(), valid_until_ms)
-        return canceled._replace(orders=tuple((orders | late).values()))
+        orders |= _by_symbol_and_id(canceled.orders)
+        await self._cancel_placed(under_way, orders, valid_until_ms)
+        return canceled._replace(orders=tuple(orders.values()))
 
-    async def _cancel_placed(
-        self, placements: Iterable[Turn], canceled: Collection[tuple[str | None, str]], valid_until_ms: int
-    ) -> dict[tuple[str | None, str], Order]:
-        """Cancel the orders that turns make, once they exist, but for those that were canceled; return them."""
-        orders: dict[tuple[str | None, str], Order] = {}
+    async def _cancel_placed(self, placements: Iterable[Turn], canceled: _Orders, valid_until_ms: int) -> None:
+        """Cancel the orders that turns make, once they exist, but for those that were canceled; add them to these."""
         for placement in placements:
             await placement.ended()
             late = placement.order
             if late is None or late.is_final or late.symbol is None or (late.symbol, late.id) in canceled:
                 continue
-            orders |= _by_symbol_and_id(await self._cancel_late(late.symbol, late.id, valid_until_ms))
-        return orders
+            try:
+                canceled |= _by_symbol_and_id(await self._cancel_late(late.symbol, late.id, valid_until_ms))
+            except ExchangeError as error:
+                error.canceled = tuple(canceled.values())
+                raise
 
     async def _cancel_late(self, symbol: str, order_id: str, valid_until_ms: int) -> Sequence[Order]:
         """Cancel one order, again if need be: all of them once more would include orders that were requested since.
@@ -216,9 +226,19 @@ class OrderSender:
                 await sleep(pause_s)
 
 
-def _by_symbol_and_id(orders: Iterable[Order]) -> dict[tuple[str | None, str], Order]:
-    """Return orders by what tells them apart: some exchanges number those of each symbol."""
+def _by_symbol_and_id(orders: Iterable[Order]) -> _Orders:
     return {(order.symbol, order.id): order for order in orders}
+
+
+def _with_canceled(answer: Response, canceled: _Orders) -> Response:
+    """Return the answer to a cancel-all of which a part was done before it failed, or before its last try."""
+    if not canceled:
+        return answer
+    orders = list((canceled | _by_symbol_and_id(answer.orders or ())).values())
+    if answer.error is None:
+        return replace(answer, orders=orders)
+    error = replace(answer.error, message=f"{len(orders)} orders were canceled; {answer.error.message}")
+    return replace(answer, status="failed" if answer.status == "expired" else answer.status, error=error, orders=orders)
 
 
 def _done(accepted: AcceptedRequest, acknowledgement: Acknowledgement, client_order_id: str | None) -> Response:
