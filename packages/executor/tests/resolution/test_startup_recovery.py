@@ -12,7 +12,14 @@ from millrace_core.config import Credentials
 from millrace_core.ids import new_request_id
 from millrace_core.messages import Response, encode
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
-from millrace_core.requests import CancelOrder, CancelPayload, CreateOrder, CreatePayload
+from millrace_core.requests import (
+    CancelAllOrders,
+    CancelAllPayload,
+    CancelOrder,
+    CancelPayload,
+    CreateOrder,
+    CreatePayload,
+)
 from millrace_core.trace import Trace
 from millrace_exchange import open_exchange
 from millrace_executor.answering.intents import Intent, decode_intent
@@ -101,6 +108,31 @@ async def test_an_order_never_placed_before_a_crash_is_never_placed(platform: An
     await platform.bus.requests.send(TENANT, CreateOrder(exchange_id="binance", payload=PAYLOAD))
     assert (await answers.number(2)).response.status == "done"
     assert len(platform.orders()) == 1
+
+
+@pytest.mark.parametrize("is_last", [True, False], ids=["claimed last", "claimed first"])
+async def test_a_cancel_all_is_done_after_a_crash_only_once_orders_on_their_way_are_canceled(
+    platform: Any, is_last: bool
+) -> None:
+    """No order is open when the next executor starts, and one lands a moment later."""
+    placing = intent_before_the_end()
+    request_id, begun_at = new_request_id(), placing.begun_at + (1 if is_last else -1)
+    payload = CancelAllPayload(symbol=PAYLOAD.symbol)
+    request = CancelAllOrders(exchange_id="binance", request_id=request_id, requested_at=now_ms(), payload=payload)
+    stream = str(NAME._replace(action=Action("cancelAllOrders")))
+    for intent in (placing, Intent(request_id, "pending", stream, begun_at, now_ms() + 60_000, request)):
+        await claim(platform, intent)
+    answers, of_order = await platform.answers("cancelAllOrders"), await platform.answers()
+    await platform.start()
+    assert await answers.statuses(1) == ["unknown"]
+    credentials = Credentials(api_key="demo-key", secret="demo-secret", urls={"base": platform.simulator.url})
+    exchange = await open_exchange("binance", credentials)
+    await exchange.prepare()
+    landed = (await exchange.execution.create_order(PAYLOAD, placing.request_id)).orders[0]
+    assert await of_order.statuses(2) == ["unknown", "done"]
+    await exchange.execution.cancel_order(CancelPayload(symbol=PAYLOAD.symbol, order_id=landed.id))
+    await exchange.close()
+    assert await answers.statuses(2) == ["unknown", "done"]
 
 
 async def test_absence_is_proven_by_time(platform: Any) -> None:

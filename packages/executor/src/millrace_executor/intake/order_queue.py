@@ -41,7 +41,8 @@ class Turn:
         self.order: Order | None = None
         """The order that was made, once its answer is known."""
         self.sweeps: tuple[Turn, ...] = ()
-        """Of a cancel-all: the turns that were making orders in its scope when it entered, or replacing some."""
+        """Of a cancel-all: the turns that were making orders in its scope when it entered, or replacing some; of one
+        that is recovered, all that are recovered with it."""
         self._waits_for = tuple(waits_for)
         self._ended = asyncio.Event()
 

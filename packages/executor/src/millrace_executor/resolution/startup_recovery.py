@@ -9,7 +9,7 @@ import structlog
 from millrace_core.backoff import Backoff
 from millrace_core.ids import RequestId
 from millrace_core.messages import Response
-from millrace_core.requests import CreateOrder, EditOrder
+from millrace_core.requests import CancelAllOrders, CreateOrder, EditOrder
 from millrace_exchange import ExchangeError
 from millrace_executor.answering.intent_ledger import IntentLedger
 from millrace_executor.answering.intents import Intent
@@ -58,6 +58,11 @@ class StartupRecovery:
         intents = [each for each in await self._ledger.load() if each.request_id not in self._answering]
         unanswered = await self._responder.unanswered(intents)
         self._unsettled = [_Unsettled(each, self._turn_of(each)) for each in unanswered]
+        placements = [each.turn for each in self._unsettled if each.turn.makes is not None]
+        for intent, turn in self._unsettled:
+            if isinstance(intent.request, CancelAllOrders):
+                # Whichever was claimed first: an order may have been on its way to its claim already.
+                turn.sweeps = tuple(each for each in placements if turn.symbol in (None, each.symbol))
         if self._unsettled:
             count = len(self._unsettled)
             log.warning("requests were under way when the executor ended; asking about them", count=count)
@@ -70,7 +75,10 @@ class StartupRecovery:
 
     async def resolve(self) -> None:
         """Ask the exchange once about each; those that this does not resolve are resolved in the background."""
-        await asyncio.gather(*(self._resolve_now(each) for each in self._unsettled))
+        sweeps = [each for each in self._unsettled if isinstance(each.intent.request, CancelAllOrders)]
+        others = [each for each in self._unsettled if each not in sweeps]
+        await asyncio.gather(*(self._resolve_now(each) for each in others))
+        await asyncio.gather(*(self._resolve_now(each) for each in sweeps))
         self._unsettled.clear()
 
     async def settle(self, intent: Intent, turn: Turn) -> Response | None:
@@ -83,7 +91,8 @@ class StartupRecovery:
 
     async def _resolve_now(self, unsettled: _Unsettled) -> None:
         intent, turn = unsettled
-        if resolution := await self._ask_once(intent):
+        # An order that is still on its way is not among the open ones yet.
+        if all(each.is_over for each in turn.sweeps) and (resolution := await self._ask_once(intent)):
             await self._finish(unsettled, resolution)
             return
         if intent.state == "pending":
@@ -101,6 +110,8 @@ class StartupRecovery:
 
     async def _resolve_later(self, unsettled: _Unsettled) -> Response | None:
         pauses = Backoff(ASK_AGAIN)
+        for placement in unsettled.turn.sweeps:
+            await placement.ended()
         while True:
             try:
                 resolution = await self._resolver.resolve(unsettled.intent)
