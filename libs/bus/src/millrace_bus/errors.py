@@ -60,6 +60,11 @@ class CommandRefused(BusError):
         return self.code in ("WRONGTYPE", "NOPERM")
 
     @property
+    def is_passing(self) -> bool:
+        """Return whether it says nothing of the command: the server loads, runs a script, or follows no master yet."""
+        return self.code in ("LOADING", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN", "BUSY")
+
+    @property
     def refuses_every_write(self) -> bool:
         """Return whether Redis refuses all writes now; it may recover by itself."""
         return self.code in ("OOM", "READONLY", "MISCONF", "NOREPLICAS")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import redis.asyncio
+import redis.exceptions
 
 from millrace_bus import Bus, EmbeddedServer, TaskFailed, Update
 from millrace_bus.connection import reconnecting as reconnecting_module
@@ -14,7 +15,7 @@ from millrace_bus.reading import follower as follower_module
 from millrace_bus.reading.gap_recovery import GapRecovery
 from millrace_core.market_terms import MarketTerms
 from millrace_core.messages import decode
-from millrace_core.names import StreamName
+from millrace_core.names import Action, StreamName, Symbol, Tenant
 from millrace_core.states import BookState
 
 
@@ -403,6 +404,32 @@ async def test_a_channel_that_is_forbidden_ends_the_following_with_the_reason(
         with pytest.raises(TaskFailed, match="NOPERM"):
             await follower.ready()
         await follower.close()
+
+
+async def test_a_script_that_keeps_redis_busy_ends_nothing(
+    killable: EmbeddedServer, bus: Bus, other: Bus, tenant: Tenant, answers: StreamName, received: Any
+) -> None:
+    """Redis refuses everything meanwhile. What was asked for then is done once the script has ended."""
+    await other.follow(answers, lambda _: None).ready()
+    await bus.orders.open_ids(tenant, answers.exchange, Symbol("KCS/USDT"))
+    async with redis.asyncio.Redis.from_url(killable.url) as client, asyncio.timeout(60):
+        await client.config_set("busy-reply-threshold", 10)
+        script = asyncio.ensure_future(client.eval("while true do end", 0))
+        async with redis.asyncio.Redis.from_url(killable.url) as person:
+            while True:
+                try:
+                    await person.ping()
+                except redis.exceptions.ResponseError as error:
+                    assert "BUSY" in str(error)
+                    break
+            follower = other.follow(answers._replace(action=Action("cancelOrder")), received)
+            asked = asyncio.ensure_future(bus.orders.open_ids(tenant, answers.exchange, Symbol("KCS/USDT")))
+            await asyncio.sleep(0.2)
+            await person.script_kill()
+        with pytest.raises(redis.exceptions.ResponseError):
+            await script
+        await follower.ready()
+        assert await asked == set()
 
 
 async def test_a_connection_that_is_never_made_again_fails_its_followers(

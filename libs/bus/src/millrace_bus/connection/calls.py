@@ -15,8 +15,6 @@ from millrace_core.backoff import Backoff, BackoffPolicy
 Call = Callable[..., Awaitable[Any]]
 """Sends a command, given part by part, and returns its reply; waits out an outage of Redis."""
 
-_PASSING: Final = ("LOADING", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN")
-"""Errors of a server that will answer soon."""
 _RETRIES: Final = BackoffPolicy(first_s=0.1, limit_s=0.5)
 
 T = TypeVar("T")
@@ -77,7 +75,7 @@ async def until_answered(ask: Callable[[], Awaitable[T]]) -> T:
         except Disconnected:
             continue
         except CommandRefused as refused:
-            if refused.code not in _PASSING:
+            if not refused.is_passing:
                 raise
             _log.debug("late reply from Redis: %s", refused)
             await asyncio.sleep(backoff.failed())

@@ -197,7 +197,13 @@ class Subscriptions:
         return bool(awaited)
 
     def _refused(self, error: CommandRefused) -> None:
-        """Fail the subscribers of the channel that Redis refused: the oldest that is not answered yet."""
+        """Fail the subscribers of the channel that Redis refused: the oldest that is not answered yet.
+
+        If it refuses everything just now, the next connection asks again.
+        """
+        if error.is_passing and self._reconnecting.connection is not None:
+            self._reconnecting.connection.abort()
+            return
         if not self._order:
             return
         name, is_pattern = self._order.popleft()
