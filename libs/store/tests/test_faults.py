@@ -97,3 +97,19 @@ async def test_a_stream_name_of_no_known_form_is_stored_all_the_same(store: Stor
     async with store.batch() as batch:
         batch.dead_letter(place, "no stream", b"x")
     assert await store.operations.positions() == {"strange key": place.id}
+
+
+async def test_a_lock_that_is_not_had_in_time_says_nothing_of_the_messages(
+    postgres: PostgresServer, journal: Any, trades: Callable[..., list[Trade]], name: Callable[..., StreamName]
+) -> None:
+    """A person has limited how long a role waits (`lock_timeout`): they are stored when the lock is free."""
+    batch, stream = Batch(), journal(name("watchTrades"))
+    batch.trades(stream.next(), trades(stream.epoch, (1.0, 1.0)))
+    limited = f"{postgres.url}{'&' if '?' in postgres.url else '?'}lock_timeout=50"
+    async with Store.open(postgres.url) as other, Store.open(limited) as store:
+        async with other._database.writing() as writer:
+            await writer.execute(sa.text("LOCK TABLE streams IN ACCESS EXCLUSIVE MODE"))
+            with pytest.raises(DatabaseUnavailable, match="lock timeout"):
+                await store.commit(batch)
+        await store.commit(batch)
+        assert [epoch.messages for epoch in await store.operations.epochs(stream.name)] == [1]

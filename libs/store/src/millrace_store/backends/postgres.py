@@ -39,6 +39,10 @@ _GONE: Final = (
     asyncpg.OperatorInterventionError,  # the server is starting, stopping, or recovering from a crash
     asyncpg.InsufficientResourcesError,
     asyncpg.ReadOnlySQLTransactionError,  # it has become a standby, or somebody made it read only
+    asyncpg.ObjectNotInPrerequisiteStateError,  # a lock was not had within `lock_timeout`, or a table is being changed
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.TransactionTimeoutError,
+    asyncpg.PostgresSystemError,  # the server could not read or write a file
     asyncpg.TransactionRollbackError,  # deadlocks and serialization failures: the same may succeed next time
     asyncpg.InternalClientError,
     OSError,
