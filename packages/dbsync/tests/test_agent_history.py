@@ -2,7 +2,9 @@ import asyncio
 import json
 from typing import Any
 
-from millrace_bus import Bus
+import redis.asyncio
+
+from millrace_bus import Bus, EmbeddedServer
 from millrace_core.names import AgentId
 
 
@@ -49,3 +51,19 @@ async def test_what_agents_say_is_kept(dbsync: Any) -> None:
     await dbsync.start()
     found = await until_rows(dbsync, "SELECT kind, state FROM agent_states WHERE state = 'running'", 1)
     assert found[0] == ("dbsync", "running")
+
+
+async def test_what_cannot_be_kept_keeps_nothing_else_away(dbsync: Any, bus: Bus, server: EmbeddedServer) -> None:
+    """Another program may leave anything that reads like one."""
+    heartbeat = {"kind": "x", "state": "running", "pid": 1, "startedAt": 0, "sentAt": 1, "version": "1"}
+    spoilt = [{"id": "A", "sentAt": 2**63}, {"id": "B", "sentAt": 2**70}, {"id": "C", "kind": "\0"}, {"id": "D"}]
+    async with redis.asyncio.Redis.from_url(server.url) as client:
+        for each in spoilt:
+            await client.set(f"agent.{each['id']}", json.dumps({**heartbeat, **each}))
+            await client.sadd("index.agents", str(each["id"]))
+        await client.set("stream.config.X\0", b'"\0\xff')
+        await client.sadd("index.configs", "X\0")
+        await dbsync.start()
+        await until_rows(dbsync, "SELECT 1 FROM configs WHERE agent_id <> 'DBSYNC'", 1)
+        await until_rows(dbsync, "SELECT 1 FROM agent_states WHERE agent_id IN ('C', 'D')", 2)
+        await until_rows(dbsync, "SELECT 1 FROM agent_states WHERE agent_id = 'DBSYNC' AND state = 'running'", 1)

@@ -1,12 +1,16 @@
 """The heartbeat that every agent writes to `agent.{agent_id}`: its state, its units and their errors."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+
+from millrace_core.clock import LATEST_MS
 
 HEARTBEAT_TTL_S = 15
 HEARTBEAT_INTERVAL_S = 5
 
+Ms = Annotated[int, msgspec.Meta(ge=0, le=LATEST_MS)]
+"""A time as databases and calendars can hold it: a heartbeat with another cannot be read."""
 AgentState = Literal["starting", "running", "stopped", "waiting"]
 """`waiting`: no configuration yet. `stopped`: the configuration says so."""
 UnitState = Literal["starting", "live", "unverified", "stale", "standby", "failed", "stopped"]
@@ -25,8 +29,7 @@ class ProblemReport(msgspec.Struct, frozen=True):
 class ErrorReport(msgspec.Struct, frozen=True):
     """One recent error of an agent."""
 
-    at: int
-    """ms"""
+    at: Ms
     where: str
     message: str
     traceback: str | None = None
@@ -39,8 +42,7 @@ class UnitHealth(msgspec.Struct, frozen=True, rename="camel"):
     name: str
     """The name of a tenant's unit begins with `{tenant}.`: only that tenant's users see it."""
     state: UnitState
-    since: int
-    """ms"""
+    since: Ms
     detail: str | None = None
     counters: dict[str, int | float] = {}
     """Running totals, such as messages, gaps, recoveries."""
@@ -84,10 +86,8 @@ class Heartbeat(msgspec.Struct, frozen=True, rename="camel"):
     """gatherer, magicbox, executor, …"""
     state: AgentState
     pid: int
-    started_at: int
-    """ms"""
-    sent_at: int
-    """ms"""
+    started_at: Ms
+    sent_at: Ms
     version: str
     config_revision: str | None = None
     """Short digest of the configuration in force."""

@@ -288,12 +288,12 @@ class Batch:
 
     def agent(self, heartbeat: Heartbeat) -> None:
         """Add an agent's state at `heartbeat.sent_at`; the same moment is kept once."""
-        said = (heartbeat.id, heartbeat.sent_at, heartbeat.kind, heartbeat.state, encode(heartbeat).decode())
-        self.agent_rows.append(said)
+        agent, kind = nul_free(heartbeat.id), nul_free(heartbeat.kind)
+        self.agent_rows.append((agent, heartbeat.sent_at, kind, heartbeat.state, encode(heartbeat).decode()))
 
     def config(self, agent: AgentId, revision: str, at_ms: int, text: str, author: str | None = None) -> None:
         """Add the configuration that an agent has from now on, unless it is the newest stored one."""
-        self.config_rows.append((str(agent), at_ms, revision, text, author))
+        self.config_rows.append((nul_free(agent), at_ms, revision, nul_free(text), nul_free(author)))
 
     def add_rows(self, table: Table, rows: Columns) -> None:
         """Add rows of messages without counting the messages."""
