@@ -85,8 +85,8 @@ async def test_agents_and_what_they_were(store: Store) -> None:
 
 
 async def test_configurations_are_kept_when_they_change(store: Store) -> None:
-    """The same revision again adds nothing; one that comes back after another does."""
-    for at_ms, revision in ((1, "a"), (2, "a"), (3, "b"), (4, "a")):
+    """The same revision again adds nothing; one that comes back after another does, and comes after it by any clock."""
+    for at_ms, revision in ((1, "a"), (2, "a"), (3, "b"), (2, "a"), (1, "a")):
         async with store.batch() as batch:
             batch.config(AgentId("GATHERER"), revision, at_ms, f'{{"n":"{revision}"}}', "Ann")
     rows = (await store.operations.configs(AgentId("GATHERER"))).rows

@@ -18,6 +18,14 @@ def test_a_heartbeat_without_news_is_kept_once_a_minute() -> None:
     assert kept == [0, KEPT_EVERY_MS, 2 * KEPT_EVERY_MS, 3 * KEPT_EVERY_MS]
 
 
+def test_a_heartbeat_is_kept_once_a_minute_after_its_clock_was_set_back() -> None:
+    """Otherwise none would be until the clock shows again what it showed."""
+    sieve = HeartbeatSieve()
+    sieve.worth_keeping([beat(60 * KEPT_EVERY_MS)])
+    kept = [at for at in range(0, 2 * KEPT_EVERY_MS + 1, 5_000) if sieve.worth_keeping([beat(at)])]
+    assert kept == [0, KEPT_EVERY_MS, 2 * KEPT_EVERY_MS]
+
+
 def test_each_change_is_kept() -> None:
     """A new state, of the agent or of a unit, a new configuration or a new error is worth a row at once."""
     sieve = HeartbeatSieve()

@@ -88,7 +88,8 @@ class HeartbeatSieve:
         last = self._kept.get(AgentId(heartbeat.id))
         if last is None:
             return True
-        return _state_of(last) != _state_of(heartbeat) or heartbeat.sent_at - last.sent_at >= KEPT_EVERY_MS
+        # Either way: an agent's clock may be set back.
+        return _state_of(last) != _state_of(heartbeat) or abs(heartbeat.sent_at - last.sent_at) >= KEPT_EVERY_MS
 
 
 def _state_of(heartbeat: Heartbeat) -> tuple[object, ...]:

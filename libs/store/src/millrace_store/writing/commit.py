@@ -142,10 +142,12 @@ async def _add_strays(writer: Writer, database: Database, rows: list[tuple[Any, 
 
 async def _add_configs(writer: Writer, rows: Iterable[tuple[Any, ...]]) -> None:
     table = tables.configs.c
-    for row in rows:
-        newest = sa.select(table.revision).where(table.agent_id == row[0]).order_by(table.at_ms.desc()).limit(1)
-        if await writer.fetch(newest) != [(row[2],)]:
-            await writer.insert_missing(tables.configs, [row])
+    for agent, at_ms, revision, *others in rows:
+        newest = sa.select(table.revision, table.at_ms).where(table.agent_id == agent).order_by(table.at_ms.desc())
+        known, known_ms = next(iter(await writer.fetch(newest.limit(1))), (None, -1))
+        if known != revision:
+            # What is in force is the newest, also if the clock was set back.
+            await writer.insert_missing(tables.configs, [(agent, max(at_ms, known_ms + 1), revision, *others)])
 
 
 async def _add_latencies(writer: Writer, database: Database, batch: Batch, overlapping: HighWaterMarks) -> None:
