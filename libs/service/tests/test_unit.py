@@ -175,7 +175,7 @@ async def test_work_that_does_not_end_is_left_behind(make: MakeUnit, work: Work,
 
 async def test_failed_work_is_tried_again(make: MakeUnit, work: Work, health: UnitHealthReporter) -> None:
     """A unit that raises runs again, and its failures are counted."""
-    work.failures = [OSError("no route"), OSError("no route")]
+    work.failures = [OSError("no route"), SystemExit(3)]
     make()
     await work.until(lambda: work.began == ["a", "a", "a"])
     assert health.current_state == "live"

@@ -125,6 +125,10 @@ async def test_settings_and_code_that_fail_leave_the_version_before_running(magi
         (magicbox.folder / "witness.py").write_text("class Witness(Strategy): pass")
         assert await bus.request_restart(AgentId("MAGICBOX"), f"{TENANT}.Witness")
         await counted(magicbox, "errors", errors + 1)
+        exits = "    def __init__(self, context):\n        raise SystemExit(3)\n"
+        (magicbox.folder / "witness.py").write_text(VERSION.replace("VERSION", "1") + exits)
+        assert await bus.request_restart(AgentId("MAGICBOX"), f"{TENANT}.Witness")
+        await counted(magicbox, "errors", errors + 2)
         beat = await magicbox.heartbeat()
         messages = " ".join(error.message for error in beat.last_errors if error.where == f"{TENANT}.Witness")
         assert "the one before it runs again" in messages

@@ -98,7 +98,11 @@ class Unit(Generic[UnitConfigT]):
 
     async def _work(self) -> None:
         # In a coroutine of its own, so that a `run` that raises before it returns a coroutine fails the unit too.
-        await self._run(self.health.name, self.config, self.health)
+        try:
+            await self._run(self.health.name, self.config, self.health)
+        except SystemExit as exit_:
+            # A strategy's constructor may call `sys.exit`; an event loop that sees it ends with all other units.
+            raise UnitEnded(f"its work called sys.exit({exit_.code!r})") from exit_
 
     async def _ended_or_changed(self, work: "asyncio.Task[None]") -> None:
         changed = asyncio.create_task(self._changed.wait())

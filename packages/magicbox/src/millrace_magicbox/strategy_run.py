@@ -134,7 +134,7 @@ class StrategyRun:
             self._runtime.replace(
                 strategy, configuration, took_over=self._taken_over.set, rolled_back=self._rolled_back
             )
-        except Exception as error:  # noqa: BLE001 (a strategy's own constructor may raise anything)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 (a strategy's own constructor may raise anything)
             self._taken_over.set()
             if self._runtime.is_replacing:
                 # It failed outside of hooks, between the two: no version takes events, so the unit has failed.
