@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 TEXT, CLOSE = 0x1, 0x8
+_CONTINUATION = 0x0
 _FINAL, _MASKED = 0x80, 0x80
 
 
@@ -38,9 +39,12 @@ class FrameReader:
         self._buffer = data[begin:]
 
 
-def text_frame(text: str) -> bytes:
-    """Return a server's frame of a text."""
-    return _framed(TEXT, text.encode())
+def text_frames(text: str, count: int = 1) -> bytes:
+    """Return a server's frames of a text, as many as are wanted."""
+    payload, step = text.encode(), -(-len(text.encode()) // count)
+    parts = [payload[begin : begin + step] for begin in range(0, len(payload), step)] or [b""]
+    frames = [_framed(_CONTINUATION if number else TEXT, part) for number, part in enumerate(parts)]
+    return b"".join(bytes((frame[0] & ~_FINAL,)) + frame[1:] for frame in frames[:-1]) + frames[-1]
 
 
 def close_frame(code: int) -> bytes:

@@ -35,7 +35,10 @@ class ScriptedSocket(WSListener):
         self._requests.append(f"{method} /api/v3/{path}?{urlencode(request['params'])}".encode())
         reply = self._answer(self._requests[-1])
         if not reply.hangs_up and not reply.is_held:
-            transport.send(WSMsgType.TEXT, framed(request["id"], reply))
+            answer = framed(request["id"], reply)
+            # As a proxy may divide it.
+            transport.send(WSMsgType.TEXT, answer[:-1], fin=False)
+            transport.send(WSMsgType.CONTINUATION, answer[-1:])
         if reply.hangs_up or reply.announced is not None:
             transport.disconnect(graceful=False)
 

@@ -87,6 +87,17 @@ async def test_doubled_and_late_frames_change_nothing(
     assert (book.resets, book.breaks) == (1, [])
 
 
+async def test_messages_in_several_frames_are_whole(feed: NativeMarketFeed, line: Line, busy: Server) -> None:
+    """A proxy on the way may divide them as it likes; pings come between."""
+    line.frames = 3
+    book, trades = RecordingListener(), RecordingListener()
+    async with streaming(feed.order_book(SYMBOL, book)), streaming(feed.trades(SYMBOL, trades)):
+        await trades.until(lambda: len(trades.trades) > 5)
+        await book.until(lambda: len(book.events) > 5)
+        await assert_right(book, busy, SYMBOL)
+    assert (book.resets, book.breaks, line.sockets) == (1, [], 1)
+
+
 async def test_a_cut_breaks_every_stream_and_one_new_connection_carries_them_again(
     feed: NativeMarketFeed, line: Line, busy: Server
 ) -> None:

@@ -35,6 +35,7 @@ from millrace_exchange.native.failures import ConnectionRefused, SubscriptionRef
 from millrace_exchange.native.pinging import ping_settings
 from millrace_exchange.native.requests import StreamRequests
 from millrace_exchange.native.subscription import Subscription
+from millrace_exchange.native.text_messages import TextMessages
 from millrace_exchange.profile import CONNECT
 from millrace_exchange.refusals import Answer
 from millrace_exchange.request_gate import RequestGate
@@ -82,6 +83,7 @@ class Connection(WSListener):
         """When it was last suspected to be mute."""
         self._changed = asyncio.Event()
         self._is_welcome = asyncio.Event()
+        self._messages = TextMessages()
         self._transport: WSTransport | None = None
         self._expiry: asyncio.TimerHandle | None = None
         self._task = asyncio.create_task(self._run(delay_s), name="connection to an exchange")
@@ -159,12 +161,13 @@ class Connection(WSListener):
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Take one frame."""
         received_ns = now_ns()
-        if frame.msg_type is not _TEXT:
-            if frame.msg_type is WSMsgType.CLOSE:
-                transport.disconnect()
+        if frame.msg_type is WSMsgType.CLOSE:
+            transport.disconnect()
+            return
+        if (message := self._messages.ended_by(frame)) is None:
             return
         try:
-            event = self._decode(frame.get_payload_as_bytes())
+            event = self._decode(message)
         except UNREADABLE as error:
             self._give_up(error)
             return

@@ -14,6 +14,7 @@ from picows import WSAutoPingStrategy, WSCloseCode, WSError, WSFrame, WSListener
 from millrace_core.json_problems import UNREADABLE
 from millrace_exchange.ccxt.recording.sending import stamp
 from millrace_exchange.native.connecting import connected
+from millrace_exchange.native.text_messages import TextMessages
 
 _TEXT: Final = WSMsgType.TEXT
 _PING_S: Final = 5.0
@@ -29,6 +30,7 @@ class RequestSocket(WSListener):
     def __init__(self) -> None:
         self.expiring = asyncio.Event()
         """Set when it must be replaced: the exchange says that it ends it soon, or it has ended."""
+        self._messages = TextMessages()
         self._transport: WSTransport | None = None
         self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._number = 0
@@ -101,12 +103,13 @@ class RequestSocket(WSListener):
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Take one frame. One that is no answer to any request ends the connection: nobody knows whose it is."""
-        if frame.msg_type is not _TEXT:
-            if frame.msg_type is WSMsgType.CLOSE:
-                transport.disconnect()
+        if frame.msg_type is WSMsgType.CLOSE:
+            transport.disconnect()
+            return
+        if (message := self._messages.ended_by(frame)) is None:
             return
         try:
-            self._take(_decode(frame.get_payload_as_bytes()))
+            self._take(_decode(message))
         except UNREADABLE as error:
             self._end(f"the exchange sent what cannot be read: {error}")
             transport.disconnect(graceful=False)
