@@ -120,6 +120,26 @@ async def test_a_pattern_that_matches_nothing_or_too_much_is_a_mistake(configure
     assert live(refused) == {"BTC/USDT"}
 
 
+@pytest.mark.usefixtures("gatherer")
+async def test_a_market_whose_name_no_stream_can_have_ends_no_other(
+    configure: Any, read: Any, line: Any, bus: Bus, listed: set[str]
+) -> None:
+    """Exchanges list what they like; the markets beside it are streamed all the same, and are followed."""
+    answered = line.refuse
+
+    def with_odd_one(path: str) -> web.Response | None:
+        answer = answered(path)
+        return answer and web.json_response(text=answer.text.replace('"KCS"', '"K C[S"'))
+
+    line.refuse = with_odd_one
+    listed.add("KCSUSDT")
+    await configure(["*/USDT"], [TICKER])
+    await read(TICKER, "BTC/USDT").until(lambda r: r.follower.status == "live")
+    listed.add("ETHUSDT")
+    await read(TICKER, "ETH/USDT").until(lambda r: r.follower.status == "live")
+    await heartbeat(bus, lambda one: {unit.name.rpartition(".")[2] for unit in one.units} == {"BTC/USDT", "ETH/USDT"})
+
+
 @pytest.mark.usefixtures("gatherer", "listed")
 async def test_a_pattern_waits_for_an_exchange_that_is_out_of_reach(
     configure: Any, read: Any, bus: Bus, line: Any, monkeypatch: pytest.MonkeyPatch

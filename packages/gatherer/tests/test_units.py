@@ -4,7 +4,7 @@ import pytest
 
 from millrace_core.config import GathererConfig
 from millrace_core.errors import ConfigInvalid
-from millrace_gatherer.units import Planned, check_capabilities, stream_units
+from millrace_gatherer.units import Planned, check_capabilities, plan, stream_units
 
 
 def config(*workplans: dict[str, Any]) -> GathererConfig:
@@ -87,6 +87,31 @@ def test_a_pattern_that_an_exchange_leaves_without_markets_ends_nobodys_streams(
     assert symbols("F/B", "D/B", before=running) == ["F/B", "D/B", "X/Y"]
     with pytest.raises(ConfigInvalid, match="matches no market"):
         stream_units(config({**plan, "assetPairs": ["*/Z"]}), {account: frozenset({"E/B"})}, running)
+
+
+def test_what_patterns_match_twice_is_no_mistake_whatever_is_listed() -> None:
+    """A listing would end all streams at the next start: the settings of a named symbol hold, or the first ones."""
+    of_base, of_quote = {"assetPairs": ["A/*"], "dataPoints": ["watchTrades"]}, {"assetPairs": ["*/B"]}
+    asked = config(of_base, {**of_base, **of_quote, "retention": 500})
+    account = ("T", "binance")
+    running = plan(asked, {account: frozenset({"A/C", "D/B"})})
+    assert (len(running.units), running.overlaps) == (2, ())
+    listed = {account: frozenset({"A/C", "D/B", "A/B", "E/B"})}
+    before = Planned.of(asked, running.units)
+    for again in (plan(asked, listed, before), plan(asked, listed)):
+        assert {unit.name.symbol: unit.retention for unit in again.units.values()} == {
+            "A/B": 10_000,
+            "A/C": 10_000,
+            "D/B": 500,
+            "E/B": 500,
+        }
+        assert [overlap.path for overlap in again.overlaps] == ["$.workplans[1].dataPoints[0]"]
+        assert "T.binance.watchTrades.A/B" in again.overlaps[0].message
+    named = config(of_base, {**of_base, "assetPairs": ["A/B"], "retention": 500})
+    units = plan(named, listed).units
+    assert units["T.binance.watchTrades.A/B"].retention == 500
+    with pytest.raises(ConfigInvalid, match="twice with different settings"):
+        plan(config(of_base, {**of_base, "assetPairs": ["A/B"]}, {**of_base, "assetPairs": ["A/B"], "retention": 300}))
 
 
 @pytest.mark.parametrize(

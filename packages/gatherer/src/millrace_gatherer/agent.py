@@ -8,6 +8,7 @@ from typing import Any
 from millrace_bus import Bus
 from millrace_core.actions import ORDERS
 from millrace_core.config import GathererConfig
+from millrace_core.errors import Problem
 from millrace_gatherer.exchanges import SharedExchanges
 from millrace_gatherer.feeds import SharedFeeds, SharedMarket, SharingExchange
 from millrace_gatherer.listings import Account, AccountKey, Listings
@@ -16,7 +17,7 @@ from millrace_gatherer.streams import run_stream, stream_of
 from millrace_gatherer.streams.answers import note_answers
 from millrace_gatherer.streams.market import follow_market, report_source
 from millrace_gatherer.streams.stream import Stream
-from millrace_gatherer.units import Planned, StreamUnitConfig, check_capabilities, pattern_mistakes, stream_units
+from millrace_gatherer.units import Planned, StreamUnitConfig, check_capabilities, pattern_mistakes, plan
 from millrace_service import Agent, UnitHealthReporter
 from millrace_service.tasks import run_all
 
@@ -33,6 +34,8 @@ class GathererAgent(Agent[GathererConfig, StreamUnitConfig]):
         self._listings = Listings(self._exchanges)
         self._planned: Planned | None = None
         """What was planned last; None before the first configuration."""
+        self._overlaps: tuple[Problem, ...] = ()
+        """Where its patterns ask for a stream with other settings than it has."""
         self._bus: Bus | None = None
         self._checking = asyncio.Lock()
         """An exchange is imported once, however many units begin together."""
@@ -40,9 +43,9 @@ class GathererAgent(Agent[GathererConfig, StreamUnitConfig]):
     def units(self, config: GathererConfig) -> Mapping[str, StreamUnitConfig]:
         """Return the streams by key, such as `PUBLIC.binance.watchOrderBook.ETH/BTC`."""
         # Of the first configuration nothing runs that a refusal would protect: it would end the streams of all tenants.
-        units = stream_units(config, self._listings.symbols, self._planned)
-        self._planned = Planned.of(config, units)
-        return units
+        planned = plan(config, self._listings.symbols, self._planned)
+        self._planned, self._overlaps = Planned.of(config, planned.units), planned.overlaps
+        return planned.units
 
     async def learn(self, config: GathererConfig) -> None:
         """Learn the markets of exchanges whose symbols are named by patterns."""
@@ -62,10 +65,9 @@ class GathererAgent(Agent[GathererConfig, StreamUnitConfig]):
         self._listings.changed.clear()
 
     def warnings(self, config: GathererConfig) -> Sequence[str]:
-        """Name what patterns do not stand for: markets that are not known yet, that are gone, or are too many."""
-        mistakes = [
-            f"{problem.path}: {problem.message}" for _, problem in pattern_mistakes(config, self._listings.symbols)
-        ]
+        """Name what patterns do not stand for: markets that are not known yet, gone, too many, or taken already."""
+        found = [problem for _, problem in pattern_mistakes(config, self._listings.symbols)]
+        mistakes = [f"{problem.path}: {problem.message}" for problem in (*found, *self._overlaps)]
         unknown = _accounts_with_patterns(config) - self._listings.symbols.keys()
         return [
             f"the patterns of {tenant}.{exchange} match nothing until its markets are known: "

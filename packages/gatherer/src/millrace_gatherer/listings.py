@@ -11,7 +11,7 @@ from millrace_core.backoff import Backoff, BackoffPolicy
 from millrace_core.budget import RequestBudget
 from millrace_core.config.common import Credentials
 from millrace_core.errors import MillraceError
-from millrace_core.names import ExchangeId, Tenant
+from millrace_core.names import ExchangeId, Tenant, is_symbol
 from millrace_gatherer.exchanges import SharedExchanges
 
 log = structlog.get_logger()
@@ -87,6 +87,8 @@ class Listing:
                 await exchange.reloaded()
 
     def _take(self, listed: frozenset[str]) -> None:
+        # What cannot stand in the name of a stream would end the planning of all.
+        listed = frozenset(filter(is_symbol, listed))
         known, self.symbols, self._latest = self.symbols, listed | self._latest, listed
         self.failure = None
         self._tried.set()

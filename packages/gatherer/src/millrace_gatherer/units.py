@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from millrace_core.actions import ACTIONS, BALANCE, ORDER_BOOK
 from millrace_core.config.common import Credentials
@@ -45,6 +45,8 @@ class StreamUnitConfig:
     """What its status says of it while it is live."""
     origin: str = field(default="", compare=False)
     """The JSON path of the data point that asks for it."""
+    is_named: bool = field(default=True, compare=False)
+    """Whether the configuration names its symbol; False if a pattern of it stands for that."""
 
     @property
     def key(self) -> str:
@@ -62,6 +64,15 @@ class StreamUnitConfig:
         if name.action in _PRIVATE:
             return f"{name.tenant}.{name.exchange}"
         return f"{name.exchange}.{name.action}.{name.symbol}"
+
+
+class Plan(NamedTuple):
+    """The streams that a configuration asks for."""
+
+    units: dict[str, StreamUnitConfig]
+    """By key."""
+    overlaps: tuple[Problem, ...]
+    """Where patterns ask for one with other settings than it has."""
 
 
 @dataclass(frozen=True)
@@ -88,33 +99,46 @@ class Planned:
 def stream_units(
     config: GathererConfig, listed: Listed = _NOTHING_LISTED, before: Planned | None = None
 ) -> dict[str, StreamUnitConfig]:
-    """Return the streams that a configuration asks for, by key; candles of several timeframes are one stream.
+    """Return the streams that a configuration asks for, by key. See `plan`."""
+    return plan(config, listed, before).units
 
-    Patterns stand for the symbols that are `listed`, by tenant and exchange; for none where these are not known.
+
+def plan(config: GathererConfig, listed: Listed = _NOTHING_LISTED, before: Planned | None = None) -> Plan:
+    """Return the streams that a configuration asks for; candles of several timeframes are one stream.
+
+    Patterns stand for the symbols that are `listed`, by tenant and exchange; for none where these are not known. What
+    two of them match can change with every listing, so that is no mistake: a stream has the settings of the workplan
+    that names its symbol, or of the first one.
 
     Raises:
-        ConfigInvalid: a stream is asked for twice with different settings, or a pattern that was not planned `before`
+        ConfigInvalid: a stream is named twice with different settings, or a pattern that was not planned `before`
             matches nothing or too much.
     """
     units: dict[str, StreamUnitConfig] = {}
     problems: list[Problem] = []
-    for index, plan in enumerate(config.workplans):
-        credentials = config.exchanges[plan.tenant][plan.exchange_id]
-        symbols = _symbols_of(plan, listed, before)
-        for place, point in enumerate(plan.data_points):
+    overlaps: list[StreamUnitConfig] = []
+    for index, workplan in enumerate(config.workplans):
+        credentials = config.exchanges[workplan.tenant][workplan.exchange_id]
+        symbols = _symbols_of(workplan, listed, before)
+        for place, point in enumerate(workplan.data_points):
             where = f"$.workplans[{index}].dataPoints[{place}]"
-            for unit in _units_of(plan, point, symbols, credentials, where):
+            for unit in _units_of(workplan, point, symbols, credentials, where):
                 mistakes = stream_mistakes(unit.name.exchange, unit.name.action, unit.name.symbol, unit.depth)
                 problems += (problem_of(unit, mistake) for mistake in mistakes)
-                if (merged := _merged(units.get(unit.key), unit)) is None:
+                known = units.get(unit.key)
+                if (merged := _merged(known, unit)) is not None:
+                    units[unit.key] = merged
+                elif known is None or (known.is_named and unit.is_named):
                     problems.append(Problem(where, f"{unit.key} is configured twice with different settings"))
                 else:
-                    units[unit.key] = merged
+                    units[unit.key] = unit if unit.is_named else known
+                    overlaps.append(known if unit.is_named else unit)
     if before is not None:
         problems += (problem for pattern, problem in pattern_mistakes(config, listed) if pattern not in before.patterns)
     if problems:
         raise ConfigInvalid(tuple(dict.fromkeys(problems)))
-    return {key: replace(unit, remark=_missing_wallets(unit, units.values())) for key, unit in units.items()}
+    planned = {key: replace(unit, remark=_missing_wallets(unit, units.values())) for key, unit in units.items()}
+    return Plan(planned, tuple(_overlaps(overlaps)))
 
 
 def pattern_mistakes(config: GathererConfig, listed: Listed) -> Iterator[tuple[Pattern, Problem]]:
@@ -149,6 +173,16 @@ def problem_of(unit: StreamUnitConfig, mistake: StreamMistake) -> Problem:
     return Problem(f"{owner}.{mistake.place}", mistake.message)
 
 
+def _overlaps(left_out: Iterable[StreamUnitConfig]) -> Iterator[Problem]:
+    """Yield what to say of streams that have other settings than a data point asks for, once for each."""
+    keys: dict[str, list[str]] = {}
+    for unit in left_out:
+        keys.setdefault(unit.origin, []).append(unit.key)
+    for origin, (first, *others) in keys.items():
+        more = f" and {len(others)} more" if others else ""
+        yield Problem(origin, f"{first}{more} is asked for elsewhere too, and has the settings from there")
+
+
 def _missing_wallets(unit: StreamUnitConfig, units: Iterable[StreamUnitConfig]) -> str | None:
     """Return what a stream of balances leaves out of the money for the markets in which its account trades."""
     if unit.name.action != BALANCE.name:
@@ -169,17 +203,18 @@ def _patterns(plan: GathererWorkplan) -> Iterator[Pattern]:
     return ((plan.tenant, plan.exchange_id, text, plan.max_symbols) for text in plan.asset_pairs if is_pattern(text))
 
 
-def _symbols_of(plan: GathererWorkplan, listed: Listed, before: Planned | None) -> list[Symbol]:
-    """Return a workplan's symbols, each once: those that it names, and those that its patterns match."""
-    symbols = dict.fromkeys(symbol for symbol in plan.asset_pairs if not is_pattern(symbol))
+def _symbols_of(plan: GathererWorkplan, listed: Listed, before: Planned | None) -> dict[Symbol, bool]:
+    """Return a workplan's symbols, and of each whether it names it: the others are those that its patterns match."""
+    symbols = dict.fromkeys((symbol for symbol in plan.asset_pairs if not is_pattern(symbol)), True)
     known = listed.get((plan.tenant, plan.exchange_id))
     if known is None:
-        return list(symbols)
+        return symbols
     former = set() if before is None else before.symbols(plan)
     for *_, pattern, most in _patterns(plan):
         found = matching(pattern, known) or matching(pattern, former)
-        symbols.update(dict.fromkeys(sorted(found, key=lambda symbol: symbol not in former)[:most]))
-    return list(symbols)
+        chosen = sorted(found, key=lambda symbol: symbol not in former)[:most]
+        symbols = symbols | {symbol: False for symbol in chosen if symbol not in symbols}
+    return symbols
 
 
 def _pattern_mistake(plan: GathererWorkplan, pattern: str, listed: frozenset[str]) -> str | None:
@@ -193,12 +228,16 @@ def _pattern_mistake(plan: GathererWorkplan, pattern: str, listed: frozenset[str
 
 
 def _units_of(
-    plan: GathererWorkplan, point: DataPoint, asset_pairs: Iterable[Symbol], credentials: Credentials, origin: str
+    plan: GathererWorkplan,
+    point: DataPoint,
+    asset_pairs: Mapping[Symbol, bool],
+    credentials: Credentials,
+    origin: str,
 ) -> Iterator[StreamUnitConfig]:
     action = ACTIONS[point.action]
-    symbols: Iterable[Symbol | None] = (None,) if action.is_account_wide else asset_pairs
+    symbols: Iterable[tuple[Symbol | None, bool]] = ((None, True),) if action.is_account_wide else asset_pairs.items()
     timeframes = ((point.timeframe or DEFAULT_TIMEFRAME, point.limit or DEFAULT_CANDLES),)
-    for symbol in symbols:
+    for symbol, is_named in symbols:
         yield StreamUnitConfig(
             name=StreamName(plan.tenant, plan.exchange_id, Action(point.action), symbol),
             credentials=credentials,
@@ -208,15 +247,16 @@ def _units_of(
             depth=point.limit if action is ORDER_BOOK else None,
             timeframes=timeframes if action.per_timeframe else (),
             origin=origin,
+            is_named=is_named,
         )
 
 
 def _merged(known: StreamUnitConfig | None, unit: StreamUnitConfig) -> StreamUnitConfig | None:
     if known is None or known == unit:
-        return unit
+        return unit if known is None else replace(unit, is_named=known.is_named or unit.is_named)
     if replace(known, timeframes=()) != replace(unit, timeframes=()):
         return None
     timeframes = dict(known.timeframes)
     for timeframe, limit in unit.timeframes:
         timeframes[timeframe] = max(limit, timeframes.get(timeframe, 0))
-    return replace(known, timeframes=tuple(timeframes.items()))
+    return replace(known, timeframes=tuple(timeframes.items()), is_named=known.is_named or unit.is_named)
