@@ -5,10 +5,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
+from tests.support.line import line_to
 
 from millrace_bus import Bus
-from millrace_core.names import AgentId
-from millrace_simulator.server import Server
+from millrace_core.names import AgentId, StreamName
+from millrace_simulator.config import DEMO_ACCOUNT, default_config
+from millrace_simulator.server import Server, serve
+
+from .conftest import Reader
 
 pytestmark = pytest.mark.usefixtures("gatherer")
 
@@ -95,6 +100,39 @@ async def test_the_others_go_on_without_the_tenant_that_came_first(
     await right(book, simulator)
     assert len(line.subscriptions) == subscribed
     assert {status for reader in (book, trades) for status, _ in reader.statuses()} <= {"live"}
+
+
+async def test_a_tenant_whose_keys_are_refused_takes_nobodys_book_along(bus: Bus) -> None:
+    """The book was made with its keys, which the exchange takes no more: the other's are as good as before."""
+    second = replace(DEMO_ACCOUNT, api_key="second-key")
+    config = replace(default_config("kucoin"), accounts=(DEMO_ACCOUNT, second), events_per_second=100)
+    async with await serve(config) as kucoin, line_to(kucoin.url) as line:
+        keys = {"T": "demo-key", "U": "second-key"}
+        accounts = {
+            tenant: {
+                "kucoin": {
+                    "apiKey": key,
+                    "secret": "demo-secret",
+                    "password": "demo-passphrase",
+                    "urls": {"base": line.url},
+                }
+            }
+            for tenant, key in keys.items()
+        }
+        plan = {"exchangeId": "kucoin", "assetPairs": [SYMBOL], "dataPoints": [BOOK]}
+        books = {tenant: Reader(bus, StreamName.parse(f"stream.{tenant}.kucoin.{BOOK}.{SYMBOL}")) for tenant in "TU"}
+        for tenants in ("T", "TU"):
+            plans = [{"tenant": tenant, **plan} for tenant in tenants]
+            gatherer = {"agent": {"id": "GATHERER"}, "exchanges": accounts, "workplans": plans}
+            await bus.put_config(AgentId("GATHERER"), json.dumps(gatherer))
+            await books[tenants[-1]].until(lambda r: r.follower.status == "live")
+        kucoin.venue.account_by_key("demo-key").secret = "another"
+        await line.cut()
+        await books["T"].until(lambda r: any("KC-API" in str(reason) for _, reason in r.statuses()))
+        seen = len(books["U"].statuses())
+        await books["U"].until(lambda r: r.statuses()[seen:] and r.follower.status == "live")
+        for book in books.values():
+            await book.follower.close()
 
 
 async def test_a_gap_in_a_shared_book_is_everybodys(tenants: Any, read: Any, line: Any, simulator: Server) -> None:

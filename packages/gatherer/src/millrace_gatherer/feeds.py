@@ -13,8 +13,7 @@ from millrace_core.actions import CANDLES, FIELDS_ACTIONS, LIQUIDATIONS, ORDER_B
 from millrace_core.clock import now_ns
 from millrace_core.config.common import Credentials
 from millrace_core.market import BookSnapshot
-from millrace_core.names import ExchangeId
-from millrace_exchange import EventTimes, Exchange, MarketFeed, Retryable
+from millrace_exchange import EventTimes, Exchange, Fatal, MarketFeed, Retryable
 from millrace_gatherer.fanout import Fanout
 
 RENEWED: Final = "the shared subscription is made anew"
@@ -60,11 +59,13 @@ class _Feed:
             # What went wrong is everybody's to report who followed it.
             self.task.exception()
 
-    async def broke(self, exchange: ExchangeId, action: str) -> None:
-        """Wait until the subscription ends, and raise why."""
+    async def broke(self, market: "SharedMarket", action: str) -> None:
+        """Wait until the subscription ends, and raise why, as it concerns one of those who follow it."""
         await asyncio.wait({self.task})
-        if self.task.cancelled():
-            raise Retryable(RENEWED, exchange=exchange, action=action, kind="Renewed")
+        is_refused = not self.task.cancelled() and isinstance(self.task.exception(), Fatal)
+        # That the account is refused with which it was made says nothing of another's.
+        if self.task.cancelled() or (is_refused and market.over is not self.over):
+            raise Retryable(RENEWED, exchange=market.exchange, action=action, kind="Renewed")
         self.task.result()
 
 
@@ -88,7 +89,7 @@ class SharedFeeds:
         _begin(action, listener, feed.fanout.listeners)
         feed.fanout.listeners += (listener,)
         try:
-            await feed.broke(market.exchange, action)
+            await feed.broke(market, action)
         finally:
             await self._leave(key, feed, listener)
 
