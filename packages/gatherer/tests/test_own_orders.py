@@ -1,6 +1,7 @@
 """The account's own orders and trades over outages: Redis holds what the exchange does, and nothing is missing."""
 
 import asyncio
+import contextlib
 import os
 from decimal import Decimal
 from random import Random
@@ -16,7 +17,7 @@ from millrace_core.messages import Response
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
 from millrace_core.orders import Order, OrderRecord
 from millrace_core.requests import CancelPayload, CreatePayload
-from millrace_exchange import Exchange
+from millrace_exchange import Exchange, Retryable
 from millrace_gatherer.streams.following import SUBSCRIBING_S
 from millrace_simulator.server import Server
 
@@ -92,6 +93,26 @@ async def test_an_order_that_ended_during_an_outage_is_closed_in_redis(
         ("closed", "James"),
         ("canceled", "James"),
     ]
+
+
+@pytest.mark.parametrize("by_ms", [-300_000, 300_000], ids=["ahead", "behind"])
+async def test_what_outages_hid_is_found_though_this_machines_clock_goes_wrong(
+    configure: Any, read: Any, bus: Bus, account: Exchange, line: Any, simulator: Server, by_ms: int
+) -> None:
+    """The exchange is asked by its own time: by a clock that is ahead, it would be asked for what is to come."""
+    await configure([OWN], ["watchOrders", "watchMyTrades"])
+    orders, trades, trader = read("watchOrders", OWN), read("watchMyTrades", OWN), Trader(bus, account, seed=1)
+    for reader in (orders, trades):
+        await reader.until(lambda r: r.follower.status == "live")
+    simulator.venue.clock.shift(by_ms)
+    with contextlib.suppress(Retryable):
+        await account.account.fetch_balance()  # refused: then the clock is known to be wrong here too
+    for _ in range(2):
+        async with line.down():
+            hidden = await trader.place("market", is_known=False)
+        async with asyncio.timeout(RIGHT_AGAIN_S):
+            await orders.until(lambda r, hidden=hidden: published_states(r).get(hidden.id) == "closed")
+            await trades.until(lambda r, hidden=hidden: hidden.id in {each.order for each in all_of(r, "trades")})
 
 
 async def test_own_streams_are_live_once_the_exchange_sends_them(

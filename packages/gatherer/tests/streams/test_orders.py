@@ -63,7 +63,7 @@ class Account:
 async def run_until_asked(bus: Bus, account: Account, profile: ExchangeProfile, *, times: int, limit_s: float) -> None:
     """Run an account's stream until it has asked so often."""
     rules = SimpleNamespace(symbols=frozenset({SYMBOL}))
-    exchange = cast(Exchange, SimpleNamespace(account=account, profile=profile, rules=rules))
+    exchange = cast(Exchange, SimpleNamespace(account=account, profile=profile, rules=rules, clock_offset_ms=lambda: 0))
     name = StreamName(TENANT, X, Action("watchOrders"), SYMBOL)
     unit = StreamUnitConfig(name, Credentials(), 1_000, snapshot_interval_s=60.0, checksum_every=1)
     health = UnitHealthReporter("orders", changed=lambda: None, errors=ErrorLog())

@@ -147,7 +147,9 @@ async def test_own_trades_are_asked_for_from_the_last_complete_answer_on(
     monkeypatch.setattr(MyTradesStream, "poll_s", 0.05)
     account, began_ms = RestingAccount(), now_ms()
     profile = ExchangeProfile(exchange=ExchangeId("x"))
-    exchange = SimpleNamespace(account=account, profile=profile, poll_interval_s=lambda _action: None)
+    exchange = SimpleNamespace(
+        account=account, profile=profile, poll_interval_s=lambda _action: None, clock_offset_ms=lambda: 0
+    )
     name = StreamName(Tenant("T"), ExchangeId("x"), Action("watchMyTrades"), Symbol("A/B"))
     unit = StreamUnitConfig(name, Credentials(), 1_000, snapshot_interval_s=60.0, checksum_every=1)
     health = UnitHealthReporter("trades", changed=lambda: None, errors=ErrorLog())

@@ -78,8 +78,8 @@ class CcxtCaller:
         Raises:
             Retryable, Rejected, OutcomeUnknown, Fatal: see `millrace_exchange.errors`.
         """
-        if self.clock.is_doubted and action != _TIME:
-            await self.clock.measure(self.profile.exchange, self.time)
+        if action != _TIME:
+            await self.know_clock()
         timed = timed or Sending()
 
         async def send() -> Any:
@@ -92,6 +92,15 @@ class CcxtCaller:
         with self._classified(action, timed):
             answer = await once_sure(send)
             return answer if read is None else read(answer)
+
+    async def know_clock(self) -> None:
+        """Measure the exchange's clock if it is doubted: what is signed next has the right time.
+
+        Raises:
+            ExchangeError: it cannot be reached.
+        """
+        if self.clock.is_doubted:
+            await self.clock.measure(self.profile.exchange, self.time)
 
     async def time(self) -> int | None:
         """Return the exchange's time, ms; None if it tells none.

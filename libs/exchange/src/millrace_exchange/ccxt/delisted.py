@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from millrace_core.clock import DAY_MS, now_ms
+from millrace_core.clock import DAY_MS
 from millrace_core.orders import Order
 from millrace_exchange.ccxt.caller import CcxtCaller
 from millrace_exchange.ccxt.checked_answer import Asked, CheckedAnswer
@@ -55,7 +55,7 @@ class DelistedOrders:
             return {}
         still_open, is_all = await _listed(self._open_orders.fetch(None))
         # Without its history it is known that they are open no more; not how they ended.
-        ended, _ = await _listed(self._ended(max(since_ms, now_ms() - _REACH_MS)))
+        ended, _ = await _listed(self._ended(max(since_ms, self._caller.clock.now_ms() - _REACH_MS)))
         found = {order.id: order for order in still_open + ended if not self._is_listed(order)}
         return {order_id: found.get(order_id) for order_id in order_ids if is_all or order_id in found}
 

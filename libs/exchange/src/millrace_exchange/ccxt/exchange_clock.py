@@ -57,6 +57,10 @@ class ExchangeClock:
         self._measuring = asyncio.Lock()
         self._gauges: set[Gauge] = set()
 
+    def now_ms(self) -> int:
+        """Return the exchange's time, as far as it is known."""
+        return now_ms() + self.offset_ms
+
     def doubt(self) -> None:
         """Have it measured again before the next request: the exchange refused a timestamp."""
         self.is_doubted = True

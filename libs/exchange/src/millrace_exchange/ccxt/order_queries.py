@@ -5,7 +5,6 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from millrace_core.clock import now_ms
 from millrace_core.market import Balances, ExchangePosition, Trade
 from millrace_core.orders import Order
 from millrace_core.requests import CancelPayload, EditPayload
@@ -141,7 +140,9 @@ class CcxtOrderQueries:
             return Page(checked.orders_sent(raw, symbol), checked.size(raw))
 
         incomplete = self._incomplete("fetchClosedOrders")
-        found = await HistoryReader(window, page, lambda order: order.id, incomplete).since(since_ms, now_ms())
+        found = await HistoryReader(window, page, lambda order: order.id, incomplete).since(
+            since_ms, self._caller.clock.now_ms()
+        )
         return [each for each in found if max(each.timestamp or 0, each.last_update_timestamp or 0) >= since_ms]
 
     async def fetch_my_trades(self, symbol: str, since_ms: int | None = None) -> list[Trade]:
@@ -166,7 +167,9 @@ class CcxtOrderQueries:
             return await self._own_trades(symbol, from_ms, window.page, {**window.params, **params})
 
         incomplete = self._incomplete("fetchMyTrades")
-        return await HistoryReader(window, page, _trade_identity, incomplete).since(since_ms, now_ms())
+        return await HistoryReader(window, page, _trade_identity, incomplete).since(
+            since_ms, self._caller.clock.now_ms()
+        )
 
     def _incomplete(self, action: str) -> Callable[[Sequence[Any]], IncompleteList]:
         return lambda rows: IncompleteList(rows, exchange=self._caller.profile.exchange, action=action)

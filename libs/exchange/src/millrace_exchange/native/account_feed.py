@@ -65,7 +65,8 @@ class NativeAccountFeed(CcxtAccountFeed):
     ) -> None:
         super().__init__(caller, listing, sessions)
         self._dialect = dialect
-        self._pool = ConnectionPool(dialect, caller.profile, caller.gate)
+        # A request to begin a stream is signed: it may have been refused for its time.
+        self._pool = ConnectionPool(dialect, caller.profile, caller.gate, on_refused=caller.clock.doubt)
 
     async def orders(self, symbol: str, listener: OrdersListener, on_subscribed: OnSubscribed = ignore) -> None:
         """Stream every change of the account's orders in a symbol."""
@@ -129,6 +130,7 @@ class NativeAccountFeed(CcxtAccountFeed):
         on_subscribed: OnSubscribed,
     ) -> None:
         await self._caller.gate.enter(action.name, 0)
+        await self._caller.know_clock()
         topic = self._dialect.topic(action, market_id)
         with self._pool.subscribed(topic, action, take, on_missed=listener.message_missed) as subscription:
             await subscription.unless_broken(subscription.active.wait())

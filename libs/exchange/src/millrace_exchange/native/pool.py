@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Final, NoReturn
 
@@ -31,8 +31,17 @@ _RETRY_S: Final = 5.0
 class ConnectionPool:
     """Shares connections among streams."""
 
-    def __init__(self, dialect: Dialect, profile: ExchangeProfile, gate: RequestGate) -> None:
+    def __init__(
+        self,
+        dialect: Dialect,
+        profile: ExchangeProfile,
+        gate: RequestGate,
+        *,
+        on_refused: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`on_refused` is called when the exchange refuses to begin a stream."""
         self._dialect = dialect
+        self._on_refused = on_refused
         self._profile, self._gate = profile, gate
         self._connections: list[Connection] = []
         self._connects_at = 0.0
@@ -155,6 +164,7 @@ class ConnectionPool:
         )
 
     def _refused(self, text: str, action: StreamAction, refused: SubscriptionRefused) -> ExchangeError:
+        self._on_refused()
         outcomes = {rule.code: rule.outcome for rule in self._profile.error_rules if not rule.actions}
         # A subscription changes nothing: what is not known of it is tried again.
         kinds: dict[str | None, type[ExchangeError]] = {"retryable": Retryable, "unknown": Retryable, "fatal": Fatal}

@@ -46,7 +46,7 @@ class OrdersStream(Stream):
         self._cache = OrderCache()
         self._readable = Readable(msgspec.json.Decoder(Order), health, is_possible_order)
         self._complete_until_ms: int | None = None
-        """Everything up to this moment was published; None if nothing ever was."""
+        """Everything up to this moment of the exchange's time was published; None if nothing ever was."""
         self._unknown: set[str] = set()
         """Orders that the exchange did not know when it was last asked."""
         self._messages = 0
@@ -108,7 +108,7 @@ class OrdersStream(Stream):
         reported = [order for delta in published.deltas for order in cast(OrdersDelta, delta).orders]
         orders = [*reported, *cast(OrdersState, published.state).open.values()]
         self._cache.restart(OrderRecord(order, self.unit.name.exchange, published.at_ms) for order in orders)
-        self._complete_until_ms = published.at_ms
+        self._complete_until_ms = published.at_ms + self.exchange.clock_offset_ms()
         self._was_interrupted = True
 
     def orders_changed(self, orders: list[Order], event: EventTimes) -> None:
@@ -125,11 +125,11 @@ class OrdersStream(Stream):
         # Redis first: what is open there before the question is asked has to be in one of the answers.
         opened = await self._open_ids()
         self._asked = [*self._asked[-1:], self._messages]
-        asked_at_ms = now_ms()
+        asked_at_ms, asked_at_s = now_ms(), self._clock()
         found = await self._fetch_orders()
         found += await self._outcomes(opened - {order.id for order in found}, asked_at_ms)
         await self._take_answers(map(self._record, found))
-        self._complete_until_ms = asked_at_ms
+        self._complete_until_ms = self.exchange_ms_at(asked_at_s)
         self.live()
 
     def _doubt_connection(self) -> None:
@@ -150,7 +150,7 @@ class OrdersStream(Stream):
         """Publish orders that others, such as the executor, joined during an interruption."""
         if not self._was_interrupted or self._complete_until_ms is None:
             return
-        name, since_ms = self.unit.name, self._complete_until_ms - OVERLAP_MS
+        name, since_ms = self.unit.name, self._complete_until_ms - self.exchange.clock_offset_ms() - OVERLAP_MS
         recent = await self._bus.orders.recent(name.tenant, name.exchange, self.symbol, RECALLED)
         await self._take_answers(record for record in reversed(recent) if record.updated >= since_ms)
         self._was_interrupted = False
@@ -219,7 +219,7 @@ class OrdersStream(Stream):
         await self._recall()
         if opened := await self._open_ids():
             asked_at_ms = now_ms()
-            since_ms = (self._complete_until_ms or asked_at_ms) - OVERLAP_MS
+            since_ms = (self._complete_until_ms or self.exchange_ms_at(self._clock())) - OVERLAP_MS
             answered = await self.exchange.account.fetch_delisted_orders(self.symbol, sorted(opened), since_ms)
             await self._take_answers(map(self._record, await self._proved(answered, asked_at_ms)))
         return len(await self._open_ids())

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple, NoReturn
 
 from millrace_bus import Bus, Published, StreamWriter, WriterFenced, WriterState
 from millrace_core.actions import CANDLES, ORDER_BOOK, TRADES, StreamAction
-from millrace_core.clock import NS_PER_MS, now_ns
+from millrace_core.clock import NS_PER_MS, now_ms, now_ns
 from millrace_core.ids import MessageId
 from millrace_core.messages import StreamStatus
 from millrace_core.names import Symbol
@@ -120,6 +120,13 @@ class Stream(ABC):
     @property
     def _silence_limit_s(self) -> float | None:
         return None if self.silence_limit_ms is None else self.silence_limit_ms / 1000
+
+    def exchange_ms_at(self, at_s: float) -> int:
+        """Return what the exchange's time was at a moment of the event loop's clock, ms, as far as it is known now.
+
+        By our own time, where that is ahead, the exchange would be asked for what is in its future.
+        """
+        return now_ms() + self.exchange.clock_offset_ms() - round((self._clock() - at_s) * 1000)
 
     def on_message(self) -> None:
         """Note that the exchange sent something."""

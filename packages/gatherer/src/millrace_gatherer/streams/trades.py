@@ -11,7 +11,7 @@ import structlog
 from millrace_bus import Bus, Published
 from millrace_core.actions import MY_TRADES, TRADES, StreamAction
 from millrace_core.backoff import Backoff, BackoffPolicy
-from millrace_core.clock import now_ms, now_ns
+from millrace_core.clock import now_ns
 from millrace_core.market import Trade, TradesDelta, TradesSnapshot
 from millrace_core.states import TradesState
 from millrace_exchange import EventTimes, Exchange, ExchangeError, ExchangeProfile, Fatal
@@ -323,7 +323,9 @@ class MyTradesStream(TradesStream):
     poll_s = RECONCILE_S
 
     def __init__(self, unit: StreamUnitConfig, exchange: Exchange, bus: Bus, health: UnitHealthReporter) -> None:
-        self._asked_at_ms = self._complete_until_ms = 0
+        self._complete_until_ms = 0
+        """Everything up to this moment of the exchange's time was published; 0 if that is not known."""
+        self._asked_at_s = 0.0
         self._is_reported = False
         self._answers_tell_fees = True
         """Whether the exchange's answers tell fees, as far as is known."""
@@ -355,7 +357,7 @@ class MyTradesStream(TradesStream):
 
         Never for those since the newest alone: one that the stream lost may have been made before it.
         """
-        self._asked_at_ms = now_ms()
+        self._asked_at_s = self._clock()
         since_ms = None
         if after is not None:
             since_ms = self._complete_until_ms or (after.timestamp or 0) - OVERLAP_MS
@@ -367,8 +369,8 @@ class MyTradesStream(TradesStream):
 
     def _report_reach(self, since_ms: int) -> None:
         """Report once that trades may be lost which were made longer ago than the exchange answers for."""
-        reach_ms = self.exchange.profile.history.own_trades.reach_ms
-        if reach_ms is not None and since_ms < self._asked_at_ms - reach_ms and not self._is_reported:
+        reach_ms, asked_at_ms = self.exchange.profile.history.own_trades.reach_ms, self.exchange_ms_at(self._asked_at_s)
+        if reach_ms is not None and since_ms < asked_at_ms - reach_ms and not self._is_reported:
             self._is_reported = True
             self.health.count("lost")
             self.health.error(BEYOND_REACH)
@@ -376,7 +378,7 @@ class MyTradesStream(TradesStream):
 
     def filled(self) -> None:
         """Ask from here on next time: asking from an old trade is expensive where one answer covers days."""
-        self._complete_until_ms = self._asked_at_ms - OVERLAP_MS
+        self._complete_until_ms = self.exchange_ms_at(self._asked_at_s) - OVERLAP_MS
 
     def _is_possible(self, trade: Trade) -> bool:
         return is_possible_own_trade(trade)

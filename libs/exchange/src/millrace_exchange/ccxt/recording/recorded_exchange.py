@@ -10,7 +10,7 @@ from aiohttp import WSMsgType, WSServerHandshakeError
 from ccxt.async_support.base.ws.functions import is_json_encoded_object
 from ccxt.base.errors import BadResponse, BaseError, ExchangeError, NetworkError, OperationFailed
 
-from millrace_core.clock import now_ms, now_ns
+from millrace_core.clock import now_ns
 from millrace_core.http_sessions import sends_once
 from millrace_exchange.account_events import Listed, account_event_problem
 from millrace_exchange.ccxt.exchange_clock import ExchangeClock
@@ -120,7 +120,7 @@ class RecordedExchange(PathIds, DigitKeeper):
 
     def milliseconds(self) -> int:
         """Return the exchange's time: requests are signed with it."""
-        return now_ms() + self.clock.offset_ms
+        return self.clock.now_ms()
 
     def microseconds(self) -> int:
         """Return the exchange's time."""
