@@ -145,6 +145,9 @@ class History:
     public_trades_again_s: float | None = None
     """How soon after a public trade to ask for others that the stream may have lost, where nothing shows that and
     asking is cheap; None where gaps show themselves, or asking is not cheap."""
+    candles_again_s: float | None = None
+    """How often candles that ended are asked for again, where asking is cheap: nothing shows that the stream lost their
+    last trades; None where it is not cheap."""
     public_trades_after_id: bool = False
     """Whether public trades can be asked for from a trade id on (with a key)."""
     public_trades_after_params: Mapping[str, Any] = field(default_factory=dict)

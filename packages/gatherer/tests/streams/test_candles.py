@@ -1,6 +1,7 @@
 """Candles of a time in which nobody watched."""
 
 import asyncio
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -10,13 +11,14 @@ from millrace_core.config.common import Credentials
 from millrace_core.market import Candle, CandlesSnapshot
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
 from millrace_core.states import CandlesState
-from millrace_exchange import EventTimes, Exchange
+from millrace_exchange import EventTimes, Exchange, open_exchange
 from millrace_exchange.profile import ExchangeProfile
 from millrace_gatherer.streams import run_stream, stream_of
 from millrace_gatherer.streams.candles import LOST
 from millrace_gatherer.units import StreamUnitConfig
 from millrace_service import UnitHealthReporter
 from millrace_service.health import ErrorLog
+from millrace_simulator.server import Server
 
 X, SYMBOL = ExchangeId("x"), Symbol("A/B")
 
@@ -75,6 +77,61 @@ async def test_an_answer_of_before_its_end_does_not_replace_a_candle(bus: Bus) -
         running.cancel()
         await asyncio.wait([running])
         await follower.close()
+
+
+async def test_candles_end_as_the_exchanges_do_though_frames_are_lost_and_late(
+    bus: Bus, line: Any, simulator: Server
+) -> None:
+    """The last frame of each is lost, the first comes again after the next one's: none goes back or stays short."""
+    former = ["{}"]
+
+    def disturbed(frame: str) -> list[str]:
+        if '"e":"kline"' not in frame:
+            return [frame]
+        if '"x":true' in frame:
+            return []
+        late, former[0] = former[0], frame
+        return [frame, late]
+
+    line.treat = disturbed
+    symbol, opened = Symbol("ETH/BTC"), await open_exchange("binance", Credentials(urls={"base": line.url}))
+    history = replace(opened.profile.history, candles_again_s=0.5)
+    opened.profile = replace(opened.profile, history=history)  # type: ignore[misc]
+    name = StreamName(Tenant("T"), ExchangeId("binance"), Action("watchOHLCV"), symbol)
+    unit = StreamUnitConfig(name, Credentials(), 1_000, 60.0, checksum_every=1, timeframes=(("1s", 10),))
+    health, arrived = UnitHealthReporter("candles", changed=lambda: None, errors=ErrorLog()), asyncio.Event()
+    volumes: dict[int, list[float]] = {}
+
+    def take(update: Update) -> None:
+        if update.kind == "delta":
+            for candle in update.data.candles:
+                volumes.setdefault(candle[0], []).append(candle[5])
+        arrived.set()
+
+    follower = bus.follow(name, take)
+    running = asyncio.create_task(run_stream(stream_of(unit, opened, bus, health)))
+
+    async def wrong() -> list[Candle]:
+        """Return the ended candles of some seconds that are others at the exchange."""
+        begin_ms = min(volumes) + 3_000
+        theirs = await opened.market.fetch_candles(symbol, "1s", 4, begin_ms)
+        ours = cast(CandlesState, follower.state).timeframes["1s"]
+        return [candle for candle in theirs if ours.get(candle[0]) != candle]
+
+    try:
+        async with asyncio.timeout(60):
+            while len(volumes) < 10:
+                arrived.clear()
+                await arrived.wait()
+            while await wrong():
+                arrived.clear()
+                await arrived.wait()
+        assert all(each == sorted(each) for each in volumes.values())
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+        await follower.close()
+        await opened.close()
 
 
 async def test_candles_that_the_exchange_no_longer_returns_are_counted(bus: Bus) -> None:

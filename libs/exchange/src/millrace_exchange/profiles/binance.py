@@ -55,6 +55,8 @@ PROFILE: Final = ExchangeProfile(
         # id on, needs a key.
         public_trades_params={"fetchTradesMethod": "publicGetTrades"},
         public_trades_after_id=True,
+        # Weight 2 of 6,000 in a minute.
+        candles_again_s=60.0,
         public_trades_after_params={"fetchTradesMethod": "publicGetHistoricalTrades"},
     ),
     # As ccxt 4.5.90 builds the request: the amount stands in a field of its own, or with its unit.

@@ -98,6 +98,8 @@ PROFILE: Final = ExchangeProfile(
         closed_orders=replace(_BY_WEEK, params={"limit": 100}),
         public_trades_id="sequence",
         public_trades_again_s=5.0,
+        # Weight 3 of 2,000 in 30 s.
+        candles_again_s=60.0,
     ),
     # As ccxt 4.5.90 builds the request: the amount stands in a field of its own, or with its unit.
     quote_amounts=frozenset({"buy", "sell"}),

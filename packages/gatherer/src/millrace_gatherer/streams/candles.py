@@ -1,5 +1,6 @@
 """Candles of one symbol, in all wanted timeframes."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from math import inf
 from typing import ClassVar, Final, NoReturn, cast
@@ -13,7 +14,7 @@ from millrace_core.clock import now_ns
 from millrace_core.intervals import Interval
 from millrace_core.market import Candle, CandlesDelta, CandlesSnapshot
 from millrace_core.states import KEPT_CANDLES, CandlesState
-from millrace_exchange import EventTimes, Exchange
+from millrace_exchange import EventTimes, Exchange, Retryable
 from millrace_gatherer.streams.readable import Readable, is_possible_candle
 from millrace_gatherer.streams.stream import Stream
 from millrace_gatherer.units import StreamUnitConfig
@@ -55,6 +56,8 @@ class CandlesStream(Stream):
         """The first and the newest candle that the stream itself brought, by timeframe."""
         self._known_until: dict[str, int] = {}
         """The newest candle that was known before the stream was followed, or resumed, by timeframe."""
+        self._ended: dict[str, int] = {}
+        """The first candle that the stream has left for a newer one, of those not asked for since, by timeframe."""
         super().__init__(unit, exchange, bus, health)
 
     async def follow(self) -> None:
@@ -80,6 +83,7 @@ class CandlesStream(Stream):
 
     def _begin(self) -> None:
         self._streamed.clear()
+        self._ended.clear()
         self._known_until = {name: max(candles) for name, candles in self._candles.items() if candles}
 
     async def _keep_whole(self) -> NoReturn:
@@ -87,7 +91,29 @@ class CandlesStream(Stream):
         while True:
             self.wake.clear()
             await self._ask()
-            await self.wake.wait()
+            await self._until_woken()
+
+    async def _until_woken(self) -> None:
+        """Ask for what ended now and then, until all is to be asked for: the last frames of a candle may be lost."""
+        again_s = self.exchange.profile.history.candles_again_s
+        while not self.wake.is_set():
+            try:
+                async with asyncio.timeout(again_s):
+                    await self.wake.wait()
+            except TimeoutError:
+                await self._ask_for_ended()
+
+    async def _ask_for_ended(self) -> None:
+        for name, first_ms in list(self._ended.items()):
+            asked = self.exchange.market.fetch_candles(self.symbol, name, ASKED_AT_ONCE, first_ms)
+            try:
+                candles = self._readable.only(await asked)
+            except Retryable as error:
+                self.health.error(error)
+                await asyncio.sleep(error.retry_after_s)
+                return
+            del self._ended[name]
+            self._answered(name, candles)
 
     async def _ask(self) -> None:
         for name, limit in self.unit.timeframes:
@@ -128,12 +154,20 @@ class CandlesStream(Stream):
 
     def _received(self, timeframe: str, candles: Sequence[Candle], event: EventTimes) -> None:
         self.on_message()
-        if readable := self._readable.only(candles):
+        if readable := [each for each in self._readable.only(candles) if not self._is_late(timeframe, each)]:
             # Exchanges may send older ones again.
             seen = [*self._streamed.get(timeframe, ())]
             opened = [candle[0] for candle in readable]
             self._streamed[timeframe] = min(opened + seen[:1]), max(opened + seen[1:])
+            if seen and seen[1] < max(opened):
+                self._ended.setdefault(timeframe, seen[1])
             self._publish_changed(timeframe, readable, event, is_live=True)
+
+    def _is_late(self, timeframe: str, streamed: Candle) -> bool:
+        """Tell whether a message was overtaken by one that knows more of its candle."""
+        first, newest = self._streamed.get(timeframe, (inf, -inf))
+        known = self._candles[timeframe].get(streamed[0])
+        return known is not None and first <= streamed[0] <= newest and streamed[5] < known[5]
 
     def _publish_changed(self, timeframe: str, candles: Sequence[Candle], event: EventTimes, *, is_live: bool) -> None:
         known = self._candles[timeframe]
