@@ -81,6 +81,19 @@ def test_a_gap_is_reported_at_once_and_nothing_follows_before_the_next_snapshot(
     assert listener.book.bids.levels()[0] == (10.0, 5.0)
 
 
+def test_a_book_that_the_exchange_numbers_anew_begins_again(book: NumberedBook, listener: RecordingListener) -> None:
+    """All that follows would be taken for what came late, and the book would stand still."""
+    book.begin(SNAPSHOT)
+    book.take(bid(101, 5.0)._replace(time=20), 1)
+    book.take(bid(2, 6.0)._replace(time=19), 1)
+    book.take(bid(2, 6.0)._replace(time=20), 1)
+    assert listener.breaks == []
+    book.take(bid(3, 7.0)._replace(time=21), 1)
+    assert listener.breaks == ["the exchange numbers its book anew: after update 101 came 3"]
+    assert book.begin(SNAPSHOT._replace(number=2))
+    assert (listener.book.nonce, listener.book.bids.levels()[0]) == (3, (10.0, 7.0))
+
+
 def test_a_second_gap_before_the_snapshot_makes_older_ones_too_old(
     book: NumberedBook, listener: RecordingListener
 ) -> None:

@@ -1,6 +1,7 @@
 """An order book as a snapshot, and the numbered changes that follow it."""
 
 import asyncio
+from math import inf
 from typing import NamedTuple, Protocol
 
 from millrace_core.book import OrderBook
@@ -60,6 +61,8 @@ class NumberedBook:
         self._depth = depth
         self._last: int | None = None
         """The last update that was passed on; None while nothing is."""
+        self._time: int | None = None
+        """The exchange's time of it, ms."""
         self._waiting: list[Update] = []
         """The updates that came while a snapshot was awaited, none missing between them."""
         self._bids: CoveredSide | WholeSide = WholeSide()
@@ -75,10 +78,13 @@ class NumberedBook:
         elif update.first > last + 1:
             self._lose(update, f"expected update {last + 1} of the exchange, received {update.first}")
         elif update.last > last:
-            self._last = update.last
+            self._last, self._time = update.last, update.time
             if self.wants_snapshot.is_set():
                 self._wait(update)
             self._pass_on(update, received_ns)
+        elif (update.time or 0) > (self._time or inf):
+            # What came late is older.
+            self._lose(update, f"the exchange numbers its book anew: after update {last} came {update.last}")
 
     def begin(self, snapshot: Snapshot) -> bool:
         """Pass a snapshot on with all that came after it; return False if it is too old for that.
@@ -100,9 +106,10 @@ class NumberedBook:
         self._bids, self._asks = bids, asks
         self._is_whole = isinstance(bids, WholeSide) and isinstance(asks, WholeSide)
         self._last, self._waiting = reached, []
+        self._time = newer[-1].time if newer else None
         self.wants_snapshot.clear()
         self.is_followed.clear()
-        event = EventTimes(newer[-1].time if newer else None, now_ns())
+        event = EventTimes(self._time, now_ns())
         self._listener.book_reset(book.bids.levels(), book.asks.levels(), reached, event)
         return True
 
