@@ -112,6 +112,30 @@ async def test_it_says_what_ccxt_says(open_account: OpenFeed, exchange: Exchange
         await each.end()
 
 
+async def test_a_balance_that_comes_late_changes_nothing(
+    open_account: OpenFeed, exchange: Exchange, line: Line
+) -> None:
+    """The newer one came before it, and nothing would come after it."""
+    streams = AccountStreams(await open_account())
+    await begun(exchange, streams)
+    former = [""]
+
+    def late(frame: str) -> list[str]:
+        if not any(mark in frame for mark in ("outboundAccountPosition", "account.balance")) or '"USDT"' not in frame:
+            return [frame]
+        before, former[0] = former[0], frame
+        return [frame, before] if before else [frame]
+
+    line.treat = late
+    for number in range(3):
+        await exchange.execution.create_order(buying("5"), f"late-{number}")
+    other = CreatePayload(symbol="ETH/BTC", side="sell", type="market", amount_base=Decimal(1))
+    await exchange.execution.create_order(other, "other")
+    await streams.received.until(lambda: "ETH" in streams.received.balances)
+    assert streams.received.balances["USDT"] == (await exchange.account.fetch_balance())["USDT"]
+    await streams.end()
+
+
 @pytest.mark.parametrize(
     "options", [{"defaultType": "margin"}, {"defaultMarginMode": "cross"}, {"defaultType": "swap"}]
 )

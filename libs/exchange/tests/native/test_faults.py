@@ -10,6 +10,7 @@ from libs.exchange.tests.native.conftest import OpenFeed
 from libs.exchange.tests.native.wording import Wording
 from tests.support.line import Line
 
+from millrace_core.actions import BIDS_ASKS
 from millrace_core.names import ExchangeId
 from millrace_exchange import Rejected, Retryable, profile_of
 from millrace_exchange.native.market_feed import NativeMarketFeed
@@ -96,6 +97,25 @@ async def test_messages_in_several_frames_are_whole(feed: NativeMarketFeed, line
         await book.until(lambda: len(book.events) > 5)
         await assert_right(book, busy, SYMBOL)
     assert (book.resets, book.breaks, line.sockets) == (1, [], 1)
+
+
+async def test_best_prices_that_come_late_change_nothing(feed: NativeMarketFeed, line: Line) -> None:
+    """The newer ones came before, and nothing may come after them for long."""
+    prices, frames = RecordingListener(), list[str]()
+
+    def late(frame: str) -> list[str]:
+        if '"subject":"level1"' not in frame and not frame.startswith('{"u":'):
+            return [frame]
+        if len(frames) == 20:
+            return []
+        frames.append(frame)
+        return [frame, frames[0]] if len(frames) > 5 else [frame]
+
+    line.treat = late
+    async with streaming(feed.fields(BIDS_ASKS, SYMBOL, prices)):
+        await prices.until(lambda: len(frames) == len(prices.events) == 20)
+        await feed.fetch_trades(SYMBOL)  # what was on its way has arrived
+    assert len(prices.events) == 20
 
 
 async def test_a_cut_breaks_every_stream_and_one_new_connection_carries_them_again(

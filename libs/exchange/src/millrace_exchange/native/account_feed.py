@@ -99,8 +99,13 @@ class NativeAccountFeed(CcxtAccountFeed):
             await super().balance(listener, on_subscribed)
             return
 
+        newest: dict[str, int] = {}
+
         def take(event: Any, received_ns: int) -> None:
-            if balances := self._dialect.balances(event):
+            told, at = self._dialect.balances(event), event.position
+            # Of one currency an event may come after a newer one.
+            if balances := {code: held for code, held in told.items() if newest.get(code, at) <= at}:
+                newest.update(dict.fromkeys(balances, at))
                 listener.balance_changed(balances, EventTimes(self._dialect.time(event), received_ns))
 
         await self._follow(BALANCE, None, take, listener, on_subscribed)

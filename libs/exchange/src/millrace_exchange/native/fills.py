@@ -13,6 +13,7 @@ class _Sums:
         self.amount = Decimal(0)
         self.cost = Decimal(0)
         self.fees: dict[str | None, Decimal] = {}
+        self.trades: set[str] = set()
 
 
 class OrderFills:
@@ -22,10 +23,19 @@ class OrderFills:
         self._orders: dict[Hashable, _Sums] = {}
 
     def add(
-        self, order: Hashable, amount: Decimal, cost: Decimal, currency: str | None = None, fee: Decimal | None = None
+        self,
+        order: Hashable,
+        trade: str,
+        amount: Decimal,
+        cost: Decimal,
+        currency: str | None = None,
+        fee: Decimal | None = None,
     ) -> None:
-        """Count a fill."""
+        """Count a fill, once."""
         sums = self._orders.setdefault(order, _Sums())
+        if trade in sums.trades:
+            return
+        sums.trades.add(trade)
         sums.amount = EXACT.add(sums.amount, amount)
         sums.cost = EXACT.add(sums.cost, cost)
         if fee:

@@ -99,7 +99,14 @@ class NativeMarketFeed(CcxtMarketFeed):
             await super().fields(action, symbol, listener)
             return
 
+        newest: Any = None
+
         def take(event: Any, received_ns: int) -> None:
+            nonlocal newest
+            if newest is not None and event.position < newest:
+                # It comes late: what it says held before.
+                return
+            newest = event.position
             fields = self._dialect.fields(action, event, symbol)
             listener.fields_changed(fields, EventTimes(fields.get("timestamp"), received_ns))
 

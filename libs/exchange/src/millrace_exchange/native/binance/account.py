@@ -122,7 +122,8 @@ class BinanceOrders:
         data, order = event.data, order_of(self._ccxt.parse_ws_order(event.data))
         if data["x"] == "TRADE":
             currency = None if data["N"] is None else self._ccxt.safe_currency_code(data["N"])
-            self._fills.add(order.id, Decimal(data["l"]), Decimal(data["Y"]), currency, Decimal(data["n"] or 0))
+            amount, cost, fee = Decimal(data["l"]), Decimal(data["Y"]), Decimal(data["n"] or 0)
+            self._fills.add(order.id, str(data["t"]), amount, cost, currency, fee)
         order = msgspec.structs.replace(order, fees=self._fills.fees(order.id, order.filled))
         if order.is_final:
             self._fills.forget(order.id)

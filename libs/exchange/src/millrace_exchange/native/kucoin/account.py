@@ -97,13 +97,14 @@ class KucoinOrders:
         data = _known_to_ccxt(event.data)
         if data["type"] == "match":
             amount = Decimal(data["matchSize"])
-            self._fills.add(data["orderId"], amount, EXACT.multiply(amount, Decimal(data["matchPrice"])))
+            cost = EXACT.multiply(amount, Decimal(data["matchPrice"]))
+            self._fills.add(data["orderId"], data["tradeId"], amount, cost)
         order = order_of(self._ccxt.parse_ws_order(data))
-        cost = Decimal(0) if order.filled == 0 else self._fills.cost(order.id, order.filled)
-        average = plain(cost / order.filled) if cost and order.filled else None
+        spent = Decimal(0) if order.filled == 0 else self._fills.cost(order.id, order.filled)
+        average = plain(spent / order.filled) if spent and order.filled else None
         if order.is_final:
             self._fills.forget(order.id)
-        return msgspec.structs.replace(order, cost=cost, average=average, last_update_timestamp=event.position // _NS)
+        return msgspec.structs.replace(order, cost=spent, average=average, last_update_timestamp=event.position // _NS)
 
 
 def _known_to_ccxt(data: Mapping[str, Any]) -> dict[str, Any]:
