@@ -6,6 +6,7 @@ from pathlib import Path
 from zlib import crc32
 
 import pytest
+import structlog
 from aiohttp import web_app
 from hypothesis import HealthCheck, find, settings
 from hypothesis import strategies as st
@@ -17,6 +18,10 @@ from millrace_bus import Bus, EmbeddedServer
 # Tests run beside others: how long one example takes says nothing of the code.
 settings.register_profile("beside others", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("beside others")
+
+# With the values of all variables, which structlog would print, a logged exception takes seconds.
+_plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+structlog.configure(processors=[*structlog.get_config()["processors"][:-1], _plain])
 
 
 @pytest.hookimpl(wrapper=True)

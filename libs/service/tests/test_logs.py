@@ -40,7 +40,7 @@ Configure = Callable[..., io.StringIO]
 def configure() -> Iterator[Configure]:
     """Sets logging up on a stream of its own, and everything back after the test."""
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers, level, former = root.handlers[:], root.level, structlog.get_config()
 
     def set_up(level: LogLevel = "info", form: LogFormat = "json", stream: io.StringIO | None = None) -> io.StringIO:
         stream = stream or io.StringIO()
@@ -53,7 +53,7 @@ def configure() -> Iterator[Configure]:
     logging.captureWarnings(capture=False)
     root.handlers[:] = handlers
     root.setLevel(level)
-    structlog.reset_defaults()
+    structlog.configure(**former)
 
 
 def lines(stream: io.StringIO) -> list[dict[str, Any]]:

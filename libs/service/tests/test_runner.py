@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from millrace_bus import Bus, EmbeddedServer
+from millrace_bus.agents import configs
 from millrace_bus.tasks import CancelledInside
 from millrace_core.backoff import BackoffPolicy
 from millrace_core.config.common import BaseConfig
@@ -309,8 +310,11 @@ async def test_stopped_stops_the_work_and_not_the_process(running: RunningAgent)
     await running.shows_live("a")
 
 
-async def test_a_configuration_that_is_gone_stays_in_force(running: RunningAgent, server: EmbeddedServer) -> None:
+async def test_a_configuration_that_is_gone_stays_in_force(
+    running: RunningAgent, server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Deleting the key stops nothing; the heartbeat says that it is gone."""
+    monkeypatch.setattr(configs, "POLL_S", 0.1)  # Redis announces no end of a key
     await running.configure({"a": 1})
     await running.shows_live("a")
     async with Redis.from_url(server.url) as redis:
@@ -379,9 +383,10 @@ async def test_the_agent_lives_while_redis_refuses_writes(
 
 
 async def test_a_configuration_that_redis_cannot_return_is_tried_again(
-    running: RunningAgent, server: EmbeddedServer
+    running: RunningAgent, server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A key of the wrong type ends nothing: the heartbeat reports it, and a correct one is read later."""
+    monkeypatch.setattr(configs, "POLL_S", 0.1)  # Redis announces no list
     await running.configure({"a": 1})
     await running.shows_live("a")
     async with Redis.from_url(server.url) as redis:

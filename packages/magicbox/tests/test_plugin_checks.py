@@ -162,6 +162,7 @@ async def test_a_plugin_that_halts_the_process_which_loads_it_is_a_mistake(
     """Nothing answers then, so the check ends at a limit of its own; in the catalogue it is an error."""
     monkeypatch.setattr(plugin_checks, "LOAD_LIMIT_S", 1.0)
     monkeypatch.setattr(plugin_checks, "START_LIMIT_S", 4.0)
+    monkeypatch.setattr(plugin_checks, "END_LIMIT_S", 0.1)
     for path in folder.glob("*.py"):
         path.unlink()
     (folder / "halts.py").write_text(

@@ -2,9 +2,11 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import pytest
 import redis.asyncio
 
 from millrace_bus import Bus, EmbeddedServer, JournalEntry, Journals
+from millrace_bus.agents import configs
 from millrace_bus.connection.address import Address
 from millrace_bus.connection.reconnecting import ReconnectingConnection
 from millrace_bus.connection.slots import by_slot
@@ -110,8 +112,11 @@ async def test_reading_waits_out_an_outage(
     assert [entry.id for entry in found[str(answers)]] == got
 
 
-async def test_configuration_changes_of_all_agents_are_followed(bus: Bus, other: Bus, tenant: Tenant) -> None:
+async def test_configuration_changes_of_all_agents_are_followed(
+    bus: Bus, other: Bus, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each agent's configuration comes once, then each change of it, at last that it is gone."""
+    monkeypatch.setattr(configs, "POLL_S", 0.1)  # Redis announces no end of a key
     agent = AgentId(f"AGENT{tenant}")
     await bus.put_config(agent, '{"revision":1}')
     received = []
