@@ -1,11 +1,13 @@
 """What holds for all tests of the workspace."""
 
 import gc
+import tempfile
 from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 from zlib import crc32
 
 import pytest
+import pytest_asyncio
 import structlog
 from aiohttp import web_app
 from hypothesis import HealthCheck, find, settings
@@ -14,6 +16,7 @@ from xdist.remote import Producer
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
 from millrace_bus import Bus, EmbeddedServer
+from millrace_store.testing import PostgresServer
 
 # Tests run beside others: how long one example takes says nothing of the code.
 settings.register_profile("beside others", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -84,3 +87,12 @@ async def bus(server: EmbeddedServer) -> AsyncIterator[Bus]:
     """The bus of another service than the tested one, or of a person's command."""
     async with Bus.connect(server.url, name="test") as bus:
         yield bus
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def postgres() -> AsyncIterator[PostgresServer]:
+    """A PostgreSQL for all tests: making one takes seconds. Who kills it starts it again."""
+    # Not pytest's folder: started by root the server runs as a user of its own, and pytest shuts others out of there.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        async with await PostgresServer.start(Path(folder) / "postgres") as server:
+            yield server

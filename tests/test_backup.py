@@ -63,9 +63,9 @@ async def _write(client: Any, is_enough: asyncio.Event) -> None:
 
 
 @pytest.mark.skipif(shutil.which("pg_dump") is None, reason="PostgreSQL's client programs are not installed")
-async def test_postgresql_is_restored_from_a_dump(postgres_server: PostgresServer, tmp_path: Path) -> None:
+async def test_postgresql_is_restored_from_a_dump(postgres: PostgresServer, tmp_path: Path) -> None:
     """Tables, rows and the version of the schema are the same; the store opens it, and a token of before is known."""
-    old, new = await postgres_server.database("millrace_old"), await postgres_server.database("millrace_new")
+    old, new = await postgres.database("millrace_old"), await postgres.database("millrace_new")
     await tokens.create(old, TENANT, "before", "trade", None)
     dump = tmp_path / "millrace.dump"
     await _run("pg_dump", "--format=custom", f"--file={dump}", old)

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import sys
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,15 +18,6 @@ from millrace_store.testing import PostgresServer
 
 ROOT = Path(__file__).parents[3]
 SERVICES = {"api": "API", "dbsync": "DBSYNC"}
-
-
-@pytest.fixture
-async def postgres() -> AsyncIterator[PostgresServer]:
-    """A server to be killed."""
-    # Not pytest's folder: started by root the server runs as a user of its own, and pytest shuts others out of there.
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        async with await PostgresServer.start(Path(folder) / "postgres") as server:
-            yield server
 
 
 class Lines:
@@ -89,7 +79,7 @@ async def test_an_outage_of_the_database_is_one_line_and_its_end_another(
     tmp_path: Path, postgres: PostgresServer, kind: str
 ) -> None:
     """Whatever its units, its pool and its driver do meanwhile; no traceback."""
-    async with running(kind, tmp_path, postgres.url) as lines:
+    async with running(kind, tmp_path, await postgres.database(f"t{os.urandom(6).hex()}")) as lines:
         await lines.until("configuration in force")
         for _ in range(2):
             before = len(lines.seen)

@@ -2,29 +2,18 @@
 
 import os
 import shutil
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from packages.api.tests.conftest import serving
 from tests.support import outages
 
 from millrace_core.names import PUBLIC, ExchangeId, StreamName
 from millrace_store import Store
 from millrace_store.testing import PostgresServer
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def postgres() -> AsyncIterator[PostgresServer]:
-    """A server for this module."""
-    # Not pytest's folder: started by root the server runs as a user of its own, and pytest shuts others out of there.
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        async with await PostgresServer.start(Path(folder) / "postgres") as server:
-            yield server
 
 
 @pytest.fixture(autouse=True)

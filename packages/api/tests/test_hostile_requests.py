@@ -10,7 +10,6 @@ import json
 import os
 import random
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -184,21 +183,26 @@ async def _status(port: int, request: bytes) -> int:
         writer.transport.abort()
 
 
-@in_session(params=DATABASES)
-async def attacked(request: Any, redis: Any, empty: Path, tmp_path: Path) -> AsyncIterator[Any]:
+@pytest.fixture(params=DATABASES)
+def server(request: Any) -> PostgresServer | None:
+    """The server of this test's database; None where it is the turn of SQLite."""
+    found: PostgresServer | None = request.getfixturevalue("postgres") if request.param != "sqlite" else None
+    return found
+
+
+@in_session()
+async def attacked(server: PostgresServer | None, redis: Any, empty: Path, tmp_path: Path) -> AsyncIterator[Any]:
     """An API of its own."""
-    if request.param == "sqlite":
+    if server is None:
         shutil.copy(empty, tmp_path / "test.db")
         async with serving(redis, tmp_path / "test.db") as api:
             yield api
         return
-    # Not pytest's folder: started by root the server runs as a user of its own, and pytest shuts others out of there.
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        async with await PostgresServer.start(Path(folder) / "postgres") as server:
-            async with Store.open(server.url):
-                pass
-            async with serving(redis, server.url) as api:
-                yield api
+    url = await server.database(f"t{os.urandom(6).hex()}")
+    async with Store.open(url):
+        pass
+    async with serving(redis, url) as api:
+        yield api
 
 
 async def test_no_request_is_an_internal_error(attacked: Any, tenant: Any) -> None:

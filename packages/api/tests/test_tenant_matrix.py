@@ -104,9 +104,10 @@ async def _store(api: Any, of: Tenant) -> None:
         batch.gap(at("watchOrders").name, 1, 5, 9, at_ms, word)
 
 
-def _operations(api: Any) -> dict[str, tuple[str, str]]:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def operations(shared: Any) -> dict[str, tuple[str, str]]:
     """Return method and path of every route that the application serves, by operation."""
-    document = make_app(api.services).openapi_schema
+    document = make_app(shared.services).openapi_schema
     assert document is not None
     return {
         operation["operationId"]: (method.upper(), path)
@@ -115,12 +116,11 @@ def _operations(api: Any) -> dict[str, tuple[str, str]]:
     }
 
 
-def _calls(api: Any, of: str) -> Iterator[tuple[str, str, str, dict[str, str]]]:
+def _calls(operations: dict[str, tuple[str, str]], of: str) -> Iterator[tuple[str, str, str, dict[str, str]]]:
     """Yield every call that asks for a tenant's data: operation, method, path, query."""
     word = _secret(of)
     parts = {"exchange": EXCHANGE, "symbol": SYMBOL, "order_id": word, "request_id": "0" * 32}
     parts |= {"agent_id": f"X-{of}", "token_id": "0" * 12}
-    operations = _operations(api)
     queries: dict[str, list[dict[str, str]]] = {
         "list_candles": [{"timeframe": "1m"}, {"interval": "5m", "exchange": EXCHANGE, "symbol": SYMBOL}],
         "get_order_book": [{"at": "2026-01-01"}],
@@ -138,14 +138,16 @@ def _calls(api: Any, of: str) -> Iterator[tuple[str, str, str, dict[str, str]]]:
             yield operation, method, filled, {"format": "csv"} if kind else query
 
 
-async def test_every_route_has_a_row(api: Any) -> None:
+async def test_every_route_has_a_row(operations: Any) -> None:
     """A new route is in the matrix from its first day."""
-    assert set(_operations(api)) == set(ROUTES)
+    assert set(operations) == set(ROUTES)
 
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("holder", ["own", "public"])
-async def test_nothing_leaks(api: Any, tenant: Any, other: Any, world: Any, holder: str, role: Any) -> None:
+async def test_nothing_leaks(
+    api: Any, tenant: Any, other: Any, world: Any, operations: Any, holder: str, role: Any
+) -> None:
     """No answer holds anything of another tenant's account; of PUBLIC, market data alone is readable."""
     api.services.configure(api.services.config.model_copy(update={"answer_timeout_ms": 0}))
     mine = tenant if holder == "own" else PUBLIC
@@ -153,7 +155,7 @@ async def test_nothing_leaks(api: Any, tenant: Any, other: Any, world: Any, hold
     is_operator = holder == "public" and role == "admin"
     async with api.client(await api.token(mine, role)) as client:
         for of in foreign:
-            for call in _calls(api, of):
+            for call in _calls(operations, of):
                 # An export is a process of its own: those of one role are enough.
                 for named in (of, None) if "X-" in call[2] + str(call[3]) else (of,):
                     if call[0] != "export" or role == "read" or call[2].endswith(("/trades", "/orders")):
@@ -200,11 +202,11 @@ async def test_live_streams_follow_the_same_rule(
 
 
 @pytest.mark.parametrize("cookie", [False, True], ids=["nothing", "an unknown session"])
-async def test_nobody_sees_anything(fresh: Any, cookie: bool) -> None:
+async def test_nobody_sees_anything(fresh: Any, operations: Any, cookie: bool) -> None:
     """Without a token every route but the open ones is 401."""
     headers = {"Cookie": "millrace_session=x"} if cookie else {}
     async with fresh.client() as nobody:
-        for operation, method, path, query in _calls(fresh, "SOMEBODY"):
+        for operation, method, path, query in _calls(operations, "SOMEBODY"):
             if operation in ("get_health", "get_readiness", "log_in", "use_sign_in_code"):
                 continue
             found = await nobody.request(method, path, params=query, headers=headers)

@@ -6,14 +6,12 @@ import os
 import signal
 import sqlite3
 import sys
-import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Protocol
 
 import asyncpg
 import pytest
-import pytest_asyncio
 
 from millrace_bus import Bus, EmbeddedServer, StreamWriter
 from millrace_core.clock import now_ms, now_ns
@@ -76,15 +74,6 @@ class SqliteRows:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def postgres() -> AsyncIterator[PostgresServer]:
-    """A PostgreSQL server for all tests."""
-    # Not pytest's folder: started by root the server runs as a user of its own, and pytest shuts others out of there.
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        async with await PostgresServer.start(Path(folder) / "postgres") as server:
-            yield server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
