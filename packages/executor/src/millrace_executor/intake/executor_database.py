@@ -5,16 +5,18 @@ In it halts outlive Redis and the executor, and it counts the day's profit.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack, suppress
-from typing import Final, TypeVar
+from contextlib import AsyncExitStack
+from typing import Any, Final, TypeVar
 
 from millrace_core.halts import HaltState
 from millrace_core.names import Tenant
-from millrace_store import DatabaseUnavailable, Scope, Store, StoreError
+from millrace_store import DatabaseUnavailable, Scope, Store
 from millrace_store.queries.portfolio_records import ProfitRecord
 
-_TIMEOUT_S: Final = 10.0
+ANSWERED_S: Final = 10.0
 """The first start makes the tables of an empty database, which takes seconds on a busy machine."""
+SOON_S: Final = 2.0
+"""How long what holds up requests may take: shorter than a take-over."""
 
 T = TypeVar("T")
 
@@ -24,23 +26,22 @@ class ExecutorDatabase:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._opening = asyncio.Lock()
-        self._store: Store | None = None
+        self._opening: asyncio.Task[Store] | None = None
+        self._given_up: set[asyncio.Future[Any]] = set()
+        """Questions that are not waited for any more: a database that hangs lets nobody end them at once."""
         self._resources = AsyncExitStack()
 
     async def prepare(self) -> None:
         """Open the database if it answers, so that the first question need not wait for that."""
-        with suppress(TimeoutError, OSError, StoreError):
-            async with asyncio.timeout(_TIMEOUT_S):
-                await self._opened()
+        await asyncio.wait({self._opened()}, timeout=ANSWERED_S)
 
-    async def merge(self, tenant: Tenant, known: HaltState) -> HaltState:
+    async def merge(self, tenant: Tenant, known: HaltState, *, within_s: float = ANSWERED_S) -> HaltState:
         """Store what is known of a tenant's halts; return that, joined with what was stored.
 
         Raises:
-            DatabaseUnavailable: the database does not answer in time.
+            DatabaseUnavailable: the database, which is open, does not answer in time.
         """
-        return await self._in_time(lambda store: store.halts.merge(tenant, known))
+        return await self._in_time(lambda store: store.halts.merge(tenant, known), within_s)
 
     async def profits_since(self, tenant: Tenant, since_ms: int) -> dict[str, ProfitRecord]:
         """Return a tenant's profit by its currency, from the hour that holds a time on.
@@ -62,19 +63,42 @@ class ExecutorDatabase:
 
     async def close(self) -> None:
         """Close the database."""
+        if self._opening is not None:
+            self._opening.cancel()
+            await asyncio.wait({self._opening})
         await self._resources.aclose()
 
-    async def _in_time(self, ask: Callable[[Store], Awaitable[T]]) -> T:
+    async def _in_time(self, ask: Callable[[Store], Awaitable[T]], within_s: float = ANSWERED_S) -> T:
+        store = await self._within(self._opened(), ANSWERED_S)
+        question = asyncio.ensure_future(ask(store))
         try:
-            async with asyncio.timeout(_TIMEOUT_S):
-                return await ask(await self._opened())
-        except TimeoutError as error:
-            raise DatabaseUnavailable(f"no answer within {_TIMEOUT_S:.0f} s") from error
+            return await self._within(question, within_s)
+        finally:
+            if question.cancel():
+                self._given_up.add(question)
+                question.add_done_callback(self._ended)
+
+    async def _within(self, answer: "asyncio.Future[T]", within_s: float) -> T:
+        """Return the answer, without waiting for the end of what is too late."""
+        done, _ = await asyncio.wait({answer}, timeout=within_s)
+        if not done:
+            raise DatabaseUnavailable(f"no answer within {within_s:.0f} s")
+        try:
+            return answer.result()
         except OSError as error:
             raise DatabaseUnavailable(f"its folder cannot be made: {error}") from error
 
-    async def _opened(self) -> Store:
-        async with self._opening:
-            if self._store is None:
-                self._store = await self._resources.enter_async_context(Store.open(self._url))
-            return self._store
+    def _ended(self, question: "asyncio.Future[Any]") -> None:
+        self._given_up.discard(question)
+        if not question.cancelled():
+            question.exception()
+
+    def _opened(self) -> "asyncio.Task[Store]":
+        """Return the task that opens the database, for all who ask meanwhile; a new one if the last has failed."""
+        opening = self._opening
+        if opening is None or (opening.done() and (opening.cancelled() or opening.exception() is not None)):
+            opening = self._opening = asyncio.create_task(self._open(), name="open the database")
+        return opening
+
+    async def _open(self) -> Store:
+        return await self._resources.enter_async_context(Store.open(self._url))

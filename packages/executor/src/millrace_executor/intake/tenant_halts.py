@@ -13,7 +13,7 @@ from millrace_bus.requests.halts import HaltsRead
 from millrace_core.clock import now_ms
 from millrace_core.halts import HaltNote, HaltScope, HaltState
 from millrace_core.names import Tenant
-from millrace_executor.intake.executor_database import ExecutorDatabase
+from millrace_executor.intake.executor_database import ANSWERED_S, SOON_S, ExecutorDatabase
 from millrace_executor.trading_controls import TradingControls
 from millrace_service import UnitHealthReporter
 from millrace_store import StoreError
@@ -55,7 +55,8 @@ class TenantHalts:
     async def begin(self) -> None:
         """Put in force what Redis and the database hold; without the database, nothing new may be sent."""
         await self.read()
-        if (reason := await self.store()) is not None:
+        # Requests are read after this, cancels too.
+        if (reason := await self.store(SOON_S)) is not None:
             self._controls.doubt_halts(
                 f"whether trading is halted is not known: the database does not answer: {reason}"
             )
@@ -118,11 +119,11 @@ class TenantHalts:
             except TimeoutError:
                 pass
 
-    async def store(self) -> str | None:
+    async def store(self, within_s: float = ANSWERED_S) -> str | None:
         """Join with the database; return why it does not answer, or None."""
         self._changed.clear()
         try:
-            stored = await self._database.merge(self._tenant, self._controls.halts)
+            stored = await self._database.merge(self._tenant, self._controls.halts, within_s=within_s)
         except StoreError as error:
             self._unavailable(error)
             return str(error)
