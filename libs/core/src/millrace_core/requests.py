@@ -63,6 +63,11 @@ class CreatePayload(_Payload, frozen=True, kw_only=True):
     params: dict[str, Any] = {}
     """Passed to ccxt unchanged."""
 
+    @property
+    def only_makes(self) -> bool:
+        """Whether it must not execute at once: `post_only`, or the time in force `PO`, which says the same."""
+        return self.post_only or self.time_in_force == "PO"
+
 
 class CancelPayload(_Payload, frozen=True, kw_only=True):
     """The order to cancel, by the exchange's id or by ours."""
@@ -308,7 +313,7 @@ def _create_problems(payload: CreatePayload) -> list[Problem]:
             problems.append(Problem("$.payload.price", "is required for a limit order"))
         if payload.amount_base is None and payload.amount_quote is not None:
             problems.append(Problem("$.payload.amountQuote", "a limit order takes amountBase instead"))
-    elif payload.post_only or payload.time_in_force == "PO":
+    elif payload.only_makes:
         name = "postOnly" if payload.post_only else "timeInForce"
         problems.append(Problem(f"$.payload.{name}", "makes no market order post-only: it always takes"))
     return problems

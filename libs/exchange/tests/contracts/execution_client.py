@@ -1,6 +1,8 @@
 """What every `ExecutionClient` does."""
 
+from contextlib import suppress
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import pytest
@@ -39,6 +41,29 @@ class ExecutionClientContract:
             symbol=venue.own_symbol, side="buy", type="market", amount_base=Decimal(1), price=Decimal(25)
         )
         assert (await described(exchange, venue, await exchange.execution.create_order(payload, "market"))).filled == 1
+
+    @pytest.mark.parametrize("terms", [{"post_only": True}, {"time_in_force": "PO"}])
+    async def test_an_order_that_only_makes_is_one_however_that_is_spelled(
+        self, exchange: Exchange, venue: Venue, terms: dict[str, Any]
+    ) -> None:
+        """It rests, and takes nothing where it would have to."""
+        order = msgspec.structs.replace(bid(venue), **terms)
+        placed = await described(exchange, venue, await exchange.execution.create_order(order, "rests"))
+        assert (placed.status, placed.post_only) == ("open", True)
+        ask = Decimal(str((await venue.book(venue.own_symbol)).asks[0][0]))
+        with suppress(Rejected):
+            taking = msgspec.structs.replace(order, price=ask)
+            placed = await described(exchange, venue, await exchange.execution.create_order(taking, "takes"))
+        assert placed.filled == 0
+
+    async def test_a_market_order_is_no_fill_or_kill_order(self, exchange: Exchange, venue: Venue) -> None:
+        """It is refused: where it is taken, it is filled in part if there is no more."""
+        order = CreatePayload(
+            symbol=venue.own_symbol, side="buy", type="market", amount_base=Decimal(1), time_in_force="FOK"
+        )
+        with pytest.raises(Rejected):
+            await exchange.execution.create_order(order, "whole")
+        assert await exchange.execution.fetch_order(venue.own_symbol, client_order_id="whole") is None
 
     async def test_an_edit_keeps_what_it_does_not_name(self, exchange: Exchange, venue: Venue) -> None:
         """A new price leaves amount and side; an order that replaces the former carries the id given."""

@@ -39,19 +39,18 @@ def create_arguments(
     params = further_params(profile, "createOrder", payload)
     if payload.trigger_price is not None and not profile.trigger_orders:
         raise _rejected(profile, "createOrder", "$.payload.triggerPrice: trigger orders are not supported here yet")
-    only_makes = payload.post_only or payload.time_in_force == "PO"
-    post_only_type = profile.post_only_type if only_makes and is_spot else None
+    post_only_type = profile.post_only_type if payload.only_makes and is_spot else None
     if payload.trigger_price is not None and post_only_type is not None:
         raise _rejected(profile, "createOrder", "$.payload.postOnly: not possible with a triggerPrice here")
     if payload.amount_quote is not None and payload.side not in profile.quote_amounts:
         reason = f"$.payload.amountQuote: a {payload.side} is sized by amountBase here"
         raise _rejected(profile, "createOrder", reason)
     terms: dict[str, Any] = profile.client_order_ids.params(client_order_id)
-    if payload.time_in_force not in (None, "PO") and not (only_makes and payload.time_in_force == "GTC"):
+    if payload.time_in_force not in (None, "PO") and not (payload.post_only and payload.time_in_force == "GTC"):
         # Beside post-only it says nothing; Hyperliquid would be sent it in the place of post-only, Binance refuses it.
         # "PO" is ccxt's word for post-only, which it would send to some as it stands.
         terms["timeInForce"] = payload.time_in_force
-    if only_makes and post_only_type is None:
+    if payload.only_makes and post_only_type is None:
         terms["postOnly"] = True
     if payload.reduce_only:
         terms["reduceOnly"] = True

@@ -22,6 +22,8 @@ def check_flags(ccxt: Any, profile: ExchangeProfile, payload: CreatePayload) -> 
         _refuse(
             profile, "reduceOnly: ccxt would close the whole position at the market here, whatever the order's terms"
         )
+    if payload.type == "market" and payload.time_in_force == "FOK":
+        _refuse(profile, "timeInForce: a market order is filled as far as it can be; place a limit order (FOK)")
     if payload.post_only and payload.time_in_force in _TAKING:
         _refuse(profile, f"postOnly: an order that only makes is no {payload.time_in_force} order")
     if payload.amount_quote is not None and not is_spot and not profile.quote_amounts_of_contracts:
@@ -34,7 +36,7 @@ def check_flags(ccxt: Any, profile: ExchangeProfile, payload: CreatePayload) -> 
         _refuse(
             profile, "amountBase: a market buy is sized by its cost here (amountQuote); or place a limit order (IOC)"
         )
-    if payload.time_in_force is not None or payload.post_only:
+    if payload.time_in_force is not None or payload.only_makes:
         _check_features(ccxt, profile, payload)
 
 
@@ -43,9 +45,9 @@ def _check_features(ccxt: Any, profile: ExchangeProfile, payload: CreatePayload)
     kinds = ccxt.feature_value(payload.symbol, "createOrder", "timeInForce")
     if not isinstance(kinds, dict):
         return
-    if payload.time_in_force is not None and kinds.get(payload.time_in_force) is False:
+    if payload.time_in_force not in (None, "PO") and kinds.get(payload.time_in_force) is False:
         _refuse(profile, f"timeInForce: {payload.symbol} has no {payload.time_in_force}")
-    if payload.post_only and kinds.get("PO") is False:
+    if payload.only_makes and kinds.get("PO") is False:
         _refuse(profile, f"postOnly: {payload.symbol} has no orders that only make")
 
 

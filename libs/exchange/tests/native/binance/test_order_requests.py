@@ -25,7 +25,7 @@ TERMS: list[dict[str, Any]] = [
         ({"amount_base": Decimal("1.2345")}, {"amount_quote": Decimal("0.00005")}),
         ({}, {"trigger_price": Decimal("24000.5")}),
     )
-    if kind == "market" or "amount_base" in size
+    if (kind == "market" or "amount_base" in size) and (kind, time_in_force) != ("market", "PO")
 ]
 
 

@@ -78,7 +78,6 @@ def order_of(tenant: Tenant, request: CreateOrder, number: int, now_ns: int) -> 
     """Return the order that a request asks for, sized by its amount; one that is sized by money has none yet."""
     payload = request.payload
     is_market = payload.type == "market"
-    post_only = payload.post_only or payload.time_in_force == "PO"
     standing = "GTC" if payload.time_in_force in (None, "GTD", "PO") else str(payload.time_in_force)
     return ModelledOrder(
         number=number,
@@ -93,7 +92,7 @@ def order_of(tenant: Tenant, request: CreateOrder, number: int, now_ns: int) -> 
         # Of a market order the price is what its sender expects, which is not sent.
         price=None if is_market else payload.price,
         time_in_force=standing,
-        post_only=post_only,
+        post_only=payload.only_makes,
         trigger_price=payload.trigger_price,
         created_ns=now_ns,
         updated_ns=now_ns,
