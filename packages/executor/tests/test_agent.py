@@ -47,6 +47,14 @@ def test_limits_that_protect_from_nothing_are_warned_of() -> None:
     assert [warning.split(" limits nothing")[0] for warning in warnings] == ["risk.C", "risk.A.accounts.kraken"]
 
 
+def test_a_key_of_two_tenants_is_warned_of() -> None:
+    """Their orders are one account's: neither is alone with it."""
+    key, other = {"apiKey": "one", "secret": "s"}, {"apiKey": "two", "secret": "s"}
+    shared = config(exchanges={"A": {"binance": key, "kraken": {}}, "B": {"binance": key, "kraken": {}, "okx": other}})
+    (warning,) = ExecutorAgent("sqlite:///unused.db").warnings(shared)
+    assert "exchanges.A.binance and exchanges.B.binance have one apiKey" in warning
+
+
 def test_currencies_that_no_exchange_spells_so_are_warned_of() -> None:
     """A limit of `btc` binds nothing, wherever it stands: every exchange says BTC."""
     limits = {"maxPosition": {"btc": 1, "ETH": 1}}

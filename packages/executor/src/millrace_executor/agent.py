@@ -1,11 +1,12 @@
 """The executor as a service: which units its configuration asks for, and what they share."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from millrace_bus import Bus
-from millrace_core.config import ExecutorConfig, OrderLimits, RiskLimits
+from millrace_core.config import Exchanges, ExecutorConfig, OrderLimits, RiskLimits
 from millrace_core.instrument import is_misspelt
 from millrace_core.names import AgentId, ExchangeId, Tenant
 from millrace_executor.accepted_request import AccountKey
@@ -73,18 +74,8 @@ class ExecutorAgent(Agent[ExecutorConfig, UnitConfig]):
         return units
 
     def warnings(self, config: ExecutorConfig) -> Sequence[str]:
-        """Warn of each limit that protects from nothing: there is no such account, or no currency of that spelling."""
-        homeless = sorted(config.risk.keys() - config.exchanges.keys())
-        found = [f"risk.{tenant} limits nothing: exchanges has no {tenant}" for tenant in homeless]
-        for tenant, limits in config.risk.items():
-            unknown = sorted(limits.accounts.keys() - config.exchanges.get(tenant, {}).keys())
-            found += [f"risk.{tenant}.accounts.{each} limits nothing: there is no such account" for each in unknown]
-            found += [
-                f"{path} limits nothing: exchanges write currencies in capitals, as {code.upper()}"
-                for path, code in _currencies(f"risk.{tenant}", limits)
-                if is_misspelt(code)
-            ]
-        return found
+        """Warn of each limit that protects from nothing, and of each account that two tenants trade on."""
+        return [*_warnings_of_limits(config), *_warnings_of_keys(config.exchanges)]
 
     async def started(self, bus: Bus) -> None:
         """Make what all units share."""
@@ -153,6 +144,34 @@ class ExecutorAgent(Agent[ExecutorConfig, UnitConfig]):
 
     def _controls_of(self, tenant: Tenant) -> TradingControls:
         return self._controls.setdefault(tenant, TradingControls())
+
+
+def _warnings_of_limits(config: ExecutorConfig) -> list[str]:
+    """Return each limit that protects from nothing: there is no such account, or no currency of that spelling."""
+    homeless = sorted(config.risk.keys() - config.exchanges.keys())
+    found = [f"risk.{tenant} limits nothing: exchanges has no {tenant}" for tenant in homeless]
+    for tenant, limits in config.risk.items():
+        unknown = sorted(limits.accounts.keys() - config.exchanges.get(tenant, {}).keys())
+        found += [f"risk.{tenant}.accounts.{each} limits nothing: there is no such account" for each in unknown]
+        found += [
+            f"{path} limits nothing: exchanges write currencies in capitals, as {code.upper()}"
+            for path, code in _currencies(f"risk.{tenant}", limits)
+            if is_misspelt(code)
+        ]
+    return found
+
+
+def _warnings_of_keys(exchanges: Exchanges) -> Iterator[str]:
+    """Yield where two tenants have one key: what one does to orders and balances, it does to the other's."""
+    tenants: defaultdict[tuple[ExchangeId, str], list[Tenant]] = defaultdict(list)
+    for tenant, accounts in exchanges.items():
+        for exchange, credentials in accounts.items():
+            if credentials.api_key:
+                tenants[exchange, credentials.api_key].append(tenant)
+    for (exchange, _), sharing in tenants.items():
+        if len(sharing) > 1:
+            paths = " and ".join(f"exchanges.{tenant}.{exchange}" for tenant in sharing)
+            yield f"{paths} have one apiKey: orders of one are the other's too, and a cancelAllOrders cancels all"
 
 
 def _currencies(path: str, limits: RiskLimits) -> Iterator[tuple[str, str]]:
