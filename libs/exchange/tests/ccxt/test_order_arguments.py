@@ -106,6 +106,13 @@ def test_a_trigger_price_is_not_changed_where_triggers_are_not_known() -> None:
     assert edit_params(PLAIN, edit, "id")["triggerPrice"] == "2"
 
 
+def test_one_parameter_under_two_names_is_rejected() -> None:
+    """Which of the two counts would be a guess."""
+    params = {"selfTradePrevention": "EXPIRE_MAKER", "selfTradePreventionMode": "EXPIRE_TAKER"}
+    with pytest.raises(Rejected, match=r"params\.selfTradePreventionMode says the same as selfTradePrevention"):
+        create_arguments(BINANCE, msgspec.structs.replace(MARKET, params=params), "id", is_spot=True)
+
+
 @pytest.mark.parametrize("name", CHANGING)
 def test_parameters_that_may_change_the_order_are_rejected(name: str) -> None:
     """Laid over the order by ccxt, they would place another than risk approved, elsewhere, or under another id."""

@@ -100,8 +100,9 @@ def further_params(
     Only what the profile calls free passes: anything else may place another order than was checked.
 
     Raises:
-        Rejected: a parameter is not free, or its value is no text, number or truth value.
+        Rejected: a parameter is not free, or has two names, or its value is no text, number or truth value.
     """
+    own_names: dict[str, str] = {}
     for name, value in payload.params.items():
         if name not in profile.free_parameters:
             known = ", ".join(sorted(profile.free_parameters)) or "none"
@@ -109,6 +110,9 @@ def further_params(
         if not _is_plain(value):
             reason = f"$.payload.params.{name} must be a text, a finite number, true or false"
             raise _rejected(profile, action, reason)
+        other = own_names.setdefault(profile.order_parameters.get(name, name), name)
+        if other != name:
+            raise _rejected(profile, action, f"$.payload.params.{name} says the same as {other}: leave one out")
     return {name: _text(value) if type(value) is float else value for name, value in payload.params.items()}
 
 
