@@ -5,13 +5,15 @@ import time
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
+import redis.asyncio
 
 from millrace_core.clock import now_ms
 from millrace_core.config import Credentials
 from millrace_core.ids import new_request_id
 from millrace_core.messages import Response, encode
-from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant
+from millrace_core.names import Action, ExchangeId, StreamName, Symbol, Tenant, trader_actions
 from millrace_core.requests import (
     CancelAllOrders,
     CancelAllPayload,
@@ -22,6 +24,7 @@ from millrace_core.requests import (
 )
 from millrace_core.trace import Trace
 from millrace_exchange import open_exchange
+from millrace_executor.answering.intent_ledger import IntentLedger
 from millrace_executor.answering.intents import Intent, decode_intent
 
 TENANT = Tenant("StrankaXY")
@@ -95,6 +98,36 @@ async def test_an_order_placed_before_a_crash_is_found_after_it(platform: Any) -
     assert len(platform.orders()) == 1
     await platform.stop()
     assert await state_of(platform, before.request_id) == "settled"
+
+
+async def test_what_was_sent_is_settled_though_its_id_is_used_meanwhile(
+    platform: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A spoiled copy that comes while the ledger is read is not answered, and what was in hand is."""
+    intent = intent_before_the_end()
+    await claim(platform, intent)
+    read, load = asyncio.Event(), IntentLedger.load
+
+    async def load_once_read(ledger: IntentLedger) -> list[Intent]:
+        if ledger._exchange == BINANCE:
+            await read.wait()
+        return await load(ledger)
+
+    claim_once = IntentLedger.claim
+
+    async def claim_beside(ledger: IntentLedger, intent: Intent, **options: Any) -> bool:
+        read.set()
+        await platform.unit_is("StrankaXY.binance", "live")
+        return await claim_once(ledger, intent, **options)
+
+    monkeypatch.setattr(IntentLedger, "load", load_once_read)
+    monkeypatch.setattr(IntentLedger, "claim", claim_beside)
+    answers = await platform.answers()
+    copy = {"action": "createOrder", "exchangeId": "binance", "requestId": intent.request_id, "payload": {}}
+    async with redis.asyncio.Redis.from_url(platform.redis.url) as client:
+        await client.xadd(trader_actions(TENANT), {"data": msgspec.json.encode(copy)})
+    await platform.start()
+    assert (await answers.number(1)).response.status == "unknown"
 
 
 async def test_an_order_never_placed_before_a_crash_is_never_placed(platform: Any) -> None:

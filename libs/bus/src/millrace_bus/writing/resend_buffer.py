@@ -25,8 +25,8 @@ class ResendBuffer:
     def append(self, seq: int, at_ns: int, message: bytes, acknowledged: int, *, is_connected: bool = True) -> bool:
         """Keep a message; tell whether all unacknowledged messages are still kept.
 
-        `at_ns` is when it was written, by the monotonic clock. Drops acknowledged messages older than 5 s, except during
-        an outage: Redis may return without them. If there are too many, the oldest is dropped.
+        `at_ns` is when it was written, by the monotonic clock. Drops acknowledged messages older than 5 s, except
+        during an outage: Redis may return without them. If there are too many, the oldest is dropped.
         """
         entries = self._entries
         entries.append((seq, at_ns, message))

@@ -43,7 +43,7 @@ class StartupRecovery:
         health: UnitHealthReporter,
         answering: Collection[RequestId] = (),
     ) -> None:
-        """`answering`: requests that others answer at the moment."""
+        """`answering`: requests that others answer at the moment, if that needs no exchange."""
         self._ledger = ledger
         self._responder = responder
         self._resolver = resolver
@@ -55,7 +55,10 @@ class StartupRecovery:
 
     async def load(self) -> None:
         """Read what is not settled; the orders concerned have their turns before all that enters later."""
-        intents = [each for each in await self._ledger.load() if each.request_id not in self._answering]
+        # Only what needs no exchange is answered by others: a request of the same id may be, while this one was sent.
+        intents = [
+            each for each in await self._ledger.load() if each.verdict is None or each.request_id not in self._answering
+        ]
         unanswered = await self._responder.unanswered(intents)
         self._unsettled = [_Unsettled(each, self._turn_of(each)) for each in unanswered]
         placements = [each.turn for each in self._unsettled if each.turn.makes is not None]
