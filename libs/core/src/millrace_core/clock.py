@@ -25,6 +25,11 @@ def now_ms() -> int:
     return time.time_ns() // NS_PER_MS
 
 
+def elapsed_ms() -> int:
+    """Return `elapsed_s` in ms."""
+    return int(elapsed_s() * 1_000)
+
+
 def elapsed_s() -> float:
     """Return a clock that never goes back, in s; unlike `time.monotonic` it goes on while the machine sleeps."""
     return time.clock_gettime(_BOOTTIME)

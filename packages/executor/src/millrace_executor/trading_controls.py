@@ -86,10 +86,10 @@ class TradingControls:
                 return f"{_subject(scope)} is halted{by}{reason}"
         return None
 
-    def runaway_reason(self, source: str, now_ms: int) -> str | None:
+    def runaway_reason(self, source: str, elapsed_ms: int) -> str | None:
         """Count an order or edit that a source asks for; return why the source is to be halted, or None."""
         limit = None if self._limits is None else self._limits.runaway_orders_per_minute
-        if limit is None or not self._rates.is_beyond(source, limit, now_ms):
+        if limit is None or not self._rates.is_beyond(source, limit, elapsed_ms):
             return None
         return f"runawayOrdersPerMinute is {limit}, and {source} asked for more within a minute"
 
@@ -108,7 +108,7 @@ class TradingControls:
         decision = decide(request, bounds, facts)
         if isinstance(decision, Approved):
             for path, each in limits.items():
-                self._recent_of(path).approved(facts.terms, each, facts.now_ms)
+                self._recent_of(path).approved(facts.terms, each, facts.elapsed_ms)
         return decision
 
     def _bound(self, path: str, limits: OrderLimits, exchange: ExchangeId, facts: Facts) -> Bound:
@@ -118,7 +118,7 @@ class TradingControls:
         source = path.removeprefix(SOURCES).removesuffix(".") if path.startswith(SOURCES) else None
         left = left_of_replaced(terms, facts.market)
         exposure = None if own is None else BoundExposure(own, others, source, terms.replaces, left)
-        return Bound(path, limits, recent.sent_ms, recent.duplicate_of_ms(terms, facts.now_ms), exposure)
+        return Bound(path, limits, recent.sent_ms, recent.duplicate_of_ms(terms, facts.elapsed_ms), exposure)
 
     def _recent_of(self, path: str) -> RecentOrders:
         return self._recent.setdefault(path, RecentOrders())

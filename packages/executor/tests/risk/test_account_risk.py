@@ -1,10 +1,12 @@
 """Limits in a running executor, against the simulator's account and a book on Redis."""
 
 import asyncio
+import time
 from decimal import Decimal
 from typing import Any
 
 import msgspec
+import pytest
 
 from millrace_core.book import OrderBook
 from millrace_core.clock import now_ms
@@ -67,6 +69,21 @@ async def test_a_market_order_is_measured_by_the_book_that_a_gatherer_publishes(
     await writer.open()
     assert "notional is 1080.9" in (await ask(platform, large, 2)).error.message
     assert (await ask(platform, order(type="market", amount_base=Decimal(80)), 3)).status == "done"
+    await writer.close("the test is over")
+
+
+async def test_a_clock_that_is_set_changes_nothing_of_limits(platform: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set back, an order is not the duplicate of one that is to come; set ahead, the book has not grown old."""
+    await start(platform, duplicateWindowMs=1, maxBookAgeMs=20_000)
+    writer = platform.bus.writer(BOOK, snapshot(12.0))
+    await writer.open()
+    assert (await ask(platform, order(), 1)).status == "done"
+    wall = time.time_ns
+    for number, ahead_s in enumerate((-50, 50), start=2):
+        monkeypatch.setattr(time, "time_ns", lambda ahead_s=ahead_s: wall() + ahead_s * 1_000_000_000)
+        answer = await ask(platform, order(), number)
+        assert answer.status == "done", answer.error
+    monkeypatch.undo()
     await writer.close("the test is over")
 
 

@@ -43,7 +43,7 @@ BOOK = book([(9.9, 5), (9.8, 100)], [(10.1, 5), (10.5, 100)])
 def judged(
     request: NewTerms, limits: OrderLimits, *, edited: Order | None = None, sent_ms: Sequence[int] = (), **facts: Any
 ) -> Approved | RiskRejection:
-    known: dict[str, Any] = {"now_ms": 1_000_000, "market": SPOT, "book": BOOK, "book_age_ms": 10} | facts
+    known: dict[str, Any] = {"elapsed_ms": 1_000_000, "market": SPOT, "book": BOOK, "book_age_ms": 10} | facts
     return decide(
         request, [Bound("", limits, sent_ms)], Facts(terms_of(request, edited and EditedOrder(edited, None)), **known)
     )
@@ -183,10 +183,12 @@ def test_no_window_holds_more_orders_than_the_rate_allows(per_second: float, arr
     count, window_ms = rate_window(per_second)
     sent: list[int] = []
     order = create(price=Decimal(1), amount_base=Decimal(1))
-    for now_ms in sorted(arrivals):
-        decision = judged(order, RiskLimits(max_orders_per_second=per_second), sent_ms=tuple(sent), now_ms=now_ms)
+    for elapsed_ms in sorted(arrivals):
+        decision = judged(
+            order, RiskLimits(max_orders_per_second=per_second), sent_ms=tuple(sent), elapsed_ms=elapsed_ms
+        )
         if isinstance(decision, Approved):
-            sent.append(now_ms)
+            sent.append(elapsed_ms)
     assert all(sum(1 for at in sent if end - window_ms < at <= end) <= count for end in sent)
 
 

@@ -14,15 +14,15 @@ B, C = replace(A, source="B"), replace(A, source="C")
 BOTH = OrderLimits(max_orders_per_second=2, duplicate_window_ms=500)
 
 
-def remembered(recent: RecentOrders, now_ms: int) -> tuple[list[int], list[int | None]]:
+def remembered(recent: RecentOrders, elapsed_ms: int) -> tuple[list[int], list[int | None]]:
     """Return when orders were approved, and how long ago each of `A`, `B` and `C` was."""
-    return list(recent.sent_ms), [recent.duplicate_of_ms(terms, now_ms) for terms in (A, B, C)]
+    return list(recent.sent_ms), [recent.duplicate_of_ms(terms, elapsed_ms) for terms in (A, B, C)]
 
 
 def test_orders_are_remembered_as_long_as_their_limits_look_back() -> None:
     """A second for the rate, half a second for duplicates; one that is sent again counts from then on."""
     recent = RecentOrders()
-    for terms, now_ms, expected in (
+    for terms, elapsed_ms, expected in (
         (A, 100, ([100], [0, None, None])),
         (B, 300, ([100, 300], [200, 0, None])),
         (A, 400, ([100, 300, 400], [0, 100, None])),
@@ -31,8 +31,8 @@ def test_orders_are_remembered_as_long_as_their_limits_look_back() -> None:
         (C, 1_099, ([100, 300, 400, 799, 800, 1_099], [None, None, 0])),
         (C, 1_300, ([400, 799, 800, 1_099, 1_300], [None, None, 0])),
     ):
-        recent.approved(terms, BOTH, now_ms)
-        assert remembered(recent, now_ms) == expected
+        recent.approved(terms, BOTH, elapsed_ms)
+        assert remembered(recent, elapsed_ms) == expected
 
 
 def test_what_no_limit_looks_back_to_is_not_remembered() -> None:

@@ -6,7 +6,7 @@ from millrace_executor.risk.source_rates import MINUTE_MS, SourceRates
 def test_a_source_is_beyond_its_limit_within_a_minute_and_begins_anew() -> None:
     """Requests that are older do not count, and no other source's do."""
     rates = SourceRates()
-    assert not any(rates.is_beyond("a", 3, now_ms) for now_ms in (0, 1, MINUTE_MS))
+    assert not any(rates.is_beyond("a", 3, elapsed_ms) for elapsed_ms in (0, 1, MINUTE_MS))
     assert not rates.is_beyond("b", 3, MINUTE_MS)
     assert not rates.is_beyond("a", 3, MINUTE_MS)
     assert rates.is_beyond("a", 3, MINUTE_MS)
@@ -34,7 +34,7 @@ def test_a_limit_that_is_changed_holds_at_once() -> None:
 def test_any_limit_holds_for_a_minute() -> None:
     """The first of so many requests counts no more when it is a minute old, or older."""
     for limit in (1, 300):
-        for now_ms, is_beyond in ((59_999, True), (60_000, False), (60_001, False)):
+        for elapsed_ms, is_beyond in ((59_999, True), (60_000, False), (60_001, False)):
             rates = SourceRates()
             assert not any(rates.is_beyond("a", limit, 0) for _ in range(limit))
-            assert rates.is_beyond("a", limit, now_ms) is is_beyond
+            assert rates.is_beyond("a", limit, elapsed_ms) is is_beyond

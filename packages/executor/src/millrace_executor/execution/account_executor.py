@@ -10,7 +10,7 @@ from collections.abc import Collection
 import structlog
 
 from millrace_bus import Bus
-from millrace_core.clock import now_ms
+from millrace_core.clock import elapsed_ms, now_ms
 from millrace_core.halts import HaltScope
 from millrace_core.messages import Response
 from millrace_core.names import StreamName, Symbol
@@ -277,7 +277,7 @@ class AccountExecutor:
     def _runaway(self, accepted: AcceptedRequest) -> Response | None:
         """Halt a source that asks for more than it may, and refuse its request; None if it does not."""
         source = accepted.source
-        if source is None or (reason := self._controls.runaway_reason(source, now_ms())) is None:
+        if source is None or (reason := self._controls.runaway_reason(source, elapsed_ms())) is None:
             return None
         self.tasks.start(self._halts.request(HaltScope(None, source), reason))
         return accepted.error_answer("rejected", "Halted", reason)

@@ -7,7 +7,7 @@ from typing import Final, NoReturn, TypeVar
 
 from millrace_bus import FENCED, CommandRefused, Fence
 from millrace_bus.requests.lease import LEASE_MS
-from millrace_core.clock import elapsed_s
+from millrace_core.clock import elapsed_ms, elapsed_s
 from millrace_core.errors import MillraceError
 from millrace_core.ids import RequestId
 from millrace_core.names import ExchangeId
@@ -47,7 +47,7 @@ class Tenure:
         self.answering: set[RequestId] = set()
         """Requests that are being answered in place of their account, which must not answer them too."""
         self._ledgers: defaultdict[ExchangeId, LedgerMemory] = defaultdict(LedgerMemory)
-        self._server_offset_ms = server_ms - _elapsed_ms()
+        self._server_offset_ms = server_ms - elapsed_ms()
         self._confirmed_s = confirmed_s
         self._confirm = confirm
         self._lost = asyncio.Event()
@@ -78,14 +78,14 @@ class Tenure:
 
     def server_ms(self) -> int:
         """Return the time by Redis's clock, which all executors share, late by what its answers take to arrive."""
-        return self._server_offset_ms + _elapsed_ms()
+        return self._server_offset_ms + elapsed_ms()
 
     def confirmed(self, at_s: float, born_ms: int | None = None, server_ms: int | None = None) -> None:
         """Learn that Redis confirmed it, when asked at this time or later, of which data, and by which clock."""
         self._confirmed_s = max(self._confirmed_s, at_s)
         if server_ms is not None:
             # The answer that took the least time tells best.
-            self._server_offset_ms = max(self._server_offset_ms, server_ms - _elapsed_ms())
+            self._server_offset_ms = max(self._server_offset_ms, server_ms - elapsed_ms())
         if born_ms is not None and at_s >= self._born_asked_s:
             self.data_are(born_ms, at_s)
 
@@ -170,7 +170,3 @@ class Tenure:
 
     def _loss(self) -> LeaseLost:
         return LeaseLost(f"another executor acts for {self.fence.tenant}")
-
-
-def _elapsed_ms() -> int:
-    return int(elapsed_s() * 1000)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from millrace_bus import Bus
-from millrace_core.clock import now_ms
+from millrace_core.clock import elapsed_ms
 from millrace_core.market_terms import MarketTerms
 from millrace_core.messages import Response
 from millrace_core.names import Symbol
@@ -51,13 +51,13 @@ class AccountRisk:
         exchange, source, edited = self._account.exchange, request.payload.order_source, None
         limits = self._controls.limits_on(exchange, source)
         if not self._needs_terms(request, limits):
-            return self._controls.decide(request, exchange, Facts(terms_of(request, None), now_ms()))
+            return self._controls.decide(request, exchange, Facts(terms_of(request, None), elapsed_ms()))
         if isinstance(request, EditOrder) and (edited := await self._edited(request.payload)) is not None:
             limits = self._controls.limits_on(exchange, source, edited.source)
         terms = terms_of(request, edited)
         market = self._exchange.rules.terms(terms.symbol) or NO_MARKET
         book = await self._books.book(terms.symbol) if _needs_book(limits, terms) else JudgedBook(None)
-        decision = await self._judge(request, Facts(terms, now_ms(), market, *book))
+        decision = await self._judge(request, Facts(terms, elapsed_ms(), market, *book))
         if isinstance(decision, Approved) and self._controls.counts_exposure:
             self.exposure.approved(our_id, _placed(terms, market, book.book))
         return decision

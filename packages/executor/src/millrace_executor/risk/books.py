@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from millrace_bus import Bus, Follower, Update
 from millrace_core.book import OrderBook
-from millrace_core.clock import now_ms
+from millrace_core.clock import elapsed_ms
 from millrace_core.names import PUBLIC, Action, ExchangeId, StreamName, Symbol, Tenant
 from millrace_core.states import BookState
 from millrace_executor.risk.terms import Reach
@@ -74,7 +74,7 @@ class _Followed:
         self._follower: Follower = bus.follow(name, self._note)
 
     def _note(self, update: Update) -> None:
-        self.received_ms = now_ms()
+        self.received_ms = elapsed_ms()
 
     async def ready(self) -> None:
         """Wait until its state is trusted."""
@@ -114,7 +114,7 @@ class Books:
             watch = f"let a gatherer watch it: watchOrderBook of {symbol} on {self._exchange}"
             return JudgedBook(None, reason=f"no live book of {symbol} is published; {watch}")
         received_ms, view = found
-        return JudgedBook(view, max(now_ms() - received_ms, 0))
+        return JudgedBook(view, elapsed_ms() - received_ms)
 
     async def close(self) -> None:
         """Stop following."""

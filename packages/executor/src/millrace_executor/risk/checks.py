@@ -61,7 +61,8 @@ class Facts:
     """Everything that decides about one order."""
 
     terms: Terms
-    now_ms: int
+    elapsed_ms: int
+    """By a clock that nobody sets, as all times of orders that were approved."""
     market: MarketTerms = NO_MARKET
     book: BookView | None = None
     book_age_ms: int | None = None
@@ -113,9 +114,9 @@ def _rate(bound: Bound, facts: Facts) -> Iterator[str]:
     if limit is None:
         return
     count, window_ms = rate_window(limit)
-    lately = [sent for sent in bound.sent_ms if sent > facts.now_ms - window_ms]
+    lately = [sent for sent in bound.sent_ms if sent > facts.elapsed_ms - window_ms]
     if len(lately) >= count:
-        wait_ms = lately[-count] + window_ms - facts.now_ms
+        wait_ms = lately[-count] + window_ms - facts.elapsed_ms
         yield (
             f"{bound.path}maxOrdersPerSecond is {limit:g}, and {len(lately)} were sent in the last {window_ms:g} ms; "
             f"the next may be sent in {wait_ms:.0f} ms"
