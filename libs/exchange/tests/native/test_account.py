@@ -3,6 +3,7 @@
 import asyncio
 import copy
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
 from typing import Any
@@ -133,6 +134,35 @@ async def test_a_balance_that_comes_late_changes_nothing(
     await exchange.execution.create_order(other, "other")
     await streams.received.until(lambda: "ETH" in streams.received.balances)
     assert streams.received.balances["USDT"] == (await exchange.account.fetch_balance())["USDT"]
+    await streams.end()
+
+
+@pytest.mark.parametrize("dialect", ["kucoin"])
+@pytest.mark.parametrize("amount", [{"amount_base": Decimal(2)}, {"amount_quote": Decimal("23.7")}])
+async def test_a_market_order_of_which_nothing_was_given_up_is_closed(
+    open_account: OpenFeed, exchange: Exchange, line: Line, amount: dict[str, Decimal]
+) -> None:
+    """KuCoin says of it that it was canceled; of one that gave up more than the least amount that is true."""
+    streams = AccountStreams(await open_account())
+    await begun(exchange, streams)
+
+    def canceled(frame: str) -> str:
+        return frame.replace('"type":"filled"', '"type":"canceled"')
+
+    line.treat = canceled
+    order = CreatePayload(symbol=SYMBOL, side="buy", type="market", **amount)
+    whole = (await exchange.execution.create_order(order, "whole")).orders[0].id
+    await streams.ended(whole)
+    assert streams.newest[whole].status == "closed"
+
+    def given_up(frame: str) -> str:
+        frame = re.sub('"canceledFunds":"[^"]*"', '"canceledFunds":"9"', canceled(frame))
+        return re.sub('"(originSize|size)":"2"', r'"\1":"3"', frame) if '"type":"canceled"' in frame else frame
+
+    line.treat = given_up
+    part = (await exchange.execution.create_order(order, "part")).orders[0].id
+    await streams.ended(part)
+    assert streams.newest[part].status == "canceled"
     await streams.end()
 
 
