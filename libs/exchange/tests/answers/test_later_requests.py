@@ -1,4 +1,4 @@
-"""An action of several requests: what was answered to one says nothing of a later one."""
+"""An answer holds for the request that it was given to, and for as long as it says."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -9,7 +9,7 @@ from libs.exchange.tests.answers.reply import Reply
 from libs.exchange.tests.answers.server import ScriptedServer
 from libs.exchange.tests.answers.test_faulty_answers import EXCHANGES, outcome_of
 
-from millrace_exchange import OutcomeUnknown
+from millrace_exchange import OutcomeUnknown, Retryable
 from millrace_exchange.ccxt.recording.sending import Sending
 
 EARLIER: Final = {
@@ -42,3 +42,23 @@ async def test_a_lost_request_is_not_what_an_earlier_answer_was(
         if not isinstance(outcome, OutcomeUnknown) or stopped_ms:
             wrong.append(f"{name}: {outcome!r}, {stopped_ms} ms")
     assert not wrong, "\n".join(wrong)
+
+
+async def test_a_pause_that_is_over_is_not_asked_for_again(
+    server: ScriptedServer, account: Callable[[str], Account]
+) -> None:
+    """However long a busy machine takes from the answer to the conclusion that it was a refusal."""
+    ours = account("binance")
+    server.reply = EARLIER["a ban"]
+
+    async def slowly(ours: Account) -> Any:
+        async def cancel() -> Any:
+            try:
+                return await ours.ccxt.cancel_order(ours.order.id, ours.symbol)
+            finally:
+                await ours.fresh()  # The pause is over.
+
+        return await ours._caller.call("cancelOrder", cancel)
+
+    assert isinstance(await outcome_of(ours, slowly), Retryable)
+    assert ours._caller.gate.stopped_ms("cancelOrder") == 0

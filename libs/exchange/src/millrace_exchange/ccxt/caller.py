@@ -165,7 +165,8 @@ class CcxtCaller:
             return classified
         if isinstance(error, InvalidNonce):
             self.clock.doubt()
-        if is_limited:
+        if is_limited and timed.status not in LIMITED:
+            # Of an answer whose status says it, the gate has heard; its pause may even be over.
             self.gate.refused(action)
         classified.retry_after_ms = self.gate.stopped_ms(action)
         return classified
