@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from millrace_serving.connections import Connection
+
 LOG_IN = b"POST /api/v1/session HTTP/1.1\r\nHost: x\r\n"
 HEALTH = b"GET /health HTTP/1.1\r\nHost: x\r\n"
 
@@ -96,3 +98,13 @@ async def test_silent_connections_make_room(api: Any, tenant: Any, monkeypatch: 
         assert ended == [b""] * 30
         for _, writer in silent:
             writer.transport.abort()
+
+
+async def test_answers_are_sent_at_once(api: Any) -> None:
+    """On asyncio's own loop too: no piece waits until the client has acknowledged the piece before it."""
+    async with api.client() as client:
+        assert (await client.get("/health")).status_code == 200
+        connections = [each for each in api.server._http.server_state.connections if isinstance(each, Connection)]
+        sockets = [each.transport.get_extra_info("socket") for each in connections]
+        assert sockets
+        assert all(each.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for each in sockets)

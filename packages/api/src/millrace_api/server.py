@@ -153,8 +153,9 @@ def listen(host: str, port: int) -> socket.socket:
         PortTaken: another process listens there, or the address is not this machine's.
     """
     try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listening = socket.socket(family, socket.SOCK_STREAM)
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        # asyncio's own loop sends at once only where TCP is named: else the body of an answer waits 40 ms for an ACK.
+        listening = socket.socket(family, kind, protocol)
     except OSError as error:
         raise PortTaken(host, port, str(error)) from error
     try:
