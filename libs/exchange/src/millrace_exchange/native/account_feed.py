@@ -102,9 +102,9 @@ class NativeAccountFeed(CcxtAccountFeed):
         newest: dict[str, int] = {}
 
         def take(event: Any, received_ns: int) -> None:
-            told, at = self._dialect.balances(event), event.position
+            reported, at = self._dialect.balances(event), event.position
             # Of one currency an event may come after a newer one.
-            if balances := {code: held for code, held in told.items() if newest.get(code, at) <= at}:
+            if balances := {code: held for code, held in reported.items() if newest.get(code, at) <= at}:
                 newest.update(dict.fromkeys(balances, at))
                 listener.balance_changed(balances, EventTimes(self._dialect.time(event), received_ns))
 
