@@ -1,7 +1,9 @@
 """Patterns of symbols: what they match, and what becomes of the streams when markets come and go."""
 
 import asyncio
+import json
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import aiohttp
@@ -10,6 +12,9 @@ from aiohttp import web
 
 from millrace_bus import Bus
 from millrace_core.heartbeat import Heartbeat
+from millrace_core.names import ExchangeId, Symbol, Tenant
+from millrace_core.requests import CancelPayload, CreatePayload
+from millrace_exchange import Exchange
 from millrace_exchange.ccxt import market_listing
 from millrace_gatherer.patterns import matching, near_patterns
 from millrace_simulator.server import Server
@@ -138,6 +143,40 @@ async def test_a_market_whose_name_no_stream_can_have_ends_no_other(
     listed.add("ETHUSDT")
     await read(TICKER, "ETH/USDT").until(lambda r: r.follower.status == "live")
     await heartbeat(bus, lambda one: {unit.name.rpartition(".")[2] for unit in one.units} == {"BTC/USDT", "ETH/USDT"})
+
+
+@pytest.mark.usefixtures("gatherer")
+async def test_orders_in_a_suspended_market_are_followed_to_their_end(
+    configure: Any, read: Any, line: Any, bus: Bus, listed: set[str], account: Exchange
+) -> None:
+    """The pattern does not stand for the market any more, and nobody else would find out what becomes of them."""
+    tenant, binance, symbol = Tenant("T"), ExchangeId("binance"), Symbol("KCS/USDT")
+    listed.add("KCSUSDT")
+    await configure(["*/USDT"], ["watchOrders"])
+    orders = read("watchOrders", symbol)
+    await orders.until(lambda r: r.follower.status == "live")
+    order = CreatePayload(symbol=symbol, side="buy", type="limit", amount_base=Decimal(3), price=Decimal(5))
+    (opened,) = (await account.execution.create_order(order, "resting")).orders
+    await orders.until(lambda r: opened.id in r.state.open)
+    answered, asked = line.refuse, list[str]()
+
+    def suspended(path: str) -> web.Response | None:
+        if (answer := answered(path)) is None:
+            return None
+        asked.append(path)
+        info = json.loads(answer.text)
+        for each in info["symbols"]:
+            each["status"] = "BREAK" if each["symbol"] == "KCSUSDT" else each["status"]
+        return web.json_response(info)
+
+    line.refuse = suspended
+    async with asyncio.timeout(60):
+        while len(asked) < 4:
+            await asyncio.sleep(0.02)  # questions that tell nobody of their end
+        await account.execution.cancel_order(CancelPayload(symbol=symbol, order_id=opened.id))
+        while await bus.orders.open_ids(tenant, binance, symbol):
+            await asyncio.sleep(0.02)  # a set that tells nobody of its change
+    await orders.until(lambda r: r.follower.status == "closed")
 
 
 @pytest.mark.usefixtures("gatherer", "listed")

@@ -33,7 +33,7 @@ class Account:
     credentials: Credentials
     budget: RequestBudget
     traded: frozenset[str] = frozenset()
-    """Symbols in which it has open orders, as far as Redis knows, from before this process began."""
+    """Symbols in which it has open orders, as far as Redis knows."""
 
     @property
     def key(self) -> AccountKey:
@@ -46,19 +46,24 @@ class Listing:
 
     def __init__(self, account: Account, exchanges: SharedExchanges, changed: asyncio.Event) -> None:
         self.account = account
-        self.symbols: frozenset[str] | None = None
-        """Those that are listed, or were when the markets were loaded before; None while that is not known.
-
-        One that is gone stays for so long, in which its stream says why it has ended.
-        """
+        """As it was last wanted."""
         self.failure: str | None = None
         """Why they are not known."""
         self._exchanges = exchanges
         self._changed = changed
-        # What was delisted meanwhile has a stream too, which finds out what became of the orders.
-        self._latest = account.traded
+        self._listed: frozenset[str] | None = None
+        self._latest: frozenset[str] = frozenset()
         self._tried = asyncio.Event()
         self._task = asyncio.create_task(self._keep(), name=f"listing {account.key}")
+
+    @property
+    def symbols(self) -> frozenset[str] | None:
+        """Return those that are listed, or were when the markets were loaded before; None while that is not known.
+
+        One that is gone stays for so long, in which its stream says why it has ended; and as long as orders are open
+        there, of which its stream finds out what became.
+        """
+        return None if self._listed is None else self._listed | self.account.traded
 
     async def tried(self) -> None:
         """Wait until the exchange has answered, or could not be asked."""
@@ -89,13 +94,15 @@ class Listing:
     def _take(self, listed: frozenset[str]) -> None:
         # What cannot stand in the name of a stream would end the planning of all.
         listed = frozenset(filter(is_symbol, listed))
-        known, self.symbols, self._latest = self.symbols, listed | self._latest, listed
+        known, self._listed, self._latest = self._listed, listed | self._latest, listed
         self.failure = None
         self._tried.set()
-        if known != self.symbols:
+        if known != self._listed:
             before = known or frozenset()
-            new, gone = sorted(self.symbols - before), sorted(before - self.symbols)
+            new, gone = sorted(self._listed - before), sorted(before - self._listed)
             log.info("the markets have changed", exchange=self.account.exchange, new=new[:20], gone=gone[:20])
+        if known != self._listed or self.account.traded - self._listed:
+            # The orders that were open in a market which is gone may be over.
             self._changed.set()
 
 
@@ -124,6 +131,8 @@ class Listings:
         for key, listing in list(self._listings.items()):
             if key not in wanted or wanted[key].credentials != listing.account.credentials:
                 await self._listings.pop(key).end()
+            else:
+                listing.account = wanted[key]
         for key in wanted.keys() - self._listings.keys():
             self._listings[key] = Listing(wanted[key], self._exchanges, self.changed)
         if waiting := [asyncio.ensure_future(listing.tried()) for listing in self._listings.values()]:
