@@ -54,15 +54,23 @@ async def test_a_burst_gets_no_more_than_there_is(budgets: list[SharedBudget], k
     assert sum(granted) == 100
 
 
-async def test_a_pause_of_one_process_stops_the_other(budgets: list[SharedBudget], key: str) -> None:
+async def test_a_pause_of_one_process_stops_the_other(
+    server: EmbeddedServer, budgets: list[SharedBudget], key: str
+) -> None:
     """Even where the other would send an urgent request without asking."""
     one, other = budgets
     assert (await other.take([charge(key)], "A", urgent=True)).is_granted
+    connection = other._reconnecting.connection  # What is no time does not end it.
+    person = await connect(Address.parse(server.url), "person")
+    for ms in ("9" * 5_000, "9" * 400):
+        await person.call("PUBLISH", BUDGET_STOPS, f"{ms} {key}")
+    person.abort()
     one.stop(key, 5_000)
     async with asyncio.timeout(5):
         while not other.stopped_ms([key]):
             await asyncio.sleep(0)
     assert (await other.take([charge(key)], "A", urgent=True)).is_stopped
+    assert other._reconnecting.connection is connection
 
 
 async def test_an_urgent_request_waits_for_no_answer_while_plenty_is_left(

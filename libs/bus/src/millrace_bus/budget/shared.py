@@ -34,6 +34,9 @@ _STOP_WINDOW_MS: Final = 1_000
 _URGENT: Final = "u|"
 _OTHER: Final = "n|"
 _NOBODY: Final = ""
+_LONGEST_MS: Final = 16
+"""Digits of a pause; what is longer is none."""
+
 _log = logging.getLogger("millrace.bus")
 
 _LOAD: Final = pack("SCRIPT", "LOAD", SCRIPT)
@@ -205,7 +208,7 @@ class SharedBudget:
         if push[0] != b"message":
             return
         ms, _, key = push[2].decode(errors="replace").partition(" ")
-        if ms.isascii() and ms.isdecimal():
+        if ms.isascii() and ms.isdecimal() and len(ms) <= _LONGEST_MS:
             self._pauses.add(key, monotonic_ms(), int(ms))
         else:
             _log.warning("what was sent on %s is no pause: %r", BUDGET_STOPS, push[2][:100])

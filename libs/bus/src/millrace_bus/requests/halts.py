@@ -7,7 +7,7 @@ import msgspec
 
 from millrace_bus.connection.calls import Call
 from millrace_bus.errors import CommandRefused
-from millrace_core.clock import now_ms
+from millrace_core.clock import LATEST_MS, now_ms
 from millrace_core.halts import HaltNote, HaltScope, HaltState
 from millrace_core.json_problems import UNREADABLE
 from millrace_core.names import Tenant, halt_key
@@ -91,14 +91,20 @@ class Halts:
             return HaltsRead(HaltState(), {HaltScope(): HaltNote(since=0, reason=reason)})
         fields = {field.decode(errors="replace"): value for field, value in found.items()}
         resumed = {
-            HaltScope.parse(field.removeprefix(_RESUMED)): int(value)
+            HaltScope.parse(field.removeprefix(_RESUMED)): at_ms
             for field, value in fields.items()
-            if field.startswith(_RESUMED) and value.isdigit()
+            if field.startswith(_RESUMED) and (at_ms := _time(value))
         }
         notes = {HaltScope.parse(field): _note(value) for field, value in fields.items() if field[:1] != _RESUMED}
-        timed = {scope: note for scope, note in notes.items() if note.since > 0}
-        typed = {scope: note for scope, note in notes.items() if note.since <= 0}
+        timed = {scope: note for scope, note in notes.items() if 0 < note.since <= LATEST_MS}
+        typed = {scope: note for scope, note in notes.items() if scope not in timed}
         return HaltsRead(HaltState(timed).join(HaltState({}, resumed)), typed)
+
+
+def _time(value: bytes) -> int:
+    """Return when a scope was resumed, ms; 0 if the value is no time."""
+    at_ms = int(value) if value.isdigit() and len(value) <= len(str(LATEST_MS)) else 0
+    return at_ms if at_ms <= LATEST_MS else 0
 
 
 def _note(value: bytes) -> HaltNote:
