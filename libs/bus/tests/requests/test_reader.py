@@ -165,9 +165,9 @@ async def test_reading_survives_the_death_of_redis(
 
 
 async def test_a_trimmed_request_is_passed_over(
-    server: EmbeddedServer, bus: Bus, other: Bus, tenant: Tenant, until: Any
+    server: EmbeddedServer, bus: Bus, other: Bus, tenant: Tenant, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An entry that was trimmed while pending blocks nothing after it."""
+    """An entry that was trimmed while pending blocks nothing after it; the log says that it gets no answer."""
     await bus.requests.send(tenant, ORDER)
     reader = other.request_reader(tenant, consumer="EXECUTOR")
     await _next(reader)
@@ -177,6 +177,7 @@ async def test_a_trimmed_request_is_passed_over(
     second = await bus.requests.send(tenant, ORDER)
     again = other.request_reader(tenant, consumer="EXECUTOR")
     assert parse_request((await _next(again)).raw).request_id == second
+    assert "was trimmed before it was answered" in caplog.text
     await again.close()
 
 

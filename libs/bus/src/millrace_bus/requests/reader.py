@@ -223,10 +223,13 @@ class RequestReader:
         """Take everything that was taken and not finished, by whomever: nobody else is at work on it."""
         start = b"0-0"
         while True:
-            start, entries, *_ = await connection.call(
+            start, entries, gone = await connection.call(
                 *("XAUTOCLAIM", self._key, GROUP, self._consumer, 0, start, "COUNT", _PAGE)
             )
-            await self._take(connection, entries, was_taken=True)
+            for entry_id in gone:
+                # Its body is gone for good, and with this answer it is not pending any more.
+                _log.error("%s: request %s was trimmed before it was answered", self._key, entry_id.decode())
+            await self._take(entries, was_taken=True)
             if start == b"0-0":
                 break
 
@@ -240,21 +243,17 @@ class RequestReader:
             command = ("XREADGROUP", "GROUP", GROUP, self._consumer, "COUNT", _PAGE, "BLOCK", _BLOCK_MS)
             found = await connection.call(*command, "STREAMS", self._key, ">")
             for entries in (found or {}).values():
-                await self._take(connection, entries, was_taken=False)
+                await self._take(entries, was_taken=False)
 
     async def _others_have_some(self, connection: Connection) -> bool:
         """Tell whether another consumer has entries: it lost the lease, and took them before it knew."""
         *_, consumers = await connection.call("XPENDING", self._key, GROUP)
         return any(name != self._consumer.encode() for name, _ in consumers or ())
 
-    async def _take(self, connection: Connection, entries: list[Any], *, was_taken: bool) -> None:
+    async def _take(self, entries: list[Any], *, was_taken: bool) -> None:
         for raw_id, fields in entries:
             entry_id = raw_id.decode()
-            if fields is None:
-                # Trimmed away while pending: its body is gone for good.
-                _log.error("%s: request %s was trimmed before it was answered", self._key, entry_id)
-                await connection.call("XACK", self._key, GROUP, raw_id)
-            elif entry_id not in self._in_hand:
+            if entry_id not in self._in_hand:
                 self._in_hand.add(entry_id)
                 self._arrived.put_nowait(self._arrival(entry_id, fields)._replace(was_taken=was_taken))
         while self._arrived.qsize() > _MOST_WAITING:
