@@ -301,6 +301,28 @@ async def test_a_request_that_never_reached_redis_is_answered(
     assert answers == ["unknown", "expired"]
 
 
+async def test_a_request_that_the_executor_knows_is_not_answered_in_its_place(
+    magicbox: Any, venue: Any, server: EmbeddedServer, spies: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis had it, and only the acknowledgement was lost: the executor, which asks the exchange, has the last word."""
+    monkeypatch.setattr(order_gateway, "ANSWER_GRACE_S", 2.0)
+    await magicbox.start({"pluginName": "Spy"})
+    await magicbox.unit_in_state("Spy", "live")
+    spy = spies()
+    await venue.answer((first := spy.buy()).request, None, status="rejected")
+    await saw(spy, lambda _: first.is_final)
+    await server.kill()
+    lost, known = spy.buy(valid_for_ms=100), spy.buy(valid_for_ms=100)
+    await saw(spy, lambda _: lost.is_unknown and known.is_unknown)
+    await venue.answer(known.request, None, status="unknown")
+    await server.restart()
+    await saw(spy, lambda _: lost.is_final)
+    assert (lost.response.status, known.response.status) == ("expired", "unknown")
+    await venue.answer(known.request, venue.order_of(known.request, "78"))
+    async with asyncio.timeout(60):
+        assert (await known).status == "done"
+
+
 async def test_an_answer_comes_once_where_the_exchange_does_not_list_the_symbol(
     magicbox: Any, venue: Any, spies: Any
 ) -> None:

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import structlog
 
-from millrace_bus import Bus, BusError, UpdateListener
+from millrace_bus import Bus, BusError, RequestExpired, UpdateListener
 from millrace_core.errors import MillraceError
 from millrace_core.messages import RequestError, Response, ResponseStatus
 from millrace_core.names import Action, ExchangeId, StreamName, Symbol
@@ -301,9 +301,9 @@ class StrategyRun:
         self._is_sending = False
 
     def _answer(self, request: OrderRequest, status: ResponseStatus, error: BusError) -> None:
-        """Answer a request in place of the executor, unless that has answered."""
+        """Answer a request in place of the executor, unless that has answered, even if only `unknown`."""
         pending = next((each for each in self._runtime.trader.pending if each.request is request), None)
-        if pending is None:
+        if pending is None or _is_of_executor(pending.response):
             return
         self._health.error(error)
         response = Response(
@@ -315,3 +315,8 @@ class StrategyRun:
         place = pending.exchange, pending.action, pending.symbol
         self._journal.take(RequestAnswered(*place, response, at_once=self._is_sending))
         self._runtime.response(*place, response)
+
+
+def _is_of_executor(response: Response | None) -> bool:
+    """Tell whether a provisional answer is the executor's; else it is ours, which says that the request expired."""
+    return response is not None and (response.error is None or response.error.kind != RequestExpired.__name__)
