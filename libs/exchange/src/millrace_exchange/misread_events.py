@@ -16,6 +16,21 @@ class ValuedOrders(NamedTuple):
     """Field with what was spent; ccxt takes it for the amount that was filled."""
 
 
+class MixedEvents(NamedTuple):
+    """Frames that hold orders and trades; ccxt takes all for what the first of them is."""
+
+    channel: str
+    kind: str
+    """Field of a record that tells what it is."""
+    trade: str
+    """What it says of a trade."""
+    order_id: str
+    symbol: str
+    """Field with the market, which only the first record of an order has for certain."""
+    filled: str
+    """Field of a trade with what is filled of its order by then; without, it says nothing of the order."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MisreadEvents:
     """Where ccxt reads an account's events otherwise than the exchange means them, and than it reads its answers."""
@@ -25,6 +40,8 @@ class MisreadEvents:
     an answer tells it."""
     valued_orders: ValuedOrders | None = None
     """Orders of which ccxt takes values for amounts; None where it takes them for what they are."""
+    mixed: MixedEvents | None = None
+    """Where orders and trades come in the same frames; None where they do not."""
     trade: frozenset[str] = frozenset()
     """ccxt's names of what is left out of a trade. Its fee comes with an answer then, and its cost is worked out."""
     fees_are_changes: bool = False

@@ -7,7 +7,7 @@ Source: docs.kraken.com: "Spot Client Order Identifiers", "Amend Order", "Spot R
 from typing import Final
 
 from millrace_core.names import ExchangeId
-from millrace_exchange.misread_events import MisreadEvents
+from millrace_exchange.misread_events import MisreadEvents, MixedEvents
 from millrace_exchange.order_ids import ClientOrderIds, IdScopes, ListAnswers, OpenOrderPages, RequiredFields
 from millrace_exchange.profile import (
     BookRules,
@@ -64,6 +64,8 @@ PROFILE: Final = ExchangeProfile(
             "fee": None,
             "fees": None,
         },
+        # A record of an order that is told of has no market; the first has. A trade has `cum_qty` of its order.
+        mixed=MixedEvents("executions", "exec_type", "trade", "order_id", "symbol", "cum_qty"),
         # "Balances": ccxt takes the sum over all wallets, or any wallet's, for what is there for orders; its answers
         # tell the wallets apart.
         wallet=("spot", "main"),

@@ -339,6 +339,55 @@ def test_an_order_is_the_exchanges(exchange: str, method: str, frames: Any) -> N
     assert order.fees == []
 
 
+# "Executions", its examples: what changes an order later has no market.
+KRAKEN_NEW: Final = {**KRAKEN, "exec_type": "pending_new", "order_status": "pending_new"}
+KRAKEN_TRADE: Final = {
+    "order_id": "7",
+    "exec_id": "T1",
+    "exec_type": "trade",
+    "trade_id": 42,
+    "symbol": SYMBOL,
+    "side": "buy",
+    "last_qty": 2,
+    "last_price": 100,
+    "liquidity_ind": "t",
+    "cost": 200,
+    "order_type": "limit",
+    "order_status": "partially_filled",
+    "fees": [{"asset": "USDT", "qty": 0.2}],
+    "timestamp": "2023-11-14T22:13:21.000000Z",
+    **KRAKEN_FILLS,
+}
+KRAKEN_FILLED: Final = {"order_id": "7", "exec_type": "filled", "order_status": "filled", **KRAKEN_FILLS, "cum_qty": 3}
+KRAKEN_CANCELED: Final = {"order_id": "7", "exec_type": "canceled", "order_status": "canceled", **KRAKEN_FILLS}
+
+
+@pytest.mark.parametrize(
+    ("frames", "orders", "trades"),
+    [
+        ([[KRAKEN_TRADE]], [("open", 2)], 1),
+        ([[KRAKEN_NEW], [KRAKEN_TRADE]], [("open", None), ("open", 2)], 1),
+        ([[KRAKEN_NEW, KRAKEN_TRADE]], [("open", 2)], 1),
+        ([[KRAKEN_TRADE, KRAKEN_FILLED]], [("closed", 3)], 1),
+        ([[KRAKEN_NEW], [KRAKEN_CANCELED]], [("open", None), ("canceled", 2)], 0),
+    ],
+    ids=["a trade first", "a trade later", "in one frame", "its end", "without its market"],
+)
+async def test_orders_and_trades_of_one_channel_are_kept_apart(
+    frames: list[Any], orders: list[Any], trades: int
+) -> None:
+    """Kraken: ccxt takes a frame for what its first record is; what it does not see waits for an answer."""
+    ccxt = opened("kraken")
+    taker, client = Taker(ccxt), ccxt.client("ws://127.0.0.1:1")
+    for rows in frames:
+        client.handle_text_or_binary_message(json.dumps({"channel": "executions", "type": "update", "data": rows}))
+    await ccxt.close()
+    changes = [(order.status, order.filled) for order in taker.orders]
+    assert [each for number, each in enumerate(changes) if each not in changes[:number]] == orders
+    assert len(taker.trades) == trades
+    assert all((trade.id, trade.price, trade.amount) == ("T1", 100, 2) for trade in taker.trades)
+
+
 # "Balances": a snapshot tells of all wallets, an update of one.
 KRAKEN_WALLETS: Final = [
     {"type": "spot", "id": "main", "balance": 300},

@@ -1,5 +1,6 @@
 """The events of an account's orders and trades, as the exchange means them."""
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -7,7 +8,7 @@ from millrace_core.decimals import number
 from millrace_core.market import Trade
 from millrace_core.orders import Order
 from millrace_exchange.ccxt.conversion import ANSWERED, order_of, trade_of
-from millrace_exchange.misread_events import MisreadEvents
+from millrace_exchange.misread_events import MisreadEvents, MixedEvents
 
 Row = Mapping[str, Any]
 
@@ -18,6 +19,8 @@ class AccountEvents:
     def __init__(self, ccxt: Any, misread: MisreadEvents) -> None:
         self._ccxt = ccxt
         self._misread = misread
+        self._symbols: OrderedDict[Any, Any] = OrderedDict()
+        """Of the orders that were told of last, where not every event has it."""
 
     def order(self, row: Row) -> Order:
         """Return an order.
@@ -57,6 +60,29 @@ class AccountEvents:
             rows = [_of_wallet(row, wallet) for row in frame.get("data") or ()]
             frame["data"] = [row for row in rows if row is not None]
 
+    def parts(self, frame: Any) -> list[Any]:
+        """Return a frame as ccxt can read it: orders and trades apart, each of its market; a trade is of its order too.
+
+        Without that an order's fill would come with the next answer, and so would its end.
+        """
+        mixed = self._misread.mixed
+        if mixed is None or not isinstance(frame, dict) or frame.get("channel") != mixed.channel:
+            return [frame]
+        rows = [self._with_symbol(row, mixed) for row in frame.get("data") or ()]
+        trades = [row for row in rows if row.get(mixed.kind) == mixed.trade]
+        orders = [{**row, mixed.kind: None} for row in rows if row not in trades or row.get(mixed.filled) is not None]
+        return [{**frame, "data": part} for part in (trades, orders) if part]
+
+    def _with_symbol(self, row: Row, mixed: MixedEvents) -> Row:
+        order_id, symbol = row.get(mixed.order_id), row.get(mixed.symbol)
+        if symbol is None:
+            return {**row, mixed.symbol: self._symbols.get(order_id)}
+        self._symbols[order_id] = symbol
+        self._symbols.move_to_end(order_id)
+        if len(self._symbols) > _KEPT:
+            self._symbols.popitem(last=False)
+        return row
+
     def _fee(self, row: Row) -> Row | None:
         fee, misread = row.get("fee"), self._misread
         if not fee or fee.get("cost") is None:
@@ -88,5 +114,6 @@ def _opposite(cost: float) -> float:
     return number(text.removeprefix("-") if text.startswith("-") else f"-{text}") if cost else 0.0
 
 
+_KEPT: Final = 10_000
 _AMOUNTS: Final = ("amount", "filled", "remaining", "average")
 _NUMBERS: Final = ("price", "triggerPrice", "amount", "filled", "remaining", "average", "cost")

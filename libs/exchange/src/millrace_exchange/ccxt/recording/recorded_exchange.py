@@ -318,15 +318,19 @@ class RecordedExchange(PathIds, DigitKeeper):
         def take_text(data: Any) -> None:
             # A client of ccxt parses frames by itself, and would round their numbers.
             text = data.decode() if isinstance(data, bytes) and client.decompressBinary else data
-            frame = parse_json(text) if is_json_encoded_object(text) else text
-            recorder.account.correct(frame)
-            if (problem := self._account_problem(frame)) is None:
-                client.on_message_callback(client, frame)
-            else:
-                recorder.missed(problem)
+            self._take(client, parse_json(text) if is_json_encoded_object(text) else text)
 
         client.handle_message, client.resolve, client.send = handle_message, resolve_answers_only, send_stamped
         client.handle_text_or_binary_message = take_text
+
+    def _take(self, client: Any, frame: Any) -> None:
+        account = self.recorder.account
+        account.correct(frame)
+        if (problem := self._account_problem(frame)) is not None:
+            self.recorder.missed(problem)
+            return
+        for part in account.parts(frame):
+            client.on_message_callback(client, part)
 
     def _account_problem(self, frame: Any) -> str | None:
         listed = Listed(self.markets_by_id or (), self.currencies_by_id or ())  # type: ignore[attr-defined]
