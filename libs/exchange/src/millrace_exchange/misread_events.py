@@ -51,3 +51,5 @@ class MisreadEvents:
     wallet: tuple[str, str] | None = None
     """Kind and name of the wallet that orders use, where events tell of others too (`wallets`, `wallet_type`), and ccxt
     takes each for all that is held."""
+    listed_wallet: str | None = None
+    """Kind of that wallet, where it is the first place of a list (`ws`, `wu`)."""

@@ -157,6 +157,20 @@ async def test_a_debt_stays_until_an_answer_says_another(bus: Bus) -> None:
     await reader.follower.close()
 
 
+async def test_what_is_free_is_asked_for_at_once_where_the_stream_does_not_say_it(bus: Bus) -> None:
+    """A balance that did not change keeps it; of another it is not known until the answer."""
+    account, reader = QuietAccount(), Reader(bus, "Free")
+    account.held = Balance(5.0, 2.0, 7.0)
+    async with gathering(bus, reader.name, account):
+        await reader.until(lambda: reader.is_live)
+        account.listener.balance_changed({"KCS": Balance(total=7.0)}, EventTimes(None, now_ns()))
+        account.held = Balance(9.0, 2.0, 11.0)
+        account.listener.balance_changed({"KCS": Balance(total=11.0)}, EventTimes(None, now_ns()))
+        await reader.until(lambda: len(reader.deltas) == 2)
+        assert reader.deltas == [{"KCS": Balance(total=11.0)}, {"KCS": Balance(9.0, 2.0, 11.0)}]
+    await reader.follower.close()
+
+
 async def test_a_restart_publishes_nothing_new_and_loses_no_digit(bus: Bus) -> None:
     """The next gatherer goes on with the digits of the last; a change of the last of them is a change."""
     account, reader = QuietAccount(), Reader(bus, "Digits")

@@ -43,7 +43,8 @@ PROFILE: Final = ExchangeProfile(
     # "Retrieve Orders" takes neither a limit nor a place to begin, nor a kind of market.
     open_orders=OpenOrderPages(page=None, covers="account"),
     # "Trades" of an account: the fee is below zero where it was charged; ccxt turns that of answers alone.
-    misread=MisreadEvents(fees_are_changes=True),
+    # "Wallets" tells of all wallets; orders on spot use that of the kind "exchange".
+    misread=MisreadEvents(fees_are_changes=True, listed_wallet="exchange"),
     history=History(
         # ccxt: 25 unless a limit is sent, 2,500 at most (its own comment on trades says 1,000).
         own_trades=HistoryWindow(page=1_000),

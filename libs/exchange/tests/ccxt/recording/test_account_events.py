@@ -410,6 +410,25 @@ async def test_only_the_wallet_of_orders_counts() -> None:
     assert [balances["USDT"].total for balances in taker.balances] == [300, 290, 290]
 
 
+BITFINEX_BALANCES: Final = [
+    [0, "ws", [["exchange", "UST", 300, 0, None], ["margin", "UST", 200, 0, None], ["exchange", "BTC", 1, 0, 1]]],
+    [0, "wu", ["funding", "UST", 70, 0, 70, "Transfer", None]],
+    [0, "wu", ["exchange", "UST", 290, 0, 250, "Trade", None]],
+]
+
+
+async def test_only_the_wallet_of_orders_counts_among_listed_ones() -> None:
+    """Bitfinex: money for margin trading and what is lent out lies in wallets of the same currency."""
+    ccxt = opened("bitfinex")
+    taker, client = Taker(ccxt), ccxt.client("ws://127.0.0.1:1")
+    for frame in BITFINEX_BALANCES:
+        client.handle_text_or_binary_message(json.dumps(frame))
+    await ccxt.close()
+    held = [(balances["USDT"].total, balances["USDT"].free) for balances in taker.balances]
+    assert held == [(300, None), (290, 250)]
+    assert taker.balances[-1]["BTC"].free == 1
+
+
 def test_balances_of_which_ccxt_reads_nothing_are_asked_for() -> None:
     """HTX: ccxt takes a record for a list; nothing would tell that a balance changed."""
     record = {"currency": "usdt", "accountId": 1, "balance": "300", "available": "290", "accountType": "trade"}

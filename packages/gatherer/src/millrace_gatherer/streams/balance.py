@@ -55,12 +55,20 @@ class BalanceStream(Stream):
         self.on_message()
         self._questions.received()
         self._changed_meanwhile |= balances.keys()
-        self._take({code: self._with_debt(code, held) for code, held in balances.items()}, event, is_live=True)
+        completed = {code: self._completed(code, held) for code, held in balances.items()}
+        if any(held.free is None for held in completed.values()):
+            # Without what is free of it nobody can trade: the answer says it.
+            self._questions.missed()
+        self._take(completed, event, is_live=True)
 
-    def _with_debt(self, code: str, held: Balance) -> Balance:
-        """Return a streamed balance with the debt that was answered last, if it does not say it: few streams do."""
-        known = self._balances.get(code, NOTHING).debt
-        return held if held.debt is not None or known is None else msgspec.structs.replace(held, debt=known)
+    def _completed(self, code: str, held: Balance) -> Balance:
+        """Return a streamed balance with what was answered last of what it does not say: few streams say debts."""
+        known = self._balances.get(code, NOTHING)
+        if held.debt is None and known.debt is not None:
+            held = msgspec.structs.replace(held, debt=known.debt)
+        if held.free is None and held.total == known.total:
+            held = msgspec.structs.replace(held, free=known.free, used=known.used)
+        return held
 
     async def _reconcile(self) -> None:
         await self.known.wait()

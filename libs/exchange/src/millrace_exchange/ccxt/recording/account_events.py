@@ -59,6 +59,9 @@ class AccountEvents:
         if wallet is not None and isinstance(frame, dict) and frame.get("channel") == "balances":
             rows = [_of_wallet(row, wallet) for row in frame.get("data") or ()]
             frame["data"] = [row for row in rows if row is not None]
+        if self._misread.listed_wallet is not None and isinstance(frame, list) and frame[1:2] in (["ws"], ["wu"]):
+            listed = frame[2] if frame[1] == "ws" else [frame[2]]
+            frame[1:] = ["ws", [row for row in listed if row[0] == self._misread.listed_wallet]]
 
     def parts(self, frame: Any) -> list[Any]:
         """Return a frame as ccxt can read it: orders and trades apart, each of its market; a trade is of its order too.
