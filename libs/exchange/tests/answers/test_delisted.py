@@ -75,6 +75,31 @@ async def test_the_lists_of_the_account_are_asked_elsewhere(
         assert said(await ask()) == {ID: (GONE, "open", Decimal(4))}
 
 
+@pytest.mark.parametrize(
+    ("exchange", "symbol", "kind"),
+    [
+        ("bybit", GONE, b"category=spot"),
+        ("bybit", "BTC/USDT:USDT", b"category=linear"),
+        ("okx", GONE, b"instType=SPOT"),
+        ("okx", "BTC/USDT:USDT", b"instType=SWAP"),
+    ],
+)
+async def test_orders_that_ended_are_asked_for_of_the_kind_of_the_market(
+    exchange: str, symbol: str, kind: bytes, delisted: Callable[[str], Any], server: ScriptedServer
+) -> None:
+    """Else one would be taken for an order of which nothing is known, without its last fills."""
+    records = RECORDS[exchange]
+
+    def answer(request: bytes) -> Reply:
+        is_of_ended = kind in request and b"history" in request
+        return reply(records.several(records.canceled) if is_of_ended else NO_ROWS[exchange])
+
+    server.answer = answer
+    # ccxt calls one that Bybit canceled after a fill closed.
+    status = "closed" if exchange == "bybit" else "canceled"
+    assert said(await delisted(exchange)(symbol)) == {ID: (symbol, status, Decimal(4))}
+
+
 async def test_nothing_is_proved_where_the_exchange_cannot_be_asked(
     delisted: Callable[[str], Any], server: ScriptedServer
 ) -> None:

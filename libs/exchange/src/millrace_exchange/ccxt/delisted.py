@@ -1,6 +1,6 @@
 """Questions about orders in a market that the exchange lists no more: ccxt asks without it, where the exchange can."""
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Final
 
 from msgspec.structs import replace
@@ -9,7 +9,7 @@ from millrace_core.clock import DAY_MS
 from millrace_core.orders import Order
 from millrace_exchange.ccxt.caller import CcxtCaller
 from millrace_exchange.ccxt.checked_answer import Asked, CheckedAnswer
-from millrace_exchange.ccxt.open_orders import OpenOrders
+from millrace_exchange.ccxt.open_orders import OpenOrders, market_by_name
 from millrace_exchange.ccxt.recording.sending import Sending
 from millrace_exchange.errors import IncompleteList, OrderNotFound, Rejected
 
@@ -21,9 +21,12 @@ class DelistedOrders:
     """Orders of one account in markets that are gone."""
 
     def __init__(
-        self, caller: CcxtCaller, open_orders: OpenOrders, ended: Callable[[int], Awaitable[list[Order]]]
+        self,
+        caller: CcxtCaller,
+        open_orders: OpenOrders,
+        ended: Callable[[int, Mapping[str, str]], Awaitable[list[Order]]],
     ) -> None:
-        """`ended` returns the account's orders that ended since a time."""
+        """`ended` returns the account's orders that ended since a time, with parameters of the question."""
         self._caller = caller
         self._open_orders = open_orders
         self._ended = ended
@@ -55,9 +58,16 @@ class DelistedOrders:
             return {}
         still_open, is_all = await _listed(self._open_orders.fetch(None))
         # Without its history it is known that they are open no more; not how they ended.
-        ended, _ = await _listed(self._ended(max(since_ms, self._caller.clock.now_ms() - _REACH_MS)))
+        since_ms = max(since_ms, self._caller.clock.now_ms() - _REACH_MS)
+        ended, _ = await _listed(self._ended(since_ms, self._params_of(symbol)))
         found = {order.id: order for order in still_open + ended if not self._is_listed(order)}
         return {order_id: found.get(order_id) for order_id in order_ids if is_all or order_id in found}
+
+    def _params_of(self, symbol: str) -> Mapping[str, str]:
+        """Return the parameters that ask for orders of a symbol's kind: ccxt asks for those of one, mostly spot."""
+        kind = str(market_by_name(symbol)["type"])
+        asked, _ = self._caller.ccxt.handle_market_type_and_params("fetchClosedOrders", None, {})
+        return {} if asked == kind else {"type": kind}
 
     def _is_listed(self, order: Order) -> bool:
         return order.symbol in (self._caller.ccxt.markets or {})

@@ -105,7 +105,7 @@ class OpenOrders:
 
     def covers(self, symbol: str) -> bool:
         """Tell whether the questions for the whole account list the orders of a symbol, listed or not."""
-        return self._is_of_account(self._markets.get(symbol) or _market_by_name(symbol))
+        return self._is_of_account(self._markets.get(symbol) or market_by_name(symbol))
 
     def _is_covered(self, symbol: str) -> bool:
         """Tell whether the questions for the whole account list a symbol's orders, as far as that is sure."""
@@ -192,7 +192,7 @@ class OpenOrders:
         return IncompleteList(list(found.values()), exchange=self._caller.profile.exchange, action=_ACTION, why=why)
 
 
-def _market_by_name(symbol: str) -> dict[str, Any]:
+def market_by_name(symbol: str) -> dict[str, Any]:
     """Return what ccxt would say of a market of this name."""
     traded = Instrument.of(symbol)
     kind = "spot" if traded.settle is None else "future" if "-" in symbol.partition(":")[2] else "swap"

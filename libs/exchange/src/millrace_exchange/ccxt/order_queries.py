@@ -120,21 +120,22 @@ class CcxtOrderQueries:
             IncompleteList: there may be more than the exchange lists.
             Retryable, Rejected, Fatal: they cannot be asked for.
         """
-        return await self._closed_orders(symbol, since_ms)
+        return await self._closed_orders(symbol, since_ms, {})
 
-    async def _closed_orders(self, symbol: str | None, since_ms: int) -> list[Order]:
-        found = [
-            await self._orders_since(method, symbol, since_ms) for method in closed_order_methods(self._caller.ccxt.has)
-        ]
+    async def _closed_orders(self, symbol: str | None, since_ms: int, of_kind: Mapping[str, str]) -> list[Order]:
+        methods = closed_order_methods(self._caller.ccxt.has)
+        found = [await self._orders_since(method, symbol, since_ms, of_kind) for method in methods]
         ended = (order for orders in found for order in orders if order.is_final)
         return sorted(ended, key=lambda order: order.timestamp or 0)
 
-    async def _orders_since(self, method: str, symbol: str | None, since_ms: int) -> list[Order]:
+    async def _orders_since(
+        self, method: str, symbol: str | None, since_ms: int, of_kind: Mapping[str, str]
+    ) -> list[Order]:
         await self._listing.know(symbol)
         ask, window = getattr(self._caller.ccxt, method), self._caller.profile.history.closed_orders
 
         async def page(from_ms: int, params: Mapping[str, int]) -> Page[Order]:
-            asked = (symbol, from_ms, window.page, {**window.params, **params})
+            asked = (symbol, from_ms, window.page, {**window.params, **of_kind, **params})
             raw, checked = await self._ask("fetchClosedOrders", ask, *asked)
             # Also those that ccxt leaves out: they were made before that time, and ended after it.
             return Page(checked.orders_sent(raw, symbol), checked.size(raw))
