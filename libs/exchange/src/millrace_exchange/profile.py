@@ -281,6 +281,8 @@ class ExchangeProfile:
     required: RequiredFields = field(default_factory=RequiredFields)
     misread: MisreadEvents = field(default_factory=MisreadEvents)
     """What ccxt misreads in the events of an account's orders and trades."""
+    aliased_channels: frozenset[str] = frozenset()
+    """Public channels in which a market may come under the name of one that shares its book (ccxt's `alias`)."""
     book: BookRules = BookRules()
     history: History = History()
     open_orders: OpenOrderPages = field(default_factory=OpenOrderPages)

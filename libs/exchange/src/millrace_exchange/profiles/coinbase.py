@@ -41,6 +41,8 @@ PROFILE: Final = ExchangeProfile(
             "value": frozenset({"currency"}),
         }
     ),
+    # "List Products", alias_to: BTC-USDC has the book of BTC-USD, whose name comes over the socket (ccxt).
+    aliased_channels=frozenset({"l2_data", "market_trades", "ticker", "ticker_batch"}),
     # sequence_num counts all frames of a connection; ccxt compares nothing. Channel level2 has the whole book. ccxt has
     # a method to unsubscribe, but its `has` does not say so.
     book=BookRules(proof="sequence", checked_by="millrace", frame_numbers="connection_sequence"),

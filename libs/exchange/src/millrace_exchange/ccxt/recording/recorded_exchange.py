@@ -18,6 +18,7 @@ from millrace_exchange.ccxt.recording.account_kinds import learn_certainly, note
 from millrace_exchange.ccxt.recording.books import RecordedBook, RecordedCountedBook, RecordedIndexedBook
 from millrace_exchange.ccxt.recording.digits import DigitKeeper, parse_json
 from millrace_exchange.ccxt.recording.frame_checks import FrameChecks
+from millrace_exchange.ccxt.recording.market_aliases import MarketAliases
 from millrace_exchange.ccxt.recording.path_ids import PathIds
 from millrace_exchange.ccxt.recording.recorder import Recorder
 from millrace_exchange.ccxt.recording.sending import (
@@ -76,6 +77,7 @@ class RecordedExchange(PathIds, DigitKeeper):
         self.profile = profile
         self.gate = gate
         self.recorder = Recorder(self, profile)
+        self.aliases = MarketAliases(self, profile.aliased_channels)
         for kind in profile.account_kinds:
             learn_certainly(self, kind)
 
@@ -330,7 +332,8 @@ class RecordedExchange(PathIds, DigitKeeper):
             self.recorder.missed(problem)
             return
         for part in account.parts(frame):
-            client.on_message_callback(client, part)
+            for named in self.aliases.parts(part, client):
+                client.on_message_callback(client, named)
 
     def _account_problem(self, frame: Any) -> str | None:
         listed = Listed(self.markets_by_id or (), self.currencies_by_id or ())  # type: ignore[attr-defined]
