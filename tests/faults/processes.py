@@ -14,19 +14,19 @@ from typing import Any
 from msgspec.structs import replace
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
-from tests.faults.plan import Event, Part, Plan
+from tests.faults.others import interfere
+from tests.faults.plan import BY_OTHERS, TENANT, Event, Part, Plan, faults_of
 from tests.support.exchanges import EXCHANGES, SYMBOL
 from tests.support.proxy import Proxy
 from tests.support.services import start_service
 
 from millrace_bus import EmbeddedServer
 from millrace_core.clock import now_ms
-from millrace_core.names import Tenant, halt_key, trader_actions
+from millrace_core.names import halt_key, trader_actions
 from millrace_simulator.faults import FaultKind, FaultRule
 from millrace_simulator.server import Server, serve
 from millrace_simulator.venue.clock import WallClock
 
-TENANT = Tenant("StrankaXY")
 AGENTS = ("EXECUTOR", "EXECUTOR2")
 GATHERER = "GATHERER"
 RESUME = '{"action":"resume","validFor":60000,"payload":{"by":"campaign"}}'
@@ -76,7 +76,14 @@ class Platform:
     """Everything that runs in a schedule."""
 
     def __init__(
-        self, plan: Plan, redis: EmbeddedServer, client: Redis, exchange: Server, line: Proxy, processes: Processes
+        self,
+        plan: Plan,
+        redis: EmbeddedServer,
+        client: Redis,
+        exchange: Server,
+        line: Proxy,
+        processes: Processes,
+        database: Path,
     ) -> None:
         self.plan = plan
         self.redis = redis
@@ -84,30 +91,34 @@ class Platform:
         self.exchange = exchange
         self.line = line
         self.processes = processes
+        self.database = database
         self.lost_ms = 0
         """When Redis last lost its data; 0 if it never did."""
-        self._redis_fails = asyncio.Lock()
+        self.redis_fails = asyncio.Lock()
         self._configured = 0
         self._account: dict[str, Any] = {}
-        self._exchange = ""
+        self.exchange_id = ""
 
     async def begin(self) -> None:
         """Configure and start the first executor, and the gatherer if there is to be one."""
         exchange = EXCHANGES[self.plan.exchange]
         self._account = exchange.account(await self.line.listen()) | {"adapter": self.plan.adapter}
-        self._exchange = exchange.id
-        await self._configure()
+        self.exchange_id = exchange.id
+        await self.configure()
         await self.processes.start(AGENTS[0])
         if self.plan.with_gatherer:
             await self.processes.start(GATHERER)
 
     async def suffer(self, event: Event) -> None:
         """Let one part fail, and come back."""
+        if event.part in BY_OTHERS:
+            await interfere(self, event)
+            return
         symbol = EXCHANGES[self.plan.exchange].market
         match event.part:
             case Part.RECONFIGURE:
                 with suppress(RedisError, OSError):
-                    await self._configure()
+                    await self.configure()
             case Part.SKEW:
                 assert isinstance(self.exchange.venue.clock, WallClock)
                 self.exchange.venue.clock.shift(Random(event.at_s).choice((-10_000, 10_000)))
@@ -133,7 +144,7 @@ class Platform:
             case Part.KILL | Part.FREEZE | Part.TERMINATE | Part.ROLLING | Part.SECOND:
                 await self._executors_suffer(event)
             case _:
-                async with self._redis_fails:
+                async with self.redis_fails:
                     await self._redis_suffers(event)
 
     async def _executors_suffer(self, event: Event) -> None:
@@ -190,7 +201,7 @@ class Platform:
     async def _after_loss(self) -> None:
         """Put the configurations again, and resume once trading is halted, as a person does."""
         self.lost_ms = now_ms()
-        await self._configure()
+        await self.configure()
         deadline_s = monotonic() + NOTICED_S
         while monotonic() < deadline_s:
             with suppress(RedisError, OSError):
@@ -208,18 +219,20 @@ class Platform:
             self.processes.send(agent, signal.SIGCONT)
         await self.processes.start(AGENTS[0])
 
-    async def _configure(self) -> None:
+    async def configure(self, *, with_account: bool = True) -> None:
+        """Put the configurations, perhaps without the account."""
         self._configured += 1
         watched = {
             "tenant": TENANT,
-            "exchangeId": self._exchange,
+            "exchangeId": self.exchange_id,
             "assetPairs": [SYMBOL],
             "dataPoints": ["watchOrders", "watchMyTrades", "watchBalance"],
         }
         for agent in (*AGENTS, GATHERER):
             options = {} if agent == GATHERER else {"options": {"campaign": self._configured}}
-            config = {"agent": {"id": agent}, "exchanges": {TENANT: {self._exchange: self._account | options}}}
+            config = {"agent": {"id": agent}, "exchanges": {TENANT: {self.exchange_id: self._account | options}}}
             config |= {"workplans": [watched]} if agent == GATHERER else {}
+            config |= {} if with_account else {"exchanges": {}, **({"workplans": []} if agent == GATHERER else {})}
             await self.client.set(f"stream.config.{agent}", json.dumps(config))
 
 
@@ -238,12 +251,6 @@ async def platform(plan: Plan, folder: Path, database: Path) -> AsyncIterator[Pl
         stack.push_async_callback(line.close)
         processes = Processes(folder, redis.url)
         stack.push_async_callback(processes.close)
-        running = Platform(plan, redis, client, exchange, line, processes)
+        running = Platform(plan, redis, client, exchange, line, processes, folder / "millrace.db")
         await running.begin()
         yield running
-
-
-def faults_of(plan: Plan) -> FaultRule:
-    """Return what the exchange does wrong in a schedule."""
-    events = FaultRule(kinds=plan.event_faults, rate=plan.events_concerned, seed=plan.seed)
-    return FaultRule(kinds=plan.faults, rate=plan.exchange_faults, seed=plan.seed, events=events)

@@ -1,7 +1,7 @@
 """The requests of a schedule, good and poisonous, and what was sent."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from random import Random
 from typing import Any, Final
@@ -38,6 +38,7 @@ class Sent:
     """The text that was sent in place of the request's own."""
     is_certain: bool = True
     """Whether it was written down for certain: a person's text may have reached nobody."""
+    valid_for_ms: int = 10_000
     target: "Sent | None" = None
     """The request that made the order to be changed or canceled."""
 
@@ -50,6 +51,9 @@ class Requests:
     by_hand: float
     poison: float
     exchange: str
+    hasty: float
+    further: Random
+    """Decides about what schedules had not always, so that a seed stays what it was."""
     sent: list[Sent] = field(default_factory=list)
 
     def next(self, mid: Decimal) -> tuple[Sent, bytes]:
@@ -62,6 +66,8 @@ class Requests:
             return original, self._text(original)
         target = random.choice(made[-8:]) if made and kind in ("cancel", "edit") else None
         request = self._request(kind if target or kind not in ("cancel", "edit") else "create", mid, target)
+        if self.further.random() < self.hasty:
+            request.valid_for_ms = self.further.choice((1, 20, 60, 200, 1_000))
         request.is_poison = random.random() < self.poison
         text = self._text(request)
         if request.is_poison:
@@ -69,6 +75,17 @@ class Requests:
             request.is_poison, request.poison, text = spoiled != text, spoiled, spoiled
         self.sent.append(request)
         return request, text
+
+    def reusing(self) -> bytes | None:
+        """Return another request under the id of one that is in the journal: it cannot be read, or has other terms."""
+        journaled = [each for each in self.sent[-8:] if each.is_certain and not each.by_hand and not each.is_poison]
+        if not journaled:
+            return None
+        random, original = self.further, self.further.choice(journaled)
+        if original.action == "createOrder" and random.random() < 0.3:
+            amount = original.payload["amountBase"] + 1
+            return self._text(replace(original, payload=original.payload | {"amountBase": amount}))
+        return self._text(original)[:-1] + random.choice((b',"validFor":0}', b',"unheardOf":1}', b""))
 
     def _request(self, kind: str, mid: Decimal, target: Sent | None) -> Sent:
         random, request_id = self.random, f"{self.random.getrandbits(128):032x}"
@@ -97,7 +114,7 @@ class Requests:
             "requestId": sent.request_id,
             "requestedAt": sent.at_ms,
         }
-        request |= {"validFor": 10_000, "payload": sent.payload}
+        request |= {"validFor": sent.valid_for_ms, "payload": sent.payload}
         if not sent.by_hand:
             request["journaled"] = True
         return json.dumps(request, separators=(",", ":")).encode()

@@ -17,8 +17,8 @@ from redis.exceptions import RedisError, ResponseError
 from tests.faults.account import wrong_balances, wrong_trades
 from tests.faults.hashes import wrong_hashes
 from tests.faults.judgement import Ledger, answers_of, violations
-from tests.faults.plan import SECONDS, Plan
-from tests.faults.processes import AGENTS, TENANT, Platform, faults_of, platform
+from tests.faults.plan import SECONDS, TENANT, Plan, faults_of
+from tests.faults.processes import AGENTS, Platform, platform
 from tests.faults.requests import Requests, Sent
 from tests.support.answers import final_answer
 from tests.support.exchanges import EXCHANGES
@@ -53,7 +53,8 @@ class Schedule:
         self._exchange = EXCHANGES[plan.exchange]
         self._parts = parts
         self._random = Random(plan.seed + 2)
-        self._requests = Requests(self._random, plan.by_hand, plan.poison, self._exchange.id)
+        self._further = Random(f"{plan.seed} further")
+        self._requests = Requests(self._random, plan.by_hand, plan.poison, self._exchange.id, plan.hasty, self._further)
         self._channel: dict[str, list[str]] = {}
         self._price = Decimal(0)
         """The market's last one."""
@@ -98,6 +99,12 @@ class Schedule:
                 else:
                     await self._add(text)
                     sent.is_certain = certain
+                await self._reuse()
+
+    async def _reuse(self) -> None:
+        """Send another request under the id of an earlier one, now and then."""
+        if self._further.random() < self._plan.reused and (text := self._requests.reusing()) is not None:
+            await self._add(text)
 
     async def _add(self, text: bytes) -> None:
         await self._parts.client.xadd(_JOURNAL, {"data": text})

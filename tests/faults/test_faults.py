@@ -10,8 +10,8 @@ from millrace_store import Store
 
 SEEDS = (4046, 115, 244, 344)
 """On KuCoin: one killed, a Redis without memory, a wrong clock, and a gatherer. On Binance: one frozen, garbled events,
-a delisting, and a gatherer; a half-open line, lost data, mute lines, and a gatherer; two executors, a restart with an
-empty Redis.
+a delisting, and a gatherer; a half-open line and cut lines to Redis, lost data, mute lines, and a gatherer; a read-only
+Redis, two executors, a restart with an empty Redis.
 
 KuCoin's answers do not fail here: a request that is lost waits for its window of 65 s.
 """
