@@ -52,6 +52,26 @@ def test_a_pause_may_end_at_a_date() -> None:
     assert retry_after_ms("Thu, 01 Jan 2026 11:00:00 GMT", at_ms) == 0
 
 
+def test_a_date_is_one_of_the_exchanges_clock() -> None:
+    """The answer itself says how late it is there; what the machine takes for now may be years off."""
+    headers = {"Date": "Thu, 01 Jan 2026 12:00:00 GMT", "Retry-After": "Thu, 01 Jan 2026 12:00:30 GMT"}
+    assert pause_ms(Answer.of(429, headers, OWN_ERROR), None, BAN_MS) == 30_000
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer.of(429, {"Retry-After": "1e300"}, OWN_ERROR),
+        Answer.of(503, {"Retry-After": "Fri, 31 Dec 9999 23:59:59 GMT"}, HTML),
+        Answer.of(429, {"Retry-After": "Fri, 31 Dec 9999 23:59:59 GMT"}, OWN_ERROR),
+        socket_answer({"status": 418, "error": {"data": {"serverTime": 1, "retryAfter": 10**30}}}),
+    ],
+)
+def test_no_pause_is_longer_than_any_ban(answer: Answer) -> None:
+    """An answer that asks for more is wrong, in whichever form: nothing would be sent any more, no cancel either."""
+    assert pause_ms(answer, None, BAN_MS) == 7 * 86_400_000
+
+
 @given(text=st.text())
 def test_no_header_is_an_error(text: str) -> None:
     """Whatever stands there, a pause is a number of ms that is not negative, or there is none."""

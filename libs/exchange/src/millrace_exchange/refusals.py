@@ -17,6 +17,7 @@ _MAX_PAUSE_MS: Final = 7 * 86_400_000
 """No exchange bans for longer; a header that says so is wrong."""
 _LEAST_PAUSE_MS: Final = 1_000
 """After a broken limit, also where the exchange says that nothing is left of the pause."""
+_EPOCH: Final = datetime.fromtimestamp(0, UTC)
 _UNIT_MS: Final = {"SECOND": 1_000, "MINUTE": 60_000, "HOUR": 3_600_000, "DAY": 86_400_000}
 
 
@@ -66,24 +67,22 @@ def pause_ms(answer: Answer, reset_ms_header: str | None, default_ms: int) -> in
     is_firewall = answer.status == HTTPStatus.FORBIDDEN and not isinstance(answer.content, dict)
     asked_ms = answer.retry_after_ms
     if answer.status >= HTTPStatus.BAD_REQUEST and asked_ms is None:
-        asked_ms = retry_after_ms(answer.headers.get("retry-after", ""), now_ms())
+        # A date is one of the exchange's clock, of which the machine's may be hours off.
+        at_ms = _date_ms(answer.headers.get("date", ""))
+        asked_ms = retry_after_ms(answer.headers.get("retry-after", ""), now_ms() if at_ms is None else at_ms)
     if answer.status in LIMITED or is_firewall:
         if asked_ms is None and reset_ms_header is not None:
             asked_ms = _finite_ms(answer.headers.get(reset_ms_header.lower(), ""), 1)
-        return max(default_ms if asked_ms is None else asked_ms, _LEAST_PAUSE_MS)
-    return asked_ms or 0
+        return max(default_ms if asked_ms is None else min(asked_ms, _MAX_PAUSE_MS), _LEAST_PAUSE_MS)
+    return min(asked_ms or 0, _MAX_PAUSE_MS)
 
 
 def retry_after_ms(text: str, at_ms: int) -> int | None:
     """Return the pause that a `Retry-After` asks for, in seconds or until a date; None if it says neither."""
     if (asked_ms := _finite_ms(text, 1_000)) is not None:
         return asked_ms
-    try:
-        until = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    until = until if until.tzinfo else until.replace(tzinfo=UTC)
-    return max(0, round((until - datetime.fromtimestamp(at_ms / 1000, UTC)).total_seconds() * 1000))
+    until_ms = _date_ms(text)
+    return None if until_ms is None else max(0, until_ms - at_ms)
 
 
 class LimitReport(NamedTuple):
@@ -129,6 +128,15 @@ def _finite_ms(text: str, unit_ms: int) -> int | None:
     except ValueError:
         return None
     return min(math.ceil(number * unit_ms), _MAX_PAUSE_MS) if math.isfinite(number) and number >= 0 else None
+
+
+def _date_ms(text: str) -> int | None:
+    """Return the moment of a date as headers write it, ms; None if the text is none."""
+    try:
+        date = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return round((date.replace(tzinfo=date.tzinfo or UTC) - _EPOCH).total_seconds() * 1_000)
 
 
 def _json(text: str) -> Any:
