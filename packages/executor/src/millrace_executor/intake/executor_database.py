@@ -98,6 +98,7 @@ class ExecutorDatabase:
         opening = self._opening
         if opening is None or (opening.done() and (opening.cancelled() or opening.exception() is not None)):
             opening = self._opening = asyncio.create_task(self._open(), name="open the database")
+            opening.add_done_callback(self._ended)
         return opening
 
     async def _open(self) -> Store:

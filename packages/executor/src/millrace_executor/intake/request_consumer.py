@@ -52,7 +52,7 @@ log = structlog.get_logger()
 
 
 class RequestConsumer:
-    """One tenant's requests, while the lease is held. It keeps halts and malformed ones in a ledger of its own."""
+    """One tenant's requests, while the lease is held. It keeps halts, and what names no exchange, in its own ledger."""
 
     def __init__(
         self,
