@@ -38,13 +38,13 @@ async def test_every_page_with_the_first_tenants_names_shows_nothing_of_it(
 
         async def leaks_at(address: str) -> list[str]:
             async with few:
-                seen = await seen_and_heard(await other.context.new_page(), address)
+                seen = await shown_and_received(await other.context.new_page(), address)
             return [f"{address}: {each}" for each in {*canaries, *console.tokens.values(), token} if each in seen]
 
         assert [leak for leaks in await asyncio.gather(*map(leaks_at, addresses(order))) for leak in leaks] == []
 
 
-async def seen_and_heard(page: Page, address: str) -> str:
+async def shown_and_received(page: Page, address: str) -> str:
     """Open a page until it has asked for everything; return what it shows, and every frame that it received."""
     received: list[str] = []
     page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: received.append(str(frame))))

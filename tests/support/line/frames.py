@@ -40,7 +40,7 @@ class FrameReader:
 
 
 def text_frames(text: str, count: int = 1) -> bytes:
-    """Return a server's frames of a text, as many as are wanted."""
+    """Return a server's frame of a text, in as many fragments as are wanted."""
     payload, step = text.encode(), -(-len(text.encode()) // count)
     parts = [payload[begin : begin + step] for begin in range(0, len(payload), step)] or [b""]
     frames = [_framed(_CONTINUATION if number else TEXT, part) for number, part in enumerate(parts)]

@@ -33,8 +33,8 @@ class Line:
         """Whether everything is cut off."""
         self.delay_s = 0.0
         """How long each text from the exchange takes, one after the other."""
-        self.frames = 1
-        """How many frames each text from the exchange takes."""
+        self.fragments = 1
+        """How many fragments each text from the exchange takes."""
         self.attempts = self.sockets = 0
         """How many sockets were asked for, and opened."""
         self.requests: list[str] = []

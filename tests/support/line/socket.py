@@ -12,8 +12,8 @@ from tests.support.line.frames import FrameReader, close_frame, text_frames
 class Passing(Protocol):
     """What decides what is passed on."""
 
-    frames: int
-    """How many frames each text takes."""
+    fragments: int
+    """How many fragments each text takes."""
 
     def passed(self, socket: "Socket", text: str) -> Sequence[str]:
         """Return what arrives in place of a text from the exchange."""
@@ -44,7 +44,7 @@ class Socket:
 
     def say(self, text: str) -> None:
         """Send a text of our own to the client."""
-        self._write(text_frames(text, self._passing.frames))
+        self._write(text_frames(text, self._passing.fragments))
 
     def close(self, code: int = 1012) -> None:
         """End it in order."""
@@ -94,8 +94,8 @@ class Socket:
             if frame.is_text:
                 text = frame.payload.decode()
                 for each in self._passing.passed(self, text):
-                    is_same = each is text and self._passing.frames == 1
-                    passed += frame.raw if is_same else text_frames(each, self._passing.frames)
+                    is_same = each is text and self._passing.fragments == 1
+                    passed += frame.raw if is_same else text_frames(each, self._passing.fragments)
             else:
                 passed += frame.raw
         if passed:

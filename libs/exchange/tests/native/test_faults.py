@@ -90,7 +90,7 @@ async def test_doubled_and_late_frames_change_nothing(
 
 async def test_messages_in_several_frames_are_whole(feed: NativeMarketFeed, line: Line, busy: Server) -> None:
     """A proxy on the way may divide them as it likes; pings come between."""
-    line.frames = 3
+    line.fragments = 3
     book, trades = RecordingListener(), RecordingListener()
     async with streaming(feed.order_book(SYMBOL, book)), streaming(feed.trades(SYMBOL, trades)):
         await trades.until(lambda: len(trades.trades) > 5)
