@@ -16,6 +16,7 @@ from xdist.remote import Producer
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
 from millrace_bus import Bus, EmbeddedServer
+from millrace_service import heartbeat_sender
 from millrace_store.testing import PostgresServer
 
 # Tests run beside others: how long one example takes says nothing of the code.
@@ -73,6 +74,14 @@ def _no_exchanges_of_earlier_tests() -> Iterator[None]:
     """
     yield
     web_app._cached_build_middleware.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def frequent_heartbeats() -> Iterator[None]:
+    """Have agents within this process send a heartbeat twice a second: counts come with the next that is due."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(heartbeat_sender, "HEARTBEAT_INTERVAL_S", 0.5)
+        yield
 
 
 @pytest.fixture
