@@ -126,6 +126,8 @@ class CcxtCaller:
             Retryable, Rejected, Fatal: why it broke.
         """
         following = Sending()
+        # The request to begin it may be signed, and have been refused for its time; no other may be sent meanwhile.
+        await self.know_clock()
         with self._classified(action, following):
             await self.gate.enter(action, 0)
             with following.of(action):
