@@ -1,6 +1,8 @@
 import json
 from typing import Any
 
+import pytest
+
 from millrace_bus import Bus
 from millrace_core.config import DbsyncConfig, parse_config
 from millrace_core.ids import MessageId
@@ -54,9 +56,9 @@ async def test_a_lag_beyond_the_limit_is_an_alarm_until_it_is_over(bus: Bus, mak
     await feed.close()
 
 
-async def test_a_journal_written_below_what_is_stored_is_reported_once(bus: Bus) -> None:
-    """A writer whose clock went back after Redis lost the journal is named, with what to do."""
-    name = "stream.Ann.binance.watchTrades.KCS/USDT"
+@pytest.mark.parametrize("name", ["stream.Ann.binance.watchTrades.KCS/USDT", "Ann.traderActions"])
+async def test_a_journal_written_below_what_is_stored_is_reported_once(bus: Bus, name: str) -> None:
+    """A clock that went back after Redis lost the journal is named, with what to do."""
     health, errors = reporter()
     async with bus.journals() as journals:
         watch = LagWatch(plan(), journals, {name: MessageId(9, 5)}, health)

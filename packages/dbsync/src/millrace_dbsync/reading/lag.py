@@ -141,19 +141,21 @@ class LagWatch:
         self._below &= present.keys()
         for name, extent in present.items():
             stored = self._stored.get(name, BEGINNING)
-            if name != self._requests and is_numbered_below(stored, extent.newest, self._newest.get(name)):
+            if is_numbered_below(stored, extent.newest, self._newest.get(name)):
                 self._warn_of_epoch(name, stored, extent.newest)
 
     def _warn_of_epoch(self, name: str, stored: MessageId, newest: MessageId) -> None:
         if name in self._below:
             return
         self._below.add(name)
+        # Requests have the time of Redis as their ids.
+        whose, then = ("the server", "") if name == self._requests else ("its writer", " and restart the writer")
         words = (
             f"{name} is written as {newest.epoch}-… although {stored.epoch}-… is stored: Redis lost the journal, and "
-            "the clock of its writer is behind. Nothing of it is stored: correct that clock and restart the writer"
+            f"the clock of {whose} is behind. Nothing of it is stored: correct that clock{then}"
         )
         log.error(
-            "ids of a journal are below the stored ones; correct the writer's clock and restart the writer",
+            "ids of a journal are below the stored ones; correct the clock by which they are made",
             stream=name,
             newest=str(newest),
             stored=str(stored),
