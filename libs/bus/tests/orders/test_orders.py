@@ -236,6 +236,26 @@ async def test_an_unforeseen_error_reaches_those_whose_merge_it_was(
     assert await bus.orders.merge(tenant, _record("1")) == _record("1")
 
 
+async def test_one_transaction_at_a_time_also_after_an_unforeseen_error(
+    bus: Bus, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two would undo each other's watching of the same orders."""
+    storing, workers = merger_module.storing, list[int]()
+
+    def fail_once(*arguments: Any) -> Any:
+        workers.append(len([task for task in asyncio.all_tasks() if task.get_name() == "order merger"]))
+        return storing(*arguments) if len(workers) > 1 else 1 / 0
+
+    monkeypatch.setattr(merger_module, "storing", fail_once)
+    failing = asyncio.ensure_future(bus.orders.merge(tenant, _record("1")))
+    while not workers:
+        await asyncio.sleep(0)
+    await bus.orders.merge(tenant, _record("2"))
+    with pytest.raises(TaskFailed):
+        await failing
+    assert workers == [1, 1]
+
+
 async def test_closing_the_bus_cancels_what_still_waits(killable: EmbeddedServer, tenant: Tenant) -> None:
     """Both what is being merged and what would be next."""
     async with Bus.connect(killable.url, name="closed") as bus:

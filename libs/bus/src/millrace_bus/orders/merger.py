@@ -62,7 +62,7 @@ class OrderMerger:
         done: asyncio.Future[OrderRecord] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(tenant, []).append(_Merge(record, keys, done))
         self._there_are.set()
-        if self._task is None or self._task.is_done:
+        if self._task is None:
             self._task = BackgroundTask(self._work(), "order merger", self._failed)
         return await done
 
