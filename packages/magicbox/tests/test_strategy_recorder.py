@@ -77,5 +77,6 @@ async def test_what_redis_refuses_is_written_later(bus: Bus) -> None:
     again = StrategyRecorder(bus, TENANT, "A", health)
     assert (await again.load()).state == b"2"
     again.plot("p", 5_000, 3.0)
+    again.plot("\ud800", 5_000, 3.0)
     await again.close()
     assert (await bus.strategy_records.get(TENANT, "A"))["plot.p"] == b"[[1,2.0],[5000,3.0]]"

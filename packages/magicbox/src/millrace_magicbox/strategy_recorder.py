@@ -86,7 +86,8 @@ class StrategyRecorder:
 
     def plot(self, name: str, at_ms: int, value: float) -> None:
         """Keep a value. What is not finite, and names beyond the first 16, are dropped and counted."""
-        name = name[:MAX_NAME]
+        # Half a surrogate pair could not be written, nor what is written with it.
+        name = name.encode(errors="replace").decode()[:MAX_NAME]
         if not isfinite(value) or (name not in self._plots and len(self._plots) >= MAX_PLOTS):
             self._health.count("droppedPlots")
             return
