@@ -299,6 +299,9 @@ class ExchangeProfile:
     order_statuses: Mapping[str, Literal["canceled", "rejected", "expired"]] = field(default_factory=dict)
     """What the first word of an order's status means, where ccxt does not know it: an order that ended for a reason of
     its own would stay open."""
+    numbered_sides: Mapping[str, Literal["buy", "sell"]] = field(default_factory=dict)
+    """What the number in the field `side` of the exchange's own record of an order or an own trade means, where ccxt
+    does not know it or takes it for another's."""
     kind_field: str | None = None
     """Field of the exchange's own record with the type of an order, where ccxt's does not tell a stop from a profit."""
     kept_fields: tuple[str, ...] = ()

@@ -41,6 +41,9 @@ PROFILE: Final = ExchangeProfile(
     # "Spot Account Orders": `amount` is what the whole order is worth. "Spot Account Deals": ccxt looks for a field
     # `m`, and takes each trade for a taker's.
     misread=MisreadEvents(order={"cost": "cumulativeAmount"}, trade=frozenset({"takerOrMaker"})),
+    # Contracts, "Order" and "Order deal": 1 open long, 2 close short, 3 open short, 4 close long. ccxt takes 2 for a
+    # sell, as it is of public trades, and leaves 3 and 4 as they are.
+    numbered_sides={"1": "buy", "2": "buy", "3": "sell", "4": "sell"},
     history=History(
         # "Only the transaction records in the past 1 month", 100 at most. A day at a time is always short enough.
         own_trades=HistoryWindow(reach_ms=30 * DAY_MS, width_ms=DAY_MS, page=100),

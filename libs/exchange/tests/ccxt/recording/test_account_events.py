@@ -436,6 +436,37 @@ def test_balances_of_which_ccxt_reads_nothing_are_asked_for() -> None:
     assert (taker.balances, taker.missed) == ([], [UNREAD])
 
 
+# Contracts, "Order": a side says whether a position is opened or closed, too.
+MEXC_CONTRACT: Final = {
+    "symbol": "BTCUSDT",
+    "orderId": "7",
+    "price": 100,
+    "vol": 2,
+    "dealVol": 1,
+    "remainVol": 1,
+    "state": 2,
+    "createTime": 1_700_000_000_000,
+    "updateTime": 1_700_000_000_000,
+}
+MEXC_DEAL: Final = {"symbol": "BTCUSDT", "id": "42", "orderId": "7", "price": 100, "vol": 1, "positionMode": 1}
+
+
+@pytest.mark.parametrize(("number", "side"), [(1, "buy"), (2, "buy"), (3, "sell"), (4, "sell")])
+def test_what_closes_a_short_position_buys(number: int, side: str) -> None:
+    """MEXC's contracts: ccxt calls it a sell, and knows no side of the others; in answers too."""
+    ccxt = opened("mexc")
+    market = {**ccxt.markets[SYMBOL], "type": "swap", "spot": False, "swap": True, "contract": True}
+    ccxt.markets = None
+    ccxt.set_markets([market])
+    taker = Taker(ccxt)
+    ccxt.handle_order(taker, {"channel": "push.personal.order", "data": {**MEXC_CONTRACT, "side": number}})
+    deal = {**MEXC_DEAL, "side": number, "timestamp": 1_700_000_000_000}
+    ccxt.handle_my_trade(taker, {"channel": "push.personal.order.deal", "data": deal})
+    assert [order.side for order in taker.orders] == [side]
+    assert [trade.side for trade in taker.trades] == [side]
+    assert ccxt.parse_order({**MEXC_CONTRACT, "side": number}, market)["side"] == side
+
+
 # "Subscribe Order Updates": of a market buy what was executed is a value.
 HTX_FILL: Final = {
     "eventType": "trade",

@@ -249,7 +249,19 @@ class RecordedExchange(PathIds, DigitKeeper):
         word = str(order.get("status")).partition(" ")[0]
         if (status := self.profile.order_statuses.get(word)) is not None:
             order = {**order, "status": status}
-        return super().safe_order(order, market)
+        return super().safe_order(self._with_side(order), market)
+
+    def safe_trade(self, trade: dict[str, Any], market: Any = None) -> Any:
+        """Return ccxt's unified trade, also with a side that the profile alone knows."""
+        return super().safe_trade(self._with_side(trade), market)  # type: ignore[misc]
+
+    def _with_side(self, row: dict[str, Any]) -> dict[str, Any]:
+        record = row.get("info")
+        sides = self.profile.numbered_sides
+        if not sides or not isinstance(record, dict):
+            return row
+        side = sides.get(str(record.get("side")))
+        return row if side is None else {**row, "side": side}
 
     def filter_by_symbol_since_limit(self, rows: Any, *rules: Any, **named_rules: Any) -> Any:
         """Return the rows that were asked for, and keep all."""
