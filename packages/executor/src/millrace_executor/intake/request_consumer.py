@@ -146,7 +146,7 @@ class RequestConsumer:
         self._halts.halt(_scope_of(request), note)
 
     async def _answer_halt(self, accepted: AcceptedRequest) -> None:
-        error = None
+        error = self._doubt_about_scope(accepted)
         if (refusal := await self._halts.write()) is not None:
             text = f"in force in this executor, and will be written everywhere as soon as possible: {refusal}"
             error = RequestError("NotWritten", text)
@@ -155,6 +155,14 @@ class RequestConsumer:
             error = await self._cancel_open(accepted) or error
         answer = Response(accepted.request_id, "done", order_source=accepted.source, error=error)
         await self._answer_verdict(accepted, answer)
+
+    def _doubt_about_scope(self, halt: AcceptedRequest) -> RequestError | None:
+        """Return what to know of a halt of an exchange on which there is no account: perhaps it is misspelt."""
+        named, accounts = halt.request.exchange_id, self._router.exchanges_of(self._tenant)
+        if named is None or self._router.known_part(halt.answer_to).exchange == named:
+            return None
+        text = f"in force, and {self._tenant} has no account on {named}: it trades on {', '.join(accounts) or 'none'}"
+        return RequestError("BadRequest", text)
 
     async def _cancel_open(self, halt: AcceptedRequest) -> RequestError | None:
         """Request that all open orders of the accounts that a halt concerns are canceled; return why not, or None."""
