@@ -68,3 +68,16 @@ def test_a_streamed_trade_has_its_fee_in_each_currency() -> None:
     }  # fmt: skip
     trade = trade_of(with_all_fees(account.ccxt.parse_ws_trade(event), account.profile.trade_fees))
     assert trade.charged == (Fee("USDT", 0.1), Fee("BTC", 0.002))
+
+
+@pytest.mark.parametrize(
+    "record", [{"fee_currency": "USDT", "trade_fee": "0.2"}, {"fee_asset": "USDT", "trade_fee": -0.2}]
+)
+def test_a_fee_of_a_contract_was_charged_whichever_sign_it_has(record: dict[str, Any]) -> None:
+    """HTX: a taker's is above zero in linear contracts, and below in others."""
+    account = RecordedCcxt("htx")
+    terms = {"order_id": "7", "trade_id": "42", "side": "sell", "trade_price": "100", "trade_volume": "2"}
+    place = {"contract_code": "BTCUSDT", "created_time": "1780967931197", "role": "TAKER"}
+    trade = trade_of(with_all_fees(account.ccxt.parse_trade({**record, **terms, **place}), account.profile.trade_fees))
+    assert trade.fee is not None
+    assert (trade.fee.currency, trade.fee.cost) == ("USDT", 0.2)

@@ -15,6 +15,7 @@ from millrace_exchange.profile import (
     PUBLIC_ACTIONS,
     BookRules,
     ExchangeProfile,
+    FeeFields,
     History,
     HistoryWindow,
     RateLimit,
@@ -68,6 +69,9 @@ PROFILE: Final = ExchangeProfile(
         # 48 hours within 180 days; those that were canceled are gone after 2 hours.
         closed_orders=HistoryWindow(reach_ms=180 * DAY_MS, width_ms=2 * DAY_MS, page=100),
     ),
+    # v5/trade/order/details, of linear contracts: what a taker was charged is above zero; ccxt turns the sign, as of
+    # other records, which name the currency otherwise.
+    trade_fees=(FeeFields("", "fee_currency", "trade_fee"),),
     # As ccxt 4.5.90 builds the request: the amount stands in a field of its own, or with its unit.
     quote_amounts=frozenset({"buy"}),
     # A market buy has no amount of base there.
