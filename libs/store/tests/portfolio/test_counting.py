@@ -16,7 +16,7 @@ from millrace_core.messages import Response, encode
 from millrace_core.names import StreamName, Tenant
 from millrace_core.orders import Order
 from millrace_core.trace import Trace
-from millrace_store import Batch, Store
+from millrace_store import Batch, Scope, Store
 from millrace_store.schema import tables
 
 START_MS = 1_760_000_040_000
@@ -192,6 +192,19 @@ async def test_the_order_that_an_edit_makes_belongs_to_the_source_of_the_former(
             trade = own_trade(number, START_MS, "buy", 2.0, 10.0, order=str(number))
             batch.own_trades(trades.next(), [trade])
     assert await newest(store) == {"PingPong": (4, 0)}
+
+
+async def test_an_edit_that_names_no_possible_order_keeps_none_away(
+    store: Store, journal: Any, name: Callable[..., StreamName]
+) -> None:
+    """Requests are stored as they were sent, also what no exchange has and no database looks for."""
+    request_id = new_request_id()
+    said = {"requestId": request_id, "action": "editOrder", "payload": {"orderID": "1\0", "symbol": "KCS\0"}}
+    async with store.batch() as batch:
+        batch.request(journal("T.traderActions").next(), encode(said), said)
+    async with store.batch() as batch:
+        batch.orders(journal(name("watchOrders")).next(), [Order("1", client_order_id=f"x-{request_id}")])
+    assert await store.account.order(Scope(T), "1") is not None
 
 
 async def test_trades_from_before_positions_were_kept_are_counted(

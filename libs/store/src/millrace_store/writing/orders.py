@@ -125,7 +125,7 @@ def _edited(data: str) -> tuple[str, str]:
     """Return the id of the order that an edit names, and its symbol; empty if it does not say."""
     payload = exact_json.decode(data).get("payload")
     said = payload if isinstance(payload, dict) else {}
-    order, ours, symbol = (str(said.get(name) or "") for name in ("orderID", "clientOrderId", "symbol"))
+    order, ours, symbol = (nul_free(str(said.get(name) or "")) or "" for name in ("orderID", "clientOrderId", "symbol"))
     return order or _request_in(ours), symbol
 
 
