@@ -26,6 +26,7 @@ PUBLIC_ACTIONS: Final = frozenset({"fetchOHLCV", "fetchOrderBook", "fetchTicker"
 
 
 FrameNumbers = Literal[
+    "event_range",
     "sequence_range",
     "update_id",
     "update_range",
@@ -34,7 +35,8 @@ FrameNumbers = Literal[
     "book_sequence",
     "connection_sequence",
 ]
-"""Forms of numbered frames that the adapter compares itself: `sequence_range`: `sequenceStart` to `sequenceEnd`;
+"""Forms of numbered frames that the adapter compares itself: `event_range`: `U` to `u` of an event, where ccxt finds
+gaps, and the adapter only that a book is numbered anew; `sequence_range`: `sequenceStart` to `sequenceEnd`;
 `update_id`: `u` of a book; `update_range`: `U` to `u`; `version_range`: `fromVersion` to `toVersion`;
 `previous_sequence`: `seqNum` after `prevSeqNum`; `book_sequence`: `s` of a book; `connection_sequence`: `sequence_num`
 of a connection."""
@@ -59,7 +61,7 @@ class BookRules:
     checked_by: Literal["ccxt", "millrace", "nobody"] = "nobody"
     """The code that checks the numbers or the checksum."""
     frame_numbers: FrameNumbers | None = None
-    """The form of the numbers, where `checked_by` is `millrace` and `proof` is `sequence`."""
+    """The form of the numbers that the adapter looks at, where `proof` is `sequence`; None where ccxt alone does."""
     checksum_form: ChecksumForm | None = None
     """The form of the checksum, where `checked_by` is `millrace` and `proof` is `checksum`."""
     proved_levels: int | None = None

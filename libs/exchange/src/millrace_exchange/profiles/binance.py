@@ -41,7 +41,13 @@ PROFILE: Final = ExchangeProfile(
     ),
     # web-socket-streams.md, "How to manage a local order book correctly"; ccxt compares U and u. It asks for 1,000
     # levels where no depth is asked for (option watchOrderBookLimit); the diff stream has the whole book.
-    book=BookRules(proof="sequence", checked_by="ccxt", snapshot_levels=1_000, unsubscribes=True),
+    book=BookRules(
+        proof="sequence",
+        checked_by="ccxt",
+        frame_numbers="event_range",
+        snapshot_levels=1_000,
+        unsubscribes=True,
+    ),
     # "Current open orders", openOrders: no limit, no pages. Without a symbol ccxt asks for spot orders whatever its
     # option `defaultType` says, but not whatever `defaultSubType` says.
     open_orders=OpenOrderPages(page=None, of_account=({"type": "spot", "subType": "none"},)),

@@ -33,7 +33,13 @@ PROFILE: Final = ExchangeProfile(
     ),
     # "How to manage a local order book correctly": pu equals the previous u; ccxt compares them. Snapshots have 1,000
     # levels at most.
-    book=BookRules(proof="sequence", checked_by="ccxt", snapshot_levels=1_000, unsubscribes=True),
+    book=BookRules(
+        proof="sequence",
+        checked_by="ccxt",
+        frame_numbers="event_range",
+        snapshot_levels=1_000,
+        unsubscribes=True,
+    ),
     # "Current All Open Orders", openOrders: no limit, no pages.
     open_orders=OpenOrderPages(page=None, covers="account"),
     history=History(

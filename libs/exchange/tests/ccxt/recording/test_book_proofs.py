@@ -212,7 +212,48 @@ def test_other_frames_say_nothing(name: str, frame: dict[str, Any]) -> None:
 
 def test_where_ccxt_looks_itself_nothing_is_checked() -> None:
     """No frame is looked at twice."""
-    assert sequence_check(profile_of(ExchangeId("binance")).book) is None
+    assert sequence_check(profile_of(ExchangeId("okx")).book) is None
+
+
+def binance(number: int, time: int = 1) -> dict[str, Any]:
+    """An update in Binance's form."""
+    return {"e": "depthUpdate", "E": time, "s": "BTCUSDT", "U": number, "u": number, "b": [], "a": []}
+
+
+def at(frame: dict[str, Any], *path: str, time: int) -> dict[str, Any]:
+    """A frame with the exchange's time in one of its fields."""
+    inner = frame
+    for name in path[:-1]:
+        inner = inner[name]
+    inner[path[-1]] = time
+    return frame
+
+
+@pytest.mark.parametrize(
+    ("name", "form", "path"),
+    [
+        ("binance", binance, ("E",)),
+        ("binanceusdm", binance, ("E",)),
+        ("kucoin", kucoin, ("data", "time")),
+        ("kucoin futures", kucoin_futures, ("data", "timestamp")),
+        ("kucoin unified", kucoin_unified, ("d", "M")),
+        ("gate", gate, ("result", "t")),
+        ("htx swap", htx_swap, ("tick", "ts")),
+    ],
+)
+def test_a_book_that_is_numbered_anew_is_broken(name: str, form: Any, path: tuple[str, ...]) -> None:
+    """Ccxt leaves out all that follows for what came late; what came late is older."""
+    sequence = check(name)
+    assert broken(sequence, [at(form(number), *path, time=number) for number in (50, 51)]) == []
+    assert broken(sequence, [at(form(3), *path, time=time) for time in (40, 51)]) == []
+    [chain] = broken(sequence, [at(form(number), *path, time=number + 100) for number in (3, 4)])
+    sequence.forget(chain.market_id or "")
+    assert broken(sequence, [at(form(number), *path, time=number + 200) for number in (5, 6)]) == []
+
+
+def test_gaps_that_ccxt_finds_are_left_to_it() -> None:
+    """Binance."""
+    assert broken(check("binance"), map(binance, (5, 9, 10))) == []
 
 
 def test_mexcs_frames_carry_the_version_after_them() -> None:

@@ -24,6 +24,8 @@ class FrameSpan(NamedTuple):
     """The numbers that the frame covers."""
     is_whole: bool = False
     """Whether the frame holds the whole book, so that nothing need have come before it."""
+    time: int | None = None
+    """The exchange's time of the change, in whichever unit; None where the frame has none."""
 
 
 class BrokenChain(NamedTuple):
@@ -47,9 +49,12 @@ class SequenceCheck(ABC):
     """Whether the exchange sends a whole book first. Without it ccxt would take the first change for one."""
     drops_old = False
     """Whether ccxt itself leaves out frames that are older than its book; elsewhere they make it wrong."""
+    finds_gaps = True
+    """Whether lost frames are looked for here; ccxt does it itself elsewhere."""
 
     def __init__(self) -> None:
         self._last: dict[str, int] = {}
+        self._times: dict[str, int | None] = {}
         self._market_ids: dict[str, str | None] = {}
         self._broken: set[str] = set()
 
@@ -72,6 +77,7 @@ class SequenceCheck(ABC):
                 self._broken.discard(chain)
                 del self._market_ids[chain]
                 del self._last[chain]
+                self._times.pop(chain, None)
 
     def _broken_chain(self, span: FrameSpan) -> BrokenChain | None:
         if span.chain in self._broken and not span.is_whole:
@@ -83,11 +89,16 @@ class SequenceCheck(ABC):
             self._market_ids[span.chain], self._last[span.chain] = span.market_id, span.last
             return BrokenChain(span.market_id, None, span.first)
         if known is not None and not span.is_whole:
-            if span.last <= known and self.drops_old:
+            if span.last <= known and self.drops_old and not self._is_newer(span):
                 return None
-            if span.first > known + 1 or span.last <= known:
+            if (self.finds_gaps and span.first > known + 1) or span.last <= known:
                 self._broken.add(span.chain)
                 return BrokenChain(span.market_id, known + 1, span.first)
-        self._last[span.chain] = span.last
+        self._last[span.chain], self._times[span.chain] = span.last, span.time
         self._market_ids[span.chain] = span.market_id
         return None
+
+    def _is_newer(self, span: FrameSpan) -> bool:
+        """Tell whether a frame of an old number is newer all the same: then the exchange numbers the book anew."""
+        known = self._times.get(span.chain)
+        return known is not None and span.time is not None and span.time > known

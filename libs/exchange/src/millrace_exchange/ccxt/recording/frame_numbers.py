@@ -7,6 +7,22 @@ from millrace_exchange.ccxt.recording.book_proofs import Frame, FrameSpan, Seque
 from millrace_exchange.profile import BookRules, FrameNumbers
 
 
+class BinanceSequence(SequenceCheck):
+    """Ccxt compares the numbers itself. It takes each frame of a book that is numbered anew for one that came late.
+
+    Source: Binance's documentation, "Diff. Depth Stream".
+    """
+
+    drops_old = True
+    finds_gaps = False
+
+    def spans(self, frame: Frame) -> Iterator[FrameSpan]:
+        """Return the place of an update."""
+        if frame.get("e") == "depthUpdate" and "u" in frame:
+            market_id = frame.get("s")
+            yield FrameSpan(str(market_id), market_id, int(frame["U"]), int(frame["u"]), time=_time(frame.get("E")))
+
+
 class KucoinSequence(SequenceCheck):
     """Level 2: a frame begins at most one behind the end of the one before.
 
@@ -24,11 +40,13 @@ class KucoinSequence(SequenceCheck):
             last = data.get("sequenceEnd", data.get("sequence"))
             if last is not None:
                 first = data.get("sequenceStart", last)
-                yield FrameSpan(topic + market_id, market_id, int(first), int(last))
+                time = _time(data.get("time", data.get("timestamp")))
+                yield FrameSpan(topic + market_id, market_id, int(first), int(last), time=time)
         elif str(frame.get("T", "")).startswith("obu.") and "C" in (data := frame.get("d") or {}):
             is_whole = frame.get("t") == "snapshot"
             chain = f"{frame['T']} {frame.get('dp')} {data.get('s')}"
-            yield FrameSpan(chain, data.get("s"), int(data.get("O", data["C"])), int(data["C"]), is_whole)
+            first, last, time = int(data.get("O", data["C"])), int(data["C"]), _time(data.get("M"))
+            yield FrameSpan(chain, data.get("s"), first, last, is_whole, time)
 
 
 class BybitSequence(SequenceCheck):
@@ -93,9 +111,8 @@ class GateSequence(SequenceCheck):
             return
         _, _, rest = str(result.get("s", "")).partition(".")
         last = int(result["u"])
-        yield FrameSpan(
-            str(result["s"]), rest.rpartition(".")[0], int(result.get("U", last)), last, bool(result.get("full"))
-        )
+        first, is_whole, time = int(result.get("U", last)), bool(result.get("full")), _time(result.get("t"))
+        yield FrameSpan(str(result["s"]), rest.rpartition(".")[0], first, last, is_whole, time)
 
 
 class MexcSequence(SequenceCheck):
@@ -140,10 +157,12 @@ class HtxSequence(SequenceCheck):
             yield FrameSpan(channel, market_id, int(tick["prevSeqNum"]) + 1, int(tick["seqNum"]))
         elif channel.endswith(".high_freq") and "version" in tick:
             version = int(tick["version"])
-            yield FrameSpan(channel, market_id, version, version, tick.get("event") == "snapshot")
+            is_whole, time = tick.get("event") == "snapshot", _time(tick.get("ts"))
+            yield FrameSpan(channel, market_id, version, version, is_whole, time)
 
 
 _CHECKS: Final[dict[FrameNumbers, type[SequenceCheck]]] = {
+    "event_range": BinanceSequence,
     "update_id": BybitSequence,
     "connection_sequence": CoinbaseSequence,
     "book_sequence": HitbtcSequence,
@@ -162,3 +181,7 @@ def sequence_check(book: BookRules) -> SequenceCheck | None:
 def _split(topic: object, separator: str) -> tuple[str, str]:
     head, _, tail = topic.partition(separator) if isinstance(topic, str) else ("", "", "")
     return head, tail
+
+
+def _time(value: object) -> int | None:
+    return int(value) if isinstance(value, int | str) and str(value).isdecimal() else None
