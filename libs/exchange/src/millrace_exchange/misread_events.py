@@ -42,6 +42,9 @@ class MisreadEvents:
     """Orders of which ccxt takes values for amounts; None where it takes them for what they are."""
     mixed: MixedEvents | None = None
     """Where orders and trades come in the same frames; None where they do not."""
+    value_left: tuple[str, ...] = ()
+    """Fields of the exchange's own record of an order with the value that was not spent, the first that says something
+    counts, where every market order that is over is called canceled: one that was filled whole is closed."""
     trade: frozenset[str] = frozenset()
     """ccxt's names of what is left out of a trade. Its fee comes with an answer then, and its cost is worked out."""
     fees_are_changes: bool = False

@@ -1,13 +1,14 @@
 """The ccxt adapter on KuCoin spot, as the simulator speaks it."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
 
 import aiohttp
 import pytest
 from aiohttp import web
-from libs.exchange.tests.contracts import RecordingListener
+from libs.exchange.tests.contracts import RecordingListener, streaming
 from msgspec.structs import replace
 from tests.support.line import Line, served
 
@@ -181,3 +182,44 @@ async def test_an_order_made_long_ago_hides_none_that_ended_since(kucoin: Server
     found = {order.id for order in await exchange.account.fetch_closed_orders(SYMBOL, since_ms)}
     assert set(made) <= found
     await exchange.close()
+
+
+@pytest.mark.parametrize("amount", [{"amount_base": Decimal(2)}, {"amount_quote": Decimal("23.7")}])
+async def test_a_market_order_of_which_nothing_was_given_up_is_closed(line: Line, amount: dict[str, Decimal]) -> None:
+    """The exchange's events say of it that it was canceled; of one that gave up more than the least amount it is so."""
+    keys = {"api_key": "demo-key", "secret": "demo-secret", "password": "demo-passphrase"}
+    exchange = await open_exchange("kucoin", Credentials(**keys, adapter="ccxt", urls={"base": line.url}))
+    await exchange.prepare()
+    events = RecordingListener()
+    order = CreatePayload(symbol=SYMBOL, side="buy", type="market", **amount)
+
+    def statuses(order_id: str) -> set[str | None]:
+        return {each.status for each in events.orders if each.id == order_id}
+
+    async def bought(name: str, status: str) -> None:
+        order_id = (await exchange.execution.create_order(order, name)).orders[0].id
+        await events.until(lambda: statuses(order_id) & {"closed", "canceled"})
+        assert statuses(order_id) - {"open"} == {status}
+
+    async with streaming(exchange.account.orders(SYMBOL, events)):
+        for number in range(50):
+            await exchange.execution.create_order(order, f"begun-{number}")
+            if events.orders:
+                break
+            await asyncio.sleep(0.1)  # nothing else shows that the subscription stands
+        line.treat = canceled
+        await bought("whole", "closed")
+        line.treat = given_up
+        await bought("part", "canceled")
+    await exchange.close()
+
+
+def canceled(frame: str) -> str:
+    """Return a frame that calls an order that is over canceled."""
+    return frame.replace('"type":"filled"', '"type":"canceled"')
+
+
+def given_up(frame: str) -> str:
+    """Return a frame that calls it canceled, and says that a part of it was given up."""
+    frame = re.sub('"canceledFunds":"[^"]*"', '"canceledFunds":"9"', canceled(frame))
+    return re.sub('"(originSize|size)":"2"', r'"\1":"3"', frame) if '"type":"canceled"' in frame else frame

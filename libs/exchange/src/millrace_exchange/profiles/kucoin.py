@@ -9,6 +9,7 @@ from typing import Final
 
 from millrace_core.clock import DAY_MS, MINUTE_MS
 from millrace_core.names import ExchangeId
+from millrace_exchange.misread_events import MisreadEvents
 from millrace_exchange.order_ids import ClientOrderIds, ListAnswers, OpenOrderPages, RequiredFields
 from millrace_exchange.profile import (
     CONNECT,
@@ -64,6 +65,8 @@ PROFILE: Final = ExchangeProfile(
         trade={"orderId": frozenset({"tradeId", "side"})},
         balance={"available": frozenset({"currency", "type"})},
     ),
+    # The last event of a market order is `canceled`, whether anything was left or not.
+    misread=MisreadEvents(value_left=("canceledFunds", "remainFunds")),
     # sequenceStart(new) ≤ sequenceEnd(old) + 1; ccxt compares nothing. Without keys ccxt asks for level2_100, and the
     # stream has the whole book.
     book=BookRules(

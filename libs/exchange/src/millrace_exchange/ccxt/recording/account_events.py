@@ -4,11 +4,14 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, Final
 
+import msgspec
+
 from millrace_core.decimals import number
 from millrace_core.market import Trade
 from millrace_core.orders import Order
 from millrace_exchange.ccxt.conversion import ANSWERED, order_of, trade_of
 from millrace_exchange.misread_events import MisreadEvents, MixedEvents
+from millrace_exchange.whole_orders import is_whole
 
 Row = Mapping[str, Any]
 
@@ -28,6 +31,15 @@ class AccountEvents:
         Raises:
             ValueError: it has no id.
         """
+        order = self._as_meant(row)
+        names, record = self._misread.value_left, row.get("info")
+        if order.status != "canceled" or not names:
+            return order
+        left = next((text for name in names if (text := self._text(record, name))), None)
+        step = (self._ccxt.markets.get(order.symbol) or {"precision": {}})["precision"].get("amount")
+        return msgspec.structs.replace(order, status="closed") if is_whole(order, left, step) else order
+
+    def _as_meant(self, row: Row) -> Order:
         fields = self._fields(row.get("info"))
         if not fields:
             return order_of(row)

@@ -19,6 +19,7 @@ from millrace_exchange.native.fills import OrderFills
 from millrace_exchange.native.kucoin import frames
 from millrace_exchange.native.kucoin.messages import BalanceChange, OrderChange
 from millrace_exchange.native.kucoin.sockets import KucoinSockets
+from millrace_exchange.whole_orders import is_whole
 
 _ORDERS: Final = "/spotMarket/tradeOrdersV2"
 _BALANCE: Final = "/account/balance"
@@ -101,25 +102,16 @@ class KucoinOrders:
             self._fills.add(data["orderId"], data["tradeId"], amount, cost)
         order = order_of(self._ccxt.parse_ws_order(_known_to_ccxt(data)))
         spent = Decimal(0) if order.filled == 0 else self._fills.cost(order.id, order.filled)
-        if order.status == "canceled" and order.filled and self._is_whole(data, order, spent):
-            order = msgspec.structs.replace(order, status="closed")
         average = plain(spent / order.filled) if spent and order.filled else None
         if order.is_final:
             self._fills.forget(order.id)
-        return msgspec.structs.replace(order, cost=spent, average=average, last_update_timestamp=event.position // _NS)
-
-    def _is_whole(self, data: Mapping[str, Any], order: Order, spent: Decimal | None) -> bool:
-        """Tell whether nothing more could have been filled: KuCoin says `canceled` of market orders that are over."""
-        if order.type != "market" or not order.filled:
-            return False
-        if order.amount is not None:
-            return order.filled >= order.amount
-        step = self._ccxt.safe_market(data["symbol"])["precision"]["amount"]
-        # Of an amount of money less is left than the least amount costs.
-        left = data.get("canceledFunds") or data.get("remainFunds")
-        if left is None or step is None or spent is None:
-            return False
-        return Decimal(left) * order.filled < Decimal(str(step)) * spent
+        updated = event.position // _NS
+        order = msgspec.structs.replace(order, cost=spent, average=average, last_update_timestamp=updated)
+        left, market = data.get("canceledFunds") or data.get("remainFunds"), self._ccxt.safe_market(data["symbol"])
+        # KuCoin says `canceled` of market orders that are over.
+        if order.status == "canceled" and is_whole(order, left, market["precision"]["amount"]):
+            return msgspec.structs.replace(order, status="closed")
+        return order
 
 
 def _known_to_ccxt(data: Mapping[str, Any]) -> dict[str, Any]:
