@@ -298,6 +298,8 @@ class ExchangeProfile:
     whose replacement has the remaining amount is canceled before the other is created."""
     reduces: bool = False
     """Whether an order can be amended to a smaller amount at the same price, by Binance's request for that."""
+    best_prices_number: str | None = None
+    """Field of an event of the best prices with its number, which grows, where it has no time."""
     order_statuses: Mapping[str, Literal["canceled", "rejected", "expired"]] = field(default_factory=dict)
     """What the first word of an order's status means, where ccxt does not know it: an order that ended for a reason of
     its own would stay open."""

@@ -8,6 +8,7 @@ from millrace_core.actions import BIDS_ASKS, FUNDING_RATE, StreamAction
 from millrace_core.clock import now_ns
 from millrace_exchange.ccxt.caller import CcxtCaller
 from millrace_exchange.ccxt.polling import fields_of, is_polled, poll
+from millrace_exchange.ccxt.recording.late_events import Newest, place_of
 from millrace_exchange.ccxt.recording.recorder import Recorder, StreamKey
 from millrace_exchange.ccxt.subscriptions import METHODS, subscribed
 from millrace_exchange.errors import ExchangeError, Retryable
@@ -43,7 +44,7 @@ async def follow(
 
 
 async def _follow_returned(caller: CcxtCaller, action: StreamAction, symbol: str, listener: FieldsListener) -> NoReturn:
-    take = partial(_deliver_fields, symbol, listener)
+    take = partial(_deliver_fields, symbol, listener, Newest(), caller.profile.best_prices_number)
     async with subscribed(caller, action, [symbol] if action is BIDS_ASKS else symbol):
         await _follow_batched(caller, action, symbol, take=take)
 
@@ -63,6 +64,10 @@ async def _follow_batched(
         raise
 
 
-def _deliver_fields(symbol: str, listener: FieldsListener, returned: Any) -> None:
+def _deliver_fields(
+    symbol: str, listener: FieldsListener, newest: Newest, number_field: str | None, returned: Any
+) -> None:
+    if newest.is_late(symbol, place_of(returned.get(symbol, returned), number_field)):
+        return
     fields = fields_of(returned, symbol)
     listener.fields_changed(fields, EventTimes(fields.get("timestamp"), now_ns()))

@@ -48,6 +48,8 @@ PROFILE: Final = ExchangeProfile(
         snapshot_levels=1_000,
         unsubscribes=True,
     ),
+    # "Individual Symbol Book Ticker Streams": u, "order book updateId".
+    best_prices_number="u",
     # "Current open orders", openOrders: no limit, no pages. Without a symbol ccxt asks for spot orders whatever its
     # option `defaultType` says, but not whatever `defaultSubType` says.
     open_orders=OpenOrderPages(page=None, of_account=({"type": "spot", "subType": "none"},)),

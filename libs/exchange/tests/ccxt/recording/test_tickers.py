@@ -55,10 +55,24 @@ class Taker:
 )
 def test_a_ticker_is_delivered(exchange: str, market_id: str, frame: dict[str, Any]) -> None:
     """Alone, in a map by symbol, or in both: the listener of its symbol takes it once."""
+    taker = taken(exchange, market_id, frame)
+    assert [(ticker["symbol"], ticker["last"]) for ticker in taker.tickers] == [(SYMBOL, 9.5)]
+
+
+def taken(exchange: str, market_id: str, *frames: dict[str, Any]) -> Taker:
+    """Have ccxt handle frames."""
     profile = profile_of(ExchangeId(exchange))
     ccxt = recorded(load_exchange(exchange))({}, profile, RequestGate(profile))
     market = {"id": market_id, "symbol": SYMBOL, "base": "BTC", "quote": "USDT", "type": "spot", "spot": True}
     ccxt.set_markets([ccxt.safe_market_structure({**market, "precision": {"price": 0.1, "amount": 0.1}})])
     taker = Taker(ccxt)
-    ccxt.handle_message(taker, frame)
-    assert [(ticker["symbol"], ticker["last"]) for ticker in taker.tickers] == [(SYMBOL, 9.5)]
+    for frame in frames:
+        ccxt.handle_message(taker, frame)
+    return taker
+
+
+def test_a_ticker_that_comes_late_changes_nothing() -> None:
+    """By the exchange's own time; where it says none, as Kraken, each counts."""
+    newer, older = ({**BINANCE, "c": last, "E": at} for last, at in (("9.5", 2), ("9.4", 1)))
+    assert [ticker["last"] for ticker in taken("binance", "BTCUSDT", newer, older, newer).tickers] == [9.5, 9.5]
+    assert len(taken("kraken", "XBTUSDT", KRAKEN, KRAKEN).tickers) == 2

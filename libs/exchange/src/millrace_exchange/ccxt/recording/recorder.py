@@ -18,6 +18,7 @@ from millrace_exchange.ccxt.recording.account_events import AccountEvents
 from millrace_exchange.ccxt.recording.book_recorder import BookRecorder
 from millrace_exchange.ccxt.recording.books import RecordedBook
 from millrace_exchange.ccxt.recording.contract_recorder import ContractRecorder
+from millrace_exchange.ccxt.recording.late_events import Newest, NewestBalances, own_time
 from millrace_exchange.listeners import EventTimes, ExchangeListener
 from millrace_exchange.profile import ExchangeProfile
 
@@ -43,6 +44,8 @@ class Recorder:
         """When the frame at hand was read, wall clock."""
         self._newest_ticker: dict[str, dict[str, Any]] = {}
         """The ticker that was last delivered, by symbol."""
+        self._tickers = Newest()
+        self._balances = NewestBalances(ccxt)
         self._deliveries: tuple[tuple[type[Any], Callable[[Any], bool]], ...] = (
             (ArrayCache, self._cache),
             (ArrayCacheByTimestamp, self._candles),
@@ -54,6 +57,10 @@ class Recorder:
     def add(self, key: StreamKey, listener: ExchangeListener) -> None:
         """Deliver one stream to a listener from now on, instead of to the one before."""
         self._listeners[key] = listener
+        if key[0] == TICKER.name:
+            self._tickers.forget(key[1])
+        elif key[0] == BALANCE.name:
+            self._balances = NewestBalances(self._ccxt)
         self._contracts.add(key[0], key[1], listener)
 
     def remove(self, key: StreamKey, listener: ExchangeListener) -> None:
@@ -145,7 +152,8 @@ class Recorder:
 
     def _ticker(self, ticker: dict[str, Any]) -> None:
         self._newest_ticker[ticker["symbol"]] = ticker
-        if listener := self._listeners.get((TICKER.name, ticker["symbol"], None)):
+        listener = self._listeners.get((TICKER.name, ticker["symbol"], None))
+        if listener and not self._tickers.is_late(ticker["symbol"], own_time(ticker)):
             listener.fields_changed(ticker_of(ticker), self._event(ticker.get("timestamp")))
 
     def _is_ticker(self, value: Any) -> bool:
@@ -160,7 +168,7 @@ class Recorder:
         listener = self._listeners.get((BALANCE.name, None, None))
         if listener and info in ([], {}):
             listener.message_missed(UNREAD)
-        elif listener and not difference:
+        elif listener and not difference and not self._balances.is_late(result):
             listener.balance_changed(balances_of(result, self._net_field), self._event(result.get("timestamp")))
         return True
 
