@@ -30,6 +30,7 @@ class Taker:
         self.lastPong = 0
         self.futures: dict[str, Any] = {f"tickers::{SYMBOL}": None}
         self.url = ""
+        self.ccxt = ccxt
         self._recorder = ccxt.recorder
         self._recorder.add((TICKER.name, SYMBOL, None), self)
 
@@ -76,3 +77,11 @@ def test_a_ticker_that_comes_late_changes_nothing() -> None:
     newer, older = ({**BINANCE, "c": last, "E": at} for last, at in (("9.5", 2), ("9.4", 1)))
     assert [ticker["last"] for ticker in taken("binance", "BTCUSDT", newer, older, newer).tickers] == [9.5, 9.5]
     assert len(taken("kraken", "XBTUSDT", KRAKEN, KRAKEN).tickers) == 2
+
+
+def test_a_stream_that_begins_anew_takes_any_ticker() -> None:
+    """Its exchange may have set its clock back."""
+    taker = taken("binance", "BTCUSDT", {**BINANCE, "E": 2})
+    again = Taker(taker.ccxt)
+    taker.ccxt.handle_message(again, BINANCE)
+    assert len(again.tickers) == 1
