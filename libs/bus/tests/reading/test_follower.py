@@ -13,6 +13,7 @@ from millrace_bus import Bus, EmbeddedServer, TaskFailed, Update
 from millrace_bus.connection import reconnecting as reconnecting_module
 from millrace_bus.reading import follower as follower_module
 from millrace_bus.reading.gap_recovery import GapRecovery
+from millrace_core.ids import MessageId
 from millrace_core.market_terms import MarketTerms
 from millrace_core.messages import decode
 from millrace_core.names import Action, StreamName, Symbol, Tenant
@@ -310,6 +311,32 @@ async def test_old_answers_come_from_the_start(bus: Bus, other: Bus, answers: St
     await other.follow(answers, from_now).ready()
     assert "response" in from_start.kinds
     assert "response" not in from_now.kinds
+
+
+async def test_a_reader_of_answers_learns_what_was_trimmed_while_it_was_away(
+    killable: EmbeddedServer, other: Bus, answers: StreamName, received: Any
+) -> None:
+    """What was trimmed while its connection was cut is missed, and a snapshot says so; what is left comes."""
+    key, body = str(answers), '{"id":"1-%d","type":"response","timestamp":null,"trace":{},"data":{"requestId":"%d"}}'
+    async with redis.asyncio.Redis.from_url(killable.url) as client:
+        await client.xadd(key, {"data": body % (1, 1)}, id="1-1")
+        follower = other.follow(answers, received)
+        await follower.ready()
+        async with client.pipeline(transaction=True) as away:
+            away.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+            for number in range(2, 8):
+                away.xadd(key, {"data": body % (number, number)}, id=f"1-{number}")
+            away.xtrim(key, maxlen=2, approximate=False)
+            await away.execute()
+    await received.right(follower, MessageId(1, 7))
+    assert [(update.kind, str(update.id), update.trusted) for update in received.updates] == [
+        ("snapshot", "1-1", True),
+        ("untrusted", "1-1", False),
+        ("snapshot", "1-5", False),
+        ("response", "1-6", False),
+        ("response", "1-7", False),
+        ("snapshot", "1-7", True),
+    ]
 
 
 async def test_answers_survive_the_death_of_redis(

@@ -229,17 +229,23 @@ Readers.TestCase.settings = settings(max_examples=150, stateful_step_count=40, d
 TestReaders = Readers.TestCase
 
 
-@given(st.lists(st.sampled_from(["hear", "lose", "cut", "epoch", "read"]), max_size=40))
+@given(st.lists(st.sampled_from(["hear", "lose", "cut", "epoch", "read", "trim"]), max_size=40))
 @settings(max_examples=200, deadline=None)
-def test_no_answer_is_missed_or_comes_twice(steps: list[str]) -> None:
-    """Of a stream of answers every message from the start on comes once and in order, whatever the channel loses."""
+def test_no_answer_is_missed_silently_or_comes_twice(steps: list[str]) -> None:
+    """Every answer from the start on comes once and in order, or a snapshot's id shows that it does not come."""
     world = _World(has_snapshots=False)
     world.reader.subscribed()
     world.read_all()
-    world.open_epoch()
+    first = world.open_epoch()
+    if "trim" in steps:
+        # Of a stream that began while the reader was away nothing tells whether its first epoch is the first.
+        world.hear(first)
+        world.read_all()
     for step in steps:
         if step == "read":
             world.read(page=3)
+        elif step == "trim":
+            world.journal = world.journal[-2:]
         elif step == "cut":
             world.reader.disconnected()
             world.write("response", {})
@@ -250,9 +256,44 @@ def test_no_answer_is_missed_or_comes_twice(steps: list[str]) -> None:
                 world.hear(entry)
     world.hear(world.write("status", Status("live")))
     world.read_all()
-    shown = [identity for kind, identity in world.updates if kind in ("response", "status")]
-    assert shown == [identity for identity, _ in world.journal]
     assert world.reader.trusted
+    written = [identity for identity in world.truths if identity.seq]
+    _check_shown(world.updates, written)
+    if "trim" not in steps:
+        assert [identity for kind, identity in world.updates if kind in ("response", "status")] == written
+
+
+def _check_shown(updates: list[tuple[str, MessageId | None]], written: list[MessageId]) -> None:
+    """Check that what was written came in order, each once, but for what a snapshot said does not come."""
+    due = written.copy()
+    for kind, identity in updates:
+        if kind == "snapshot":
+            due = [each for each in due if identity is None or each > identity]
+        elif kind != "untrusted":
+            assert identity == due.pop(0)
+    assert not due
+
+
+def test_trimmed_answers_are_reported() -> None:
+    """A snapshot says up to where they are missed; then the oldest that are left come, and count as no mended gap."""
+    world = _World(has_snapshots=False)
+    world.open_epoch()
+    world.reader.subscribed()
+    world.read_all()
+    world.updates.clear()
+    for _ in range(4):
+        last = world.write("response", {})
+    del world.journal[:-2]
+    world.hear(last)
+    world.read_all()
+    assert [(kind, identity and identity.seq) for kind, identity in world.updates] == [
+        ("untrusted", 1),
+        ("snapshot", 3),
+        ("response", 4),
+        ("response", 5),
+        ("snapshot", 5),
+    ]
+    assert (world.reader.counters.resyncs, world.reader.counters.recoveries) == (1, 0)
 
 
 def _started() -> _World:

@@ -136,6 +136,8 @@ class GapRecovery:
         if need is not self.need:
             return
         self.need = None
+        # Between two pages the journal may be trimmed as well: then this one does not begin where the last one ended.
+        self._anchored &= bool(entries) and entries[0][0] == need.at
         for identity, body in entries:
             if not identity.is_possible:
                 self.counters.malformed += 1
@@ -227,8 +229,12 @@ class GapRecovery:
 
     def _take_entry(self, identity: MessageId, body: bytes) -> bool:
         """Apply an entry of the journal; tell whether it fits."""
-        if self._has_snapshots and not identity.follows(self._at):
-            return False
+        if not identity.follows(self._at):
+            if self._has_snapshots:
+                return False
+            if self._may_miss_before(identity):
+                self._start_answers_after(MessageId(identity.epoch, max(identity.seq - 1, 0)))
+        self._anchored = True
         try:
             message = decode(body)
         except InvalidMessage:
@@ -237,8 +243,21 @@ class GapRecovery:
                 return False
             self._at = identity
             return True
-        self._anchored = True
         return self._apply(identity, message, from_journal=True)
+
+    def _may_miss_before(self, identity: MessageId) -> bool:
+        """Tell whether answers may be missing between the last one and the journal's next, which does not follow it."""
+        if self._at == BEGINNING and self._from_start:
+            return False
+        # Of an epoch's first message the last one before it is known only if the journal still holds that.
+        return identity.seq != 1 or not (self._anchored or self._at.seq == 0)
+
+    def _start_answers_after(self, at: MessageId) -> None:
+        """Go on after a place that is not the last message's, and tell so: the answers up to there do not come."""
+        self._at = at
+        self._filling = False
+        self.counters.resyncs += 1
+        self._tell("snapshot", self.last, None, None)
 
     def _apply(self, identity: MessageId, message: Message, *, from_journal: bool = False) -> bool:
         """Take a message into the state; tell whether the state is right. From the channel, start again if not."""

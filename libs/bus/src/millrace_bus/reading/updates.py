@@ -21,7 +21,8 @@ class Update(msgspec.Struct, frozen=True):
     `delta`, `response`, `status`: one message, each exactly once from where the follower stands.
     `untrusted`: the state may be wrong from now on (once); messages that fill a gap follow with `trusted` False.
     `snapshot`: the state is complete and correct (first time, or again); messages that it includes do not come one by
-    one.
+    one. Of a stream of answers it shows that nothing is missing, or, with `trusted` False, that answers up to `id` are
+    missing; those that are left follow.
     """
 
     name: StreamName
@@ -53,7 +54,7 @@ class FollowerCounters(msgspec.Struct):
     recoveries: int = 0
     """Gaps that the journal filled."""
     resyncs: int = 0
-    """Restarts from a snapshot."""
+    """Restarts from a snapshot; of a stream of answers, from the oldest that is left."""
     flaws: int = 0
     """States proven wrong by a checksum or a crossed book."""
     unproven: int = 0
