@@ -9,10 +9,12 @@ import pytest
 import redis.asyncio
 import redis.exceptions
 
-from millrace_bus import Bus, EmbeddedServer, TaskFailed, Update
+from millrace_bus import Bus, EmbeddedServer, StreamWriter, TaskFailed, Update
 from millrace_bus.connection import reconnecting as reconnecting_module
 from millrace_bus.reading import follower as follower_module
 from millrace_bus.reading.gap_recovery import GapRecovery
+from millrace_bus.writing import numbered as numbered_module
+from millrace_core.clock import now_ms
 from millrace_core.ids import MessageId
 from millrace_core.market_terms import MarketTerms
 from millrace_core.messages import decode
@@ -113,6 +115,41 @@ async def test_a_new_writer_is_followed(bus: Bus, other: Bus, name: StreamName, 
     await new.writer.open()
     await received.right(follower, new.writer.last)
     assert _levels(follower) == [(11.0, 5.0)]
+    assert follower.counters.resyncs == 1
+
+
+@pytest.mark.parametrize("watched", ["watchTicker", "createOrder"])
+async def test_a_reader_leaves_an_epoch_that_redis_has_lost(
+    killable: EmbeddedServer,
+    bus: Bus,
+    other: Bus,
+    name: StreamName,
+    received: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    watched: str,
+) -> None:
+    """Redis is emptied while no writer runs, and the clock of the next writer is behind: its messages are followed."""
+
+    def writer() -> StreamWriter:
+        return bus.writer(stream, (lambda as_of: {"asOf": str(as_of)}) if stream.has_snapshots else None)
+
+    stream = name._replace(action=Action(watched))
+    before = writer()
+    with monkeypatch.context() as patched:
+        patched.setattr(numbered_module, "now_ms", lambda: now_ms() + 3_600_000)
+        await before.open()
+    follower = other.follow(stream, received)
+    await follower.ready()
+    await before.close()
+    async with redis.asyncio.Redis.from_url(killable.url) as client:
+        await client.flushall()
+    after = writer()
+    await after.open()
+    await received.until(
+        lambda: follower.trusted and follower.last is not None and follower.last.epoch == after.last.epoch
+    )
+    assert after.last.epoch < before.last.epoch
+    assert "untrusted" in received.kinds
     assert follower.counters.resyncs == 1
 
 

@@ -41,8 +41,8 @@ class _World:
             has_snapshots=has_snapshots,
         )
 
-    def open_epoch(self) -> Entry:
-        self.at = MessageId(self.at.epoch + 1, 0)
+    def open_epoch(self, epoch: int | None = None) -> Entry:
+        self.at = MessageId(self.at.epoch + 1 if epoch is None else epoch, 0)
         self.kept = []
         self.truths[self.at] = dict(self.truth)
         self.snapshot()
@@ -62,6 +62,10 @@ class _World:
         if self.has_snapshots:
             body = _message(MessageId(self.at.epoch, 1), "snapshot", {**self.truth, "asOf": str(self.at)})
             self.snapshots.append((self.at, body))
+
+    def empty(self) -> None:
+        """Redis loses everything, and its connections stay."""
+        self.journal, self.snapshots = [], []
 
     def forget(self, entries: int) -> None:
         """Redis loses the newest entries, and the snapshots that were written after them."""
@@ -122,7 +126,7 @@ class Readers(RuleBasedStateMachine):
     @rule()
     def a_writer_opens(self) -> None:
         """A writer opens."""
-        self._send(self.world.open_epoch())
+        self._send(self.world.open_epoch(None if self.world.truths else 100_000))
 
     @precondition(lambda self: self.world.at.epoch)
     @rule(key=st.sampled_from("abc"), value=st.integers(0, 9))
@@ -191,6 +195,13 @@ class Readers(RuleBasedStateMachine):
         """The reader returns."""
         self.hearing = True
         self.world.reader.subscribed()
+
+    @precondition(lambda self: self.world.at.epoch)
+    @rule()
+    def redis_is_emptied_and_a_clock_is_behind(self) -> None:
+        """Redis is emptied, and the next writer's epoch is below all that there were."""
+        self.world.empty()
+        self._send(self.world.open_epoch(min(self.world.truths).epoch - 100))
 
     @precondition(lambda self: self.world.at.epoch)
     @rule(entries=st.integers(0, 6), is_kept=st.booleans())
@@ -354,12 +365,48 @@ def test_a_flaw_starts_again_at_the_snapshot() -> None:
 
 
 def test_a_stale_writer_is_ignored() -> None:
-    """Messages of an older epoch, whose journal entries Redis refused, change nothing."""
+    """Messages of an older epoch, whose journal entries Redis refused, change nothing; the journal shows that."""
     world = _started()
+    updates = world.updates.copy()
     old = MessageId(world.at.epoch - 1, 99)
     world.hear((old, _message(old, "delta", {"a": 666})))
+    world.read_all()
     assert world.reader.trusted
+    assert world.updates == updates
     assert world.reader.counters.duplicates == 1
+
+
+@pytest.mark.parametrize("has_snapshots", [True, False])
+def test_an_emptied_journal_of_an_older_epoch_is_begun_anew(has_snapshots: bool) -> None:
+    """The reader is not trusted as it was: it shows the new state, or the answers from the oldest on, and says so."""
+    world = _World(has_snapshots=has_snapshots)
+    world.open_epoch(9)
+    world.reader.subscribed()
+    world.read_all()
+    world.updates.clear()
+    world.empty()
+    first = world.open_epoch(5)
+    world.hear(world.write("delta" if has_snapshots else "response", {"a": 1}))
+    world.read_all()
+    expected: list[tuple[str, MessageId | None]] = [("untrusted", MessageId(9, 1)), ("snapshot", world.at)]
+    if not has_snapshots:
+        expected[1:1] = [("snapshot", None), ("status", first[0]), ("response", world.at)]
+    assert world.updates == expected
+    assert (world.reader.trusted, world.reader.counters.resyncs) == (True, 1)
+
+
+def test_a_question_about_an_older_epoch_settles_no_other_doubt() -> None:
+    """What was heard of the reader's own epoch, and not shown by the journal, leaves the reader untrusted."""
+    world = _started()
+    world.hear(world.open_epoch())
+    world.read_all()
+    refused, late = MessageId(world.at.epoch, 900), MessageId(world.at.epoch - 1, 99)
+    for claimed in (refused, late):
+        world.hear((claimed, _message(claimed, "delta", {"a": 99})))
+    world.read_all()
+    assert not world.reader.trusted
+    world.hear(world.write("delta", {"a": 1}))
+    assert world.reader.trusted
 
 
 @pytest.mark.parametrize("claimed", [MessageId(94_668_825_600_000, 1), MessageId(1, 900)])

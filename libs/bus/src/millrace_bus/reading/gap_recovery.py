@@ -96,8 +96,10 @@ class GapRecovery:
             self._begin()
         elif identity <= at:
             self.counters.duplicates += 1
+            if identity.epoch < at.epoch:
+                self._question_epoch()
             # The journal ended before this message; now the writer has written it again, so it stands there.
-            if identity == at and not self.trusted:
+            elif identity == at and not self.trusted:
                 self._trust()
         elif identity.follows(at):
             if self._apply(identity, message) and not self.trusted:
@@ -125,11 +127,16 @@ class GapRecovery:
 
     def took_newest(self, need: Need, newest: MessageId | None) -> None:
         """Take the id of the journal's newest entry; None if the journal is empty."""
-        if need is self.need:
+        if need is not self.need:
+            return
+        if not self._is_begun:
             # After an id that ends the journal for every writer, only another journal can begin: below it.
             self._at = BEGINNING if newest is None or newest.is_last else newest
             self._is_begun = self._anchored = True
-            self._drain()
+        elif newest is not None and newest.epoch < self._at.epoch:
+            self._leave_epoch()
+            return
+        self._drain()
 
     def took_journal(self, need: Need, entries: Sequence[Entry], *, is_end: bool) -> None:
         """Take a page of the journal; with `is_end` it was the last one."""
@@ -170,6 +177,22 @@ class GapRecovery:
         self._distrust()
         self._begin()
 
+    def _question_epoch(self) -> None:
+        """Ask how far the journal reaches: a message of an older epoch came.
+
+        Its writer is fenced, unless Redis has lost our epoch, and the clock of the writer after that is behind.
+        """
+        self.need = Need("newest", self._at)
+
+    def _leave_epoch(self) -> None:
+        """Start again in a journal that ends in an older epoch; of answers, at its oldest."""
+        if self._has_snapshots:
+            self._again()
+        else:
+            self._distrust()
+            self._start_answers_after(BEGINNING)
+            self._read_journal()
+
     def _await_first(self) -> None:
         """Wait for the first snapshot: the stream does not exist yet, or the snapshot is on its way."""
         if self._buffer:
@@ -205,7 +228,7 @@ class GapRecovery:
         """
         self.need = None
         waiting, self._buffer = self._buffer, deque(maxlen=BUFFERED)
-        is_in_doubt = False
+        is_old = False
         for index in range(len(waiting)):
             if self.need is not None:
                 break
@@ -213,19 +236,22 @@ class GapRecovery:
             if identity <= self._at:
                 self.counters.duplicates += 1
                 self._anchored |= identity == self._at
-                is_in_doubt &= identity != self._at
+                is_old |= identity.epoch < self._at.epoch
             elif identity.follows(self._at):
                 self._anchored |= self._apply(identity, message)
-                is_in_doubt = False
             elif index < received_before:
                 self.counters.unproven += 1
-                is_in_doubt |= identity.epoch == self._at.epoch
+                self._anchored &= identity.epoch != self._at.epoch
             else:
                 self._recover(identity, message)
         self._buffer.extend(waiting)
+        if self.need is not None:
+            return
         # Else the journal ends before what we have: it lost its tail, and the writer will write it again.
-        if self.need is None and self._anchored and not is_in_doubt and not self.trusted:
+        if self._anchored and not self.trusted:
             self._trust()
+        if is_old:
+            self._question_epoch()
 
     def _take_entry(self, identity: MessageId, body: bytes) -> bool:
         """Apply an entry of the journal; tell whether it fits."""

@@ -22,7 +22,7 @@ class Update(msgspec.Struct, frozen=True):
     `untrusted`: the state may be wrong from now on (once); messages that fill a gap follow with `trusted` False.
     `snapshot`: the state is complete and correct (first time, or again); messages that it includes do not come one by
     one. Of a stream of answers it shows that nothing is missing, or, with `trusted` False, that answers up to `id` are
-    missing; those that are left follow.
+    missing, with None an unknown number; those that are left follow.
     """
 
     name: StreamName
