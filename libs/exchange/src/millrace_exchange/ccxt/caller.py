@@ -8,6 +8,7 @@ from weakref import WeakSet
 
 from ccxt.base.errors import InvalidNonce
 
+from millrace_core.actions import MARKET_ACTIONS
 from millrace_exchange.ccxt.batching import SubscriptionBatches
 from millrace_exchange.ccxt.classification import FAILURES, classify, is_limit
 from millrace_exchange.ccxt.exchange_clock import ExchangeClock
@@ -165,7 +166,8 @@ class CcxtCaller:
         )
         if not isinstance(classified, Retryable):
             return classified
-        if isinstance(error, InvalidNonce):
+        if isinstance(error, InvalidNonce) and action not in MARKET_ACTIONS:
+            # In a market's stream ccxt calls a gap in a book so too; what such a stream asks is looked at by itself.
             self.clock.doubt()
         if is_limited and timed.status not in LIMITED:
             # Of an answer whose status says it, the gate has heard; its pause may even be over.

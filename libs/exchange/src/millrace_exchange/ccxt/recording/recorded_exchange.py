@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 
 from aiohttp import WSMsgType, WSServerHandshakeError
 from ccxt.async_support.base.ws.functions import is_json_encoded_object
-from ccxt.base.errors import BadResponse, BaseError, ExchangeError, NetworkError, OperationFailed
+from ccxt.base.errors import BadResponse, BaseError, ExchangeError, InvalidNonce, NetworkError, OperationFailed
 
 from millrace_core.clock import now_ns
 from millrace_core.http_sessions import sends_once
@@ -210,6 +210,8 @@ class RecordedExchange(PathIds, DigitKeeper):
         try:
             content = await super().fetch(url, method, headers, body)  # type: ignore[misc]
         except BaseError as error:
+            if isinstance(error, InvalidNonce):
+                self.clock.doubt()
             note_failure(error)
             raise
         self.gate.adopt(limit_reports(content))
