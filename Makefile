@@ -39,8 +39,8 @@ demo: $(READY) ## run the whole platform on embedded parts: make demo ARGS="--fo
 
 test: .venv/.browser ## run the tests: all, or make test ARGS="-k book"
 ifeq ($(ARGS),)
-	@echo "pytest: five tests at a time, at most three of them of the whole platform …"
-	@$(BIN)/python -m pytest -q -n 5
+	@echo "pytest: four tests at a time, at most three of them of the whole platform …"
+	@$(BIN)/python -m pytest -q -n 4
 else
 	@$(BIN)/python -m pytest $(ARGS)
 endif
