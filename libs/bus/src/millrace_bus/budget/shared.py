@@ -124,7 +124,8 @@ class SharedBudget:
     def _part(self, charge: Charge) -> Charge:
         """Return a charge with this process's part of what was left when Redis was last there."""
         is_over = self._known_ms.get(charge.key, 0) + 2 * charge.window_ms < monotonic_ms()
-        left = max(0, charge.cap - (0 if is_over else self._used.get(charge.key, 0)))
+        used = 0 if is_over else self._used.get(charge.key, 0)
+        left = max(0, charge.cap - used - self._unanswered[charge.key])
         # Rounded up: the part of a small limit must not be nothing.
         part = -(-left // self._peers)
         return charge._replace(cap=part, contended_cap=part)
@@ -154,7 +155,9 @@ class SharedBudget:
         owed, self._owed, self._alone = self._owed, Counter(), LocalBudget()
         for (key, window_ms, user), weight in owed.items():
             charge = Charge(key, window_ms, weight, 0, 0)
-            connection.send(pack(*self._command([charge], user, forced=True)), [self._learning([charge])])
+            self._unanswered[key] += weight
+            command = self._command([charge], user, forced=True)
+            connection.send(pack(*command), [self._learning([charge], forced=True)])
 
     def _send(
         self, charges: Sequence[Charge], user: str, *, forced: bool = False, stop_ms: int = 0, seen: int = 0
@@ -162,6 +165,8 @@ class SharedBudget:
         """Send without waiting. What is lost is not sent again: a pause is, once Redis is back."""
         self._reconnecting.start()
         if (connection := self._reconnecting.connection) is not None:
+            # First: what the exchange has counted includes it.
+            self._report_owed(connection)
             command = self._command(charges, user, forced=forced, stop_ms=stop_ms, seen=seen)
             connection.send(pack(*command), [self._learning(charges, forced=forced)])
 
