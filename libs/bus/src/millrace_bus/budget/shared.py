@@ -34,9 +34,8 @@ _STOP_WINDOW_MS: Final = 1_000
 _URGENT: Final = "u|"
 _OTHER: Final = "n|"
 _NOBODY: Final = ""
-_LONGEST_MS: Final = 16
-"""Digits of a pause; what is longer is none."""
-
+_PAUSE_DIGITS: Final = 16
+"""The most digits that a pause has; a longer number is none."""
 _log = logging.getLogger("millrace.bus")
 
 _LOAD: Final = pack("SCRIPT", "LOAD", SCRIPT)
@@ -213,7 +212,7 @@ class SharedBudget:
         if push[0] != b"message":
             return
         ms, _, key = push[2].decode(errors="replace").partition(" ")
-        if ms.isascii() and ms.isdecimal() and len(ms) <= _LONGEST_MS:
+        if ms.isascii() and ms.isdecimal() and len(ms) <= _PAUSE_DIGITS:
             self._pauses.add(key, monotonic_ms(), int(ms))
         else:
             _log.warning("what was sent on %s is no pause: %r", BUDGET_STOPS, push[2][:100])

@@ -8,11 +8,12 @@ from millrace_core.actions import BIDS_ASKS, FUNDING_RATE, StreamAction
 from millrace_core.clock import now_ns
 from millrace_exchange.ccxt.caller import CcxtCaller
 from millrace_exchange.ccxt.polling import fields_of, is_polled, poll
-from millrace_exchange.ccxt.recording.late_events import Newest, place_of
+from millrace_exchange.ccxt.recording.late_events import place_of
 from millrace_exchange.ccxt.recording.recorder import Recorder, StreamKey
 from millrace_exchange.ccxt.subscriptions import METHODS, subscribed
 from millrace_exchange.errors import ExchangeError, Retryable
 from millrace_exchange.listeners import EventTimes, ExchangeListener, FieldsListener
+from millrace_exchange.newest import Newest
 
 RETURNED: Final = (BIDS_ASKS, FUNDING_RATE)
 """Streams that are taken as ccxt returns them, not recorded: of several messages at once the newest state is enough."""

@@ -22,6 +22,7 @@ from millrace_exchange.native.dialect import Dialect, Topic
 from millrace_exchange.native.markets import holds_spot_balances, spot_market_id
 from millrace_exchange.native.pool import ConnectionPool
 from millrace_exchange.native.subscription import Take
+from millrace_exchange.newest import Newest
 
 
 class AccountDialect(Dialect, Protocol):
@@ -99,13 +100,12 @@ class NativeAccountFeed(CcxtAccountFeed):
             await super().balance(listener, on_subscribed)
             return
 
-        newest: dict[str, int] = {}
+        newest = Newest()
 
         def take(event: Any, received_ns: int) -> None:
-            reported, at = self._dialect.balances(event), event.position
+            reported = self._dialect.balances(event).items()
             # Of one currency an event may come after a newer one.
-            if balances := {code: held for code, held in reported.items() if newest.get(code, at) <= at}:
-                newest.update(dict.fromkeys(balances, at))
+            if balances := {code: held for code, held in reported if not newest.is_late(code, event.position)}:
                 listener.balance_changed(balances, EventTimes(self._dialect.time(event), received_ns))
 
         await self._follow(BALANCE, None, take, listener, on_subscribed)

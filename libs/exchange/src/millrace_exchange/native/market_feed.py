@@ -24,6 +24,7 @@ from millrace_exchange.native.book import NumberedBook, Snapshot
 from millrace_exchange.native.dialect import Dialect, Topic
 from millrace_exchange.native.markets import spot_market_id
 from millrace_exchange.native.pool import ConnectionPool
+from millrace_exchange.newest import Newest
 
 _FOLLOWED_S: Final = 0.25
 """How long an update is waited for that shows that a snapshot is not too old; a quiet market has none."""
@@ -99,14 +100,11 @@ class NativeMarketFeed(CcxtMarketFeed):
             await super().fields(action, symbol, listener)
             return
 
-        newest: Any = None
+        newest = Newest()
 
         def take(event: Any, received_ns: int) -> None:
-            nonlocal newest
-            if newest is not None and event.position < newest:
-                # It comes late: what it says held before.
+            if newest.is_late(symbol, event.position):
                 return
-            newest = event.position
             fields = self._dialect.fields(action, event, symbol)
             listener.fields_changed(fields, EventTimes(fields.get("timestamp"), received_ns))
 

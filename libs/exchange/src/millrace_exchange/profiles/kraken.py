@@ -64,7 +64,7 @@ PROFILE: Final = ExchangeProfile(
             "fee": None,
             "fees": None,
         },
-        # A record of an order that is told of has no market; the first has. A trade has `cum_qty` of its order.
+        # Only the first record of an order names its market. A trade says how much of its order is filled by then.
         mixed=MixedEvents("executions", "exec_type", "trade", "order_id", "symbol", "cum_qty"),
         # "Balances": ccxt takes the sum over all wallets, or any wallet's, for what is there for orders; its answers
         # tell the wallets apart.

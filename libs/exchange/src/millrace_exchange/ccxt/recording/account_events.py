@@ -23,7 +23,7 @@ class AccountEvents:
         self._ccxt = ccxt
         self._misread = misread
         self._symbols: OrderedDict[Any, Any] = OrderedDict()
-        """Of the orders that were told of last, where not every event has it."""
+        """The market of each recent order, by its id, where not every event names it."""
 
     def order(self, row: Row) -> Order:
         """Return an order.

@@ -1,29 +1,10 @@
-"""Finds events that come after newer ones of the same thing: what they say held before."""
+"""Finds what ccxt made of events that come after newer ones: their places, and balances that they set back."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from millrace_exchange.ccxt.conversion import nodes
-
-
-class Newest:
-    """How far each of several things has come."""
-
-    def __init__(self) -> None:
-        self._places: dict[Any, int] = {}
-
-    def is_late(self, name: Any, place: int | None) -> bool:
-        """Tell whether an event is older than one before it; without a place it is not known to be."""
-        if place is None:
-            return False
-        if place < self._places.get(name, place):
-            return True
-        self._places[name] = place
-        return False
-
-    def forget(self, name: Any) -> None:
-        """Take anything next."""
-        self._places.pop(name, None)
+from millrace_exchange.newest import Newest
 
 
 class NewestBalances:

@@ -18,8 +18,9 @@ from millrace_exchange.ccxt.recording.account_events import AccountEvents
 from millrace_exchange.ccxt.recording.book_recorder import BookRecorder
 from millrace_exchange.ccxt.recording.books import RecordedBook
 from millrace_exchange.ccxt.recording.contract_recorder import ContractRecorder
-from millrace_exchange.ccxt.recording.late_events import Newest, NewestBalances, own_time
+from millrace_exchange.ccxt.recording.late_events import NewestBalances, own_time
 from millrace_exchange.listeners import EventTimes, ExchangeListener
+from millrace_exchange.newest import Newest
 from millrace_exchange.profile import ExchangeProfile
 
 _PRIVATE: Final = frozenset(name for name, action in ACTIONS.items() if action.is_private)
